@@ -1,0 +1,27 @@
+# Options of the build.  Nothing here leaks to users: flags are set on our own targets only.
+if(PROJECT_IS_TOP_LEVEL)
+  set(spanwire_top ON)
+else()
+  set(spanwire_top OFF)
+endif()
+
+option(SPANWIRE_BUILD_TESTS "Build the tests" ${spanwire_top})
+option(SPANWIRE_BUILD_BENCH "Build the benches and their floors" OFF)
+option(SPANWIRE_BUILD_TOOLS "Build the spanwire command" ${spanwire_top})
+option(SPANWIRE_BUILD_EXAMPLES "Build the examples" ${spanwire_top})
+option(SPANWIRE_BUILD_FUZZERS "Build the libFuzzer targets (clang)" OFF)
+option(SPANWIRE_INSTALL "Install rules" ${spanwire_top})
+option(SPANWIRE_WERROR "Warnings are errors" OFF)
+set(SPANWIRE_SANITIZE "" CACHE STRING "Sanitizers: address, thread or empty")
+
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)

@@ -1,0 +1,58 @@
+# Functions that make our targets: one place for flags, names and folders.
+
+# Standalone Asio, header-only, as Debian installs it.  The definitions let clang 19 see coroutines.
+add_library(spanwire_asio INTERFACE)
+add_library(Spanwire::asio ALIAS spanwire_asio)
+set_target_properties(spanwire_asio PROPERTIES EXPORT_NAME asio)
+target_compile_definitions(spanwire_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+  ASIO_HAS_CO_AWAIT=1 ASIO_HAS_STD_COROUTINE=1 ASIO_DISABLE_FENCED_BLOCK)
+target_link_libraries(spanwire_asio INTERFACE Threads::Threads)
+
+function(spanwire_flags target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+    $<$<BOOL:${SPANWIRE_WERROR}>:-Werror>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-mismatched-new-delete -fcoroutines>)
+  set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  if(SPANWIRE_SANITIZE STREQUAL "address")
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  elseif(SPANWIRE_SANITIZE STREQUAL "thread")
+    target_compile_options(${target} PRIVATE -fsanitize=thread -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=thread)
+  endif()
+endfunction()
+
+# spanwire_layer(name PUBLIC libs... PRIVATE libs...): lib/<name>/*.cpp as Spanwire::<name>.
+function(spanwire_layer name)
+  cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
+  if(sources)
+    set(scope PUBLIC)
+    add_library(spanwire_${name} STATIC ${sources})
+    spanwire_flags(spanwire_${name})
+    target_link_libraries(spanwire_${name} PRIVATE ${arg_PRIVATE})
+  else()
+    set(scope INTERFACE)
+    add_library(spanwire_${name} INTERFACE)
+  endif()
+  add_library(Spanwire::${name} ALIAS spanwire_${name})
+  set_target_properties(spanwire_${name} PROPERTIES EXPORT_NAME ${name})
+  target_include_directories(spanwire_${name} ${scope}
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  if(sources)
+    target_include_directories(spanwire_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  endif()
+  target_link_libraries(spanwire_${name} ${scope} ${arg_PUBLIC})
+  set_property(GLOBAL APPEND PROPERTY SPANWIRE_LAYERS spanwire_${name})
+endfunction()
+
+function(spanwire_umbrella name)
+  add_library(spanwire_${name} INTERFACE)
+  add_library(Spanwire::${name} ALIAS spanwire_${name})
+  set_target_properties(spanwire_${name} PROPERTIES EXPORT_NAME ${name})
+  list(TRANSFORM ARGN PREPEND Spanwire:: OUTPUT_VARIABLE layers)
+  target_link_libraries(spanwire_${name} INTERFACE ${layers})
+  set_property(GLOBAL APPEND PROPERTY SPANWIRE_LAYERS spanwire_${name})
+endfunction()

@@ -1,0 +1,127 @@
+// Every cause of a failure that Spanwire reports, one enumerator a cause.
+// Append, never renumber: the numbers are in logs and dashboards.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+namespace spanwire {
+
+enum class Errc : std::uint16_t {
+  ok = 0,
+  // Calls and tasks.
+  cancelled = 1,            // the caller or the peer gave the work up
+  deadline_exceeded = 2,    // the call's deadline passed
+  not_connected = 3,        // no channel is ready and the call does not wait for one
+  connection_lost = 4,      // the connection broke while the call was under way
+  would_deadlock = 5,       // a blocking call on a thread of the runtime
+  forked = 6,               // the object was made before a fork and is used in the child
+  shutting_down = 7,        // the owner is being closed
+  overloaded = 8,           // admission refused: running and queued work are at their limits
+  draining = 9,             // the peer finishes what it has and takes no new call
+  no_route = 10,            // the server has no handler for this path
+  handler_failed = 11,      // the handler threw
+  call_failed = 12,         // the peer answered with a status other than ok
+  stream_closed = 13,       // the stream has ended; nothing more can be written or read
+  queue_full = 14,          // a bounded queue has no room
+  out_of_memory_budget = 15,  // bytes queued are at the connection's or the process's limit
+  invalid_argument = 16,
+  not_supported = 17,
+  already_exists = 18,
+  not_found = 19,
+  broken_promise = 20,      // whoever was to complete the work went away without doing so
+  // Bytes that are not a message.
+  truncated = 40,           // the input ends inside a field
+  path_too_long = 41,
+  path_not_utf8 = 42,
+  headers_too_long = 43,
+  headers_not_json = 44,    // the block is not a JSON object
+  headers_too_many = 45,    // more members than the limit
+  payload_too_long = 46,
+  trailing_bytes = 47,      // bytes behind the end of a message
+  bad_preface = 48,
+  reserved_bits_set = 49,
+  unknown_flags = 50,
+  frame_too_long = 51,
+  frame_too_short = 52,
+  bad_version = 53,
+  bad_utf8 = 54,
+  bad_escape = 55,
+  headers_too_deep = 56,    // a value that is skipped is nested deeper than the limit
+  control_character = 57,
+  bad_number = 58,
+  not_an_acknowledgement = 59,  // a v1 reply that is neither empty nor one of the known texts
+  // Protocol: valid frames at the wrong time.
+  hello_expected = 80,
+  hello_repeated = 81,
+  bad_hello = 82,
+  bad_stream_id = 83,       // an id of the wrong side, or beyond the agreed number of streams
+  stream_in_use = 84,       // a request on a slot whose stream has not ended
+  unexpected_frame = 85,    // a frame that this role or this state never receives
+  data_after_end = 86,      // data behind the end flag or behind the reply
+  credit_exceeded = 87,     // the peer sent more bytes than it was given credit for
+  credit_overflow = 88,     // a window frame lifts credit beyond its bound
+  bad_piece = 89,           // pieces add up to more, or less, than was announced
+  pong_unexpected = 90,
+  goaway_grew = 91,         // a second goaway accepts more than the first
+  bad_status = 92,
+  handshake_timeout = 93,
+  ping_timeout = 94,        // the peer did not answer a ping in time
+  idle_timeout = 95,
+  frame_timeout = 96,       // a frame was begun and not finished in time
+  naive_peer = 97,          // a feature that a peer without hello does not have
+  peer_restarted = 98,      // the peer came back as another incarnation
+  // Transport.
+  bad_address = 120,
+  resolve_failed = 121,
+  connect_failed = 122,
+  connect_timeout = 123,
+  peer_closed = 124,        // the peer closed the connection in good order
+  connection_reset = 125,
+  listen_failed = 126,
+  too_many_connections = 127,
+  read_failed = 128,
+  write_failed = 129,
+  write_timeout = 130,      // the peer does not read
+  fault_injected = 131,     // a test's fault plan cut the link
+  // Trace.
+  traceparent_malformed = 160,
+  traceparent_version_invalid = 161,
+  trace_id_zero = 162,
+  span_id_zero = 163,
+  traceparent_repeated = 164,
+  tracestate_malformed = 165,
+  tracestate_too_many_members = 166,
+  tracestate_duplicate_key = 167,
+  tracestate_too_long = 168,
+  baggage_malformed = 169,
+  baggage_too_long = 170,
+  baggage_too_many_members = 171,
+  request_id_invalid = 172,
+  // Export and files.
+  export_failed = 200,
+  export_timeout = 201,
+  file_open_failed = 202,
+  file_write_failed = 203,
+  file_read_failed = 204,
+  file_malformed = 205,
+};
+
+// The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.
+std::string_view name(Errc code) noexcept;
+
+// One sentence without a final dot, for people.
+std::string_view describe(Errc code) noexcept;
+
+// The category behind std::error_code; each code maps to its nearest std::errc as a condition.
+const std::error_category& error_category() noexcept;
+
+inline std::error_code make_error_code(Errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+}  // namespace spanwire
+
+template <>
+struct std::is_error_code_enum<spanwire::Errc> : std::true_type {};

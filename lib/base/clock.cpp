@@ -1,0 +1,47 @@
+#include "spanwire/base/clock.hpp"
+
+#include <atomic>
+
+namespace spanwire {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  MonotonicTime monotonic() const noexcept override { return std::chrono::steady_clock::now(); }
+  WallTime wall() const noexcept override {
+    return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
+  }
+};
+
+constexpr std::int64_t kManualStartNs = 1'000'000'000;
+constexpr std::int64_t kManualWallStartNs = 1'700'000'000'000'000'000;
+
+}  // namespace
+
+const Clock& Clock::system() noexcept {
+  // Never destroyed: threads may read the time while the process ends.
+  static const SystemClock& clock = *new SystemClock;
+  return clock;
+}
+
+ManualClock::ManualClock() noexcept
+    : monotonic_ns_(kManualStartNs), wall_offset_ns_(kManualWallStartNs - kManualStartNs) {}
+
+MonotonicTime ManualClock::monotonic() const noexcept {
+  return MonotonicTime(std::chrono::nanoseconds(std::atomic_ref(monotonic_ns_).load()));
+}
+
+WallTime ManualClock::wall() const noexcept {
+  return WallTime(std::chrono::nanoseconds(std::atomic_ref(monotonic_ns_).load() +
+                                           std::atomic_ref(wall_offset_ns_).load()));
+}
+
+void ManualClock::advance(std::chrono::nanoseconds by) noexcept {
+  std::atomic_ref(monotonic_ns_).fetch_add(by.count());
+}
+
+void ManualClock::step_wall(std::chrono::nanoseconds by) noexcept {
+  std::atomic_ref(wall_offset_ns_).fetch_add(by.count());
+}
+
+}  // namespace spanwire
