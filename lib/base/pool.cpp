@@ -53,7 +53,8 @@ struct Lists {
 };
 
 Lists* claim_lists() {
-  for (Lists* lists = registry.first.load(std::memory_order_acquire); lists != nullptr; lists = lists->next) {
+  for (Lists* lists = registry.first.load(std::memory_order_acquire); lists != nullptr;
+       lists = lists->next) {
     bool expected = false;
     if (!lists->in_use.load(std::memory_order_relaxed) &&
         lists->in_use.compare_exchange_strong(expected, true, std::memory_order_acquire)) {
@@ -149,7 +150,8 @@ std::size_t pool_capacity(std::size_t bytes) noexcept {
 
 std::int64_t pool_live() noexcept {
   std::int64_t sum = live_of_ended_threads.load(std::memory_order_relaxed);
-  for (const Lists* lists = registry.first.load(std::memory_order_acquire); lists != nullptr; lists = lists->next) {
+  for (const Lists* lists = registry.first.load(std::memory_order_acquire); lists != nullptr;
+       lists = lists->next) {
     sum += lists->live.load(std::memory_order_relaxed);
   }
   return sum;

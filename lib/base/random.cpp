@@ -41,8 +41,8 @@ std::uint64_t Random::below(std::uint64_t bound) noexcept {
 }
 
 Random& Random::of_thread() noexcept {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
+  static const int registered = pthread_atfork(
+      nullptr, nullptr, [] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
   static_cast<void>(registered);
   thread_local Random random(seed_of_system());
   thread_local std::uint32_t generation = fork_generation.load(std::memory_order_relaxed);

@@ -24,7 +24,8 @@ Block* Block::make(std::size_t capacity) {
   return block;
 }
 
-Block* Block::wrap(std::byte* data, std::size_t size, void (*release)(void*) noexcept, void* owner) {
+Block* Block::wrap(std::byte* data, std::size_t size, void (*release)(void*) noexcept,
+                   void* owner) {
   auto* block = new (pool_allocate(sizeof(Block))) Block;
   block->capacity_ = size;
   block->data_ = data;
@@ -54,7 +55,8 @@ Slice Slice::of(std::string text) {
   auto* owner = new StringOwner{std::move(text)};
   auto* data = reinterpret_cast<std::byte*>(owner->text.data());
   Block* block = Block::wrap(
-      data, owner->text.size(), [](void* o) noexcept { delete static_cast<StringOwner*>(o); }, owner);
+      data, owner->text.size(), [](void* o) noexcept { delete static_cast<StringOwner*>(o); },
+      owner);
   return adopt(block, data, owner->text.size());
 }
 

@@ -6,5 +6,6 @@ namespace spanwire::detail {
 }  // namespace spanwire::detail
 
 // Checked in every build: the cost is a predictable branch.
-#define SPANWIRE_ASSERT(expression) \
-  ((expression) ? static_cast<void>(0) : ::spanwire::detail::assertion_failed(#expression, __FILE__, __LINE__))
+#define SPANWIRE_ASSERT(expression)    \
+  ((expression) ? static_cast<void>(0) \
+                : ::spanwire::detail::assertion_failed(#expression, __FILE__, __LINE__))

@@ -19,13 +19,16 @@ void pool_free(void* memory, std::size_t bytes) noexcept;
 // The room that an allocation of `bytes` really has.
 std::size_t pool_capacity(std::size_t bytes) noexcept;
 
-// Allocations that are alive in the process, for leak checks in tests.  Approximate while threads run.
+// Allocations that are alive in the process, for leak checks in tests.  Approximate while threads
+// run.
 std::int64_t pool_live() noexcept;
 
 // Base that gives a class operator new and delete from the pool.
 struct Pooled {
   static void* operator new(std::size_t bytes) { return pool_allocate(bytes); }
-  static void operator delete(void* memory, std::size_t bytes) noexcept { pool_free(memory, bytes); }
+  static void operator delete(void* memory, std::size_t bytes) noexcept {
+    pool_free(memory, bytes);
+  }
 };
 
 }  // namespace spanwire

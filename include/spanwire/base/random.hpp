@@ -33,8 +33,8 @@ class Random {
   // Uniform in [0, 1).
   double unit() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 
-  // The calling thread's generator, seeded by the operating system on first use and again in a child
-  // after a fork, so that two processes never make the same ids.
+  // The calling thread's generator, seeded by the operating system on first use and again in a
+  // child after a fork, so that two processes never make the same ids.
   static Random& of_thread() noexcept;
 
  private:

@@ -25,11 +25,15 @@ class Error {
  public:
   Error() noexcept = default;
   Error(Errc code) noexcept : code_(code) {}  // NOLINT: an Errc is an Error without a sentence
-  Error(Errc code, std::string detail) : code_(code), info_(std::make_shared<ErrorInfo>(std::move(detail))) {}
-  Error(Errc code, std::shared_ptr<const ErrorInfo> info) noexcept : code_(code), info_(std::move(info)) {}
+  Error(Errc code, std::string detail)
+      : code_(code), info_(std::make_shared<ErrorInfo>(std::move(detail))) {}
+  Error(Errc code, std::shared_ptr<const ErrorInfo> info) noexcept
+      : code_(code), info_(std::move(info)) {}
 
   Errc code() const noexcept { return code_; }
-  std::string_view detail() const noexcept { return info_ ? std::string_view(info_->detail) : std::string_view(); }
+  std::string_view detail() const noexcept {
+    return info_ ? std::string_view(info_->detail) : std::string_view();
+  }
   const std::shared_ptr<const ErrorInfo>& info() const noexcept { return info_; }
   std::error_code error_code() const noexcept { return make_error_code(code_); }
 
@@ -62,10 +66,12 @@ inline tl::unexpected<Error> fail(Errc code, std::string detail) {
 #define SPANWIRE_TRY_VOID_IMPL_(expression, temp, return_word) \
   if (auto temp = (expression); !temp) return_word ::spanwire::fail(std::move(temp).error())
 
-// Declares what `expression` holds, or returns its error.  SPANWIRE_TRY(const Frame frame, decode(bytes));
+// Declares what `expression` holds, or returns its error.  SPANWIRE_TRY(const Frame frame,
+// decode(bytes));
 #define SPANWIRE_TRY(declaration, expression) \
   SPANWIRE_TRY_IMPL_(declaration, expression, SPANWIRE_CONCAT(try_, __LINE__), return)
-#define SPANWIRE_TRY_VOID(expression) SPANWIRE_TRY_VOID_IMPL_(expression, SPANWIRE_CONCAT(try_, __LINE__), return)
+#define SPANWIRE_TRY_VOID(expression) \
+  SPANWIRE_TRY_VOID_IMPL_(expression, SPANWIRE_CONCAT(try_, __LINE__), return)
 // The same inside a coroutine.
 #define SPANWIRE_CO_TRY(declaration, expression) \
   SPANWIRE_TRY_IMPL_(declaration, expression, SPANWIRE_CONCAT(try_, __LINE__), co_return)

@@ -32,7 +32,8 @@ class Block {
   static Block* make(std::size_t capacity);
   // A block over memory of somebody else; `release` runs once, on whichever thread drops the last
   // reference.
-  static Block* wrap(std::byte* data, std::size_t size, void (*release)(void* owner) noexcept, void* owner);
+  static Block* wrap(std::byte* data, std::size_t size, void (*release)(void* owner) noexcept,
+                     void* owner);
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
@@ -63,7 +64,8 @@ class Block {
 class Slice {
  public:
   Slice() noexcept = default;
-  Slice(const Slice& other) noexcept : block_(other.block_), data_(other.data_), size_(other.size_) {
+  Slice(const Slice& other) noexcept
+      : block_(other.block_), data_(other.data_), size_(other.size_) {
     if (block_ != nullptr) block_->retain();
   }
   Slice(Slice&& other) noexcept

@@ -1,0 +1,205 @@
+// Channel: the seam below rpc.  Moves calls: opens them, carries their data, credit, cancellation
+// and end.  v2 over any link is one kind; v1 (Dynamo's request plane) is another.  A handler and a
+// client never see which.  Everything here happens on the channel's executor: calls into a channel,
+// and its events.  Whatever event may run user code is the last thing that the channel does before
+// it reads its own state again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "spanwire/base/clock.hpp"
+#include "spanwire/base/executor.hpp"
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+
+namespace spanwire::channel {
+
+// A call on one channel; meaningless on another.
+using CallId = std::uint32_t;
+
+// Bytes that came in.  `bytes` is valid during the event; where `owned` is set it holds the same
+// bytes and may be moved out and kept.  Where it is not (small payloads), whoever keeps them copies
+// them.
+struct InBody {
+  ByteView bytes;
+  Slice owned;
+
+  // The bytes as a Slice of the receiver's own.
+  Slice take() { return owned.empty() ? Slice::copy_of(bytes) : std::move(owned); }
+};
+
+// How far a call had got when its connection was lost.
+enum class Progress : std::uint8_t {
+  not_sent,     // no write covering its first byte was submitted: it may go elsewhere
+  not_started,  // sent, and the peer said that it never started
+  sent,         // may have run
+  started,      // the peer sent something for it
+};
+
+enum class WriteResult : std::uint8_t {
+  ok,    // taken
+  full,  // not taken: credit or queue are used up; on_writable comes
+};
+
+// ---- The side that calls
+// --------------------------------------------------------------------------
+
+struct RequestOut {
+  std::string_view path;  // borrowed for open()
+  ByteView headers;       // the encoded block, borrowed for open()
+  Slice payload;
+  bool stream = false;   // data may follow, in either direction
+  bool end = true;       // the caller sends no data behind the payload
+  bool one_way = false;  // no reply wanted: the call ends (as ok) once it is written
+};
+
+struct ReplyIn {
+  std::uint8_t status = 0;   // gRPC's codes, 0 = ok
+  bool not_started = false;  // the handler never ran
+  WallTime received{};       // the server's clock when the request arrived; zero when unknown
+  std::chrono::nanoseconds duration{};  // of the handler
+  std::string_view message;
+  ByteView headers;  // encoded block; empty for none
+  InBody payload;
+};
+
+// One call's events.  on_reply or on_lost is the last, exactly one of them, exactly once, unless
+// cancel() returned true.
+class CallSink {
+ public:
+  virtual void on_head(ByteView headers) = 0;  // the handler has started to answer
+  virtual void on_data(InBody data, bool end) = 0;
+  virtual void on_writable() = 0;  // after WriteResult::full
+  virtual void on_reply(ReplyIn& reply) = 0;
+  virtual void on_lost(const Error& cause, Progress progress) = 0;
+
+ protected:
+  ~CallSink() = default;
+};
+
+enum class State : std::uint8_t {
+  handshake,  // no call can be opened yet
+  ready,
+  draining,  // the peer or this side takes no new calls; open ones finish
+  closed,
+};
+
+class ClientChannelEvents {
+ public:
+  virtual void on_ready() = 0;
+  virtual void on_draining() = 0;
+  // Streams are free again after open() had failed with queue_full.
+  virtual void on_free() = 0;
+  // Last event; every call has had its on_lost before.  The channel may be destroyed in here.
+  virtual void on_closed(const Error& cause) = 0;
+
+ protected:
+  ~ClientChannelEvents() = default;
+};
+
+struct ChannelInfo {
+  std::string protocol;  // "v2", "v1"
+  std::string scheme;    // "tcp", "unix", "memory"
+  std::string peer;      // "10.0.0.7:7001"
+  std::string local;
+};
+
+class ClientChannel {
+ public:
+  virtual ~ClientChannel() = default;
+
+  virtual void start(ClientChannelEvents& events) = 0;
+  virtual State state() const noexcept = 0;
+  // Takes the call; `sink` stays valid until its last event.  Fails and has sent nothing with
+  // queue_full (no free stream or byte budget), not_connected, draining, payload_too_long,
+  // path_too_long, headers_too_long, not_supported (v1 carries no streams).
+  virtual Result<CallId> open(RequestOut& request, CallSink& sink) = 0;
+  virtual Result<WriteResult> write(CallId id, Slice& data, bool end) = 0;
+  // The reader has consumed so many bytes of on_data: gives the peer credit for as many.
+  virtual void grant(CallId id, std::size_t bytes) = 0;
+  // True: nothing had been sent, the call is gone and its sink hears no more.  False: the peer is
+  // told, the sink's last event is still to come (or on_lost with the connection).
+  virtual bool cancel(CallId id, Errc reason) = 0;
+  virtual std::size_t in_flight() const noexcept = 0;
+  // No new calls; closes once the open ones have ended.
+  virtual void drain() = 0;
+  // Every open call ends with on_lost(cause); on_closed follows.
+  virtual void close(const Error& cause) = 0;
+  virtual const ChannelInfo& info() const noexcept = 0;
+};
+
+// ---- The side that serves
+// -------------------------------------------------------------------------
+
+struct RequestIn {
+  CallId id = 0;
+  std::string_view path;  // valid during on_request
+  ByteView headers;       // encoded block, valid during on_request
+  InBody payload;
+  bool stream = false;
+  bool end = true;  // the caller sends no data behind the payload
+  bool one_way = false;
+  WallTime received{};
+};
+
+struct ReplyOut {
+  std::uint8_t status = 0;
+  bool not_started = false;
+  std::chrono::nanoseconds duration{};
+  std::string_view message;  // borrowed
+  ByteView headers;          // encoded block, borrowed; empty for none
+  Slice payload;
+};
+
+// One served call's events, from attach() until reply() returned or on_lost came.
+class ServedCallSink {
+ public:
+  virtual void on_data(InBody data, bool end) = 0;
+  virtual void on_writable() = 0;
+  // The caller gave up; a reply is still owed.
+  virtual void on_cancel(Errc reason) = 0;
+  // The connection is gone: nothing can be sent, no event follows.
+  virtual void on_lost(const Error& cause) = 0;
+
+ protected:
+  ~ServedCallSink() = default;
+};
+
+class ServerChannel;
+
+class ServerChannelEvents {
+ public:
+  // A call came in.  Either reply() or attach() happens in here.
+  virtual void on_request(ServerChannel& channel, RequestIn& request) = 0;
+  // Last event; every attached call has had its on_lost before.  The channel may be destroyed in
+  // here.
+  virtual void on_closed(ServerChannel& channel, const Error& cause) = 0;
+
+ protected:
+  ~ServerChannelEvents() = default;
+};
+
+class ServerChannel {
+ public:
+  virtual ~ServerChannel() = default;
+
+  virtual void start(ServerChannelEvents& events) = 0;
+  virtual void attach(CallId id, ServedCallSink& sink) = 0;
+  virtual void head(CallId id, ByteView headers) = 0;
+  virtual Result<WriteResult> write(CallId id, Slice& data) = 0;
+  virtual void grant(CallId id, std::size_t bytes) = 0;
+  // Ends the call, exactly once; data written before goes out before.
+  virtual void reply(CallId id, ReplyOut& reply) = 0;
+  virtual std::size_t in_flight() const noexcept = 0;
+  // Two-step goaway: no new calls are taken (later ones are answered not_started); closes once the
+  // open ones have ended.
+  virtual void drain() = 0;
+  virtual void close(const Error& cause) = 0;
+  virtual const ChannelInfo& info() const noexcept = 0;
+};
+
+}  // namespace spanwire::channel

@@ -1,0 +1,68 @@
+// Frames of wire v2: the 12-byte header and its codec.  Pure functions: no I/O, no allocation.
+// Byte layout: proto-spec/v2.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+
+namespace spanwire::wire {
+
+inline constexpr std::size_t kFrameHeaderBytes = 12;
+inline constexpr std::size_t kPrefaceBytes = 8;
+// As v1 it would be a path of 65,535 bytes that is not UTF-8: no v1 peer can send it.
+inline constexpr std::array<unsigned char, kPrefaceBytes> kPreface = {0xFF, 0xFF, 0xFF, 0x53,
+                                                                      0x50, 0x57, 0x32, 0x0A};
+
+enum class FrameType : std::uint8_t {
+  hello = 1,
+  request = 2,
+  head = 3,
+  data = 4,
+  reply = 5,
+  cancel = 6,
+  window = 7,
+  ping = 8,
+  pong = 9,
+  goaway = 10,
+};
+
+// Flags; which type may carry which is in proto-spec/v2.md.
+inline constexpr std::uint8_t kFlagEnd = 0x01;  // request, data: the sender sends no more data
+inline constexpr std::uint8_t kFlagNotStarted = 0x02;  // reply: the handler never ran
+inline constexpr std::uint8_t kFlagOneWay =
+    0x04;  // request: no reply is wanted (none but a failure's)
+inline constexpr std::uint8_t kFlagPieces =
+    0x08;  // request, data, reply: the first of several pieces
+inline constexpr std::uint8_t kFlagStream = 0x10;  // request: data may follow in either direction
+
+struct FrameHeader {
+  std::uint32_t body_bytes = 0;
+  std::uint32_t stream_id = 0;
+  std::uint8_t type = 0;  // raw: what to do about an unknown one is the session's business
+  std::uint8_t flags = 0;
+};
+
+// Reads one header from the front of `bytes` and looks at nothing behind it.  Fails with truncated
+// below kFrameHeaderBytes, reserved_bits_set, frame_too_long (beyond kFrameBodyBytesMax).
+Result<FrameHeader> decode_frame_header(ByteView bytes) noexcept;
+void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept;  // kFrameHeaderBytes
+
+// A stream id: the opener's side (1 bit, 0 = client), slot (20 bits), generation (11 bits).
+struct StreamId {
+  std::uint32_t raw = 0;
+
+  static constexpr StreamId make(bool server_side, std::uint32_t slot,
+                                 std::uint32_t generation) noexcept {
+    return {(server_side ? 0x8000'0000u : 0u) | (slot << 11) | (generation & 0x7FFu)};
+  }
+  constexpr bool server_side() const noexcept { return (raw >> 31) != 0; }
+  constexpr std::uint32_t slot() const noexcept { return (raw >> 11) & 0xF'FFFFu; }
+  constexpr std::uint32_t generation() const noexcept { return raw & 0x7FFu; }
+  friend bool operator==(StreamId, StreamId) noexcept = default;
+};
+
+}  // namespace spanwire::wire
