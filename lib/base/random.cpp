@@ -1,12 +1,10 @@
 #include "spanwire/base/random.hpp"
 
-#include <pthread.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <atomic>
-
 #include "spanwire/base/clock.hpp"
+#include "spanwire/base/fork.hpp"
 
 namespace spanwire {
 namespace {
@@ -28,8 +26,6 @@ std::uint64_t seed_of_system() noexcept {
          (static_cast<std::uint64_t>(getpid()) << 40);
 }
 
-std::atomic<std::uint32_t> fork_generation{1};
-
 }  // namespace
 
 Random::Random(std::uint64_t seed) noexcept {
@@ -41,12 +37,9 @@ std::uint64_t Random::below(std::uint64_t bound) noexcept {
 }
 
 Random& Random::of_thread() noexcept {
-  static const int registered = pthread_atfork(
-      nullptr, nullptr, [] { fork_generation.fetch_add(1, std::memory_order_relaxed); });
-  static_cast<void>(registered);
   thread_local Random random(seed_of_system());
-  thread_local std::uint32_t generation = fork_generation.load(std::memory_order_relaxed);
-  const std::uint32_t now = fork_generation.load(std::memory_order_relaxed);
+  thread_local std::uint32_t generation = fork_generation();
+  const std::uint32_t now = fork_generation();
   if (generation != now) {
     generation = now;
     random = Random(seed_of_system());
