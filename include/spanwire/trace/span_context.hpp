@@ -1,0 +1,66 @@
+// SpanContext: which span of which trace, and what was decided about it.  The part of a context
+// that travels in `traceparent`; tracestate and baggage are in Context (context.hpp).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include "spanwire/trace/ids.hpp"
+
+namespace spanwire::trace {
+
+// Bits of the flags byte.  All others are reserved: cleared on input, 0 on output.
+inline constexpr std::uint8_t kFlagSampled = 0x01;  // somebody upstream records this trace
+inline constexpr std::uint8_t kFlagRandom = 0x02;   // the last 7 bytes of the trace id are random
+inline constexpr std::uint8_t kFlagsKnown = kFlagSampled | kFlagRandom;
+
+// A value of 32 bytes, trivially copyable.  The default is "no span".
+class alignas(8) SpanContext {
+ public:
+  constexpr SpanContext() noexcept = default;
+  // Reserved bits of `flags` are cleared.  `remote`: it came out of a carrier.
+  constexpr SpanContext(const TraceId& trace_id, const SpanId& span_id, std::uint8_t flags,
+                        bool remote = false) noexcept
+      : trace_id_(trace_id), span_id_(span_id), flags_(flags & kFlagsKnown), remote_(remote) {}
+
+  const TraceId& trace_id() const noexcept { return trace_id_; }
+  const SpanId& span_id() const noexcept { return span_id_; }
+  std::uint8_t flags() const noexcept { return flags_; }
+  bool sampled() const noexcept { return (flags_ & kFlagSampled) != 0; }
+  bool random() const noexcept { return (flags_ & kFlagRandom) != 0; }
+  bool remote() const noexcept { return remote_; }
+  // Neither id is zero.
+  bool valid() const noexcept { return !trace_id_.is_zero() && !span_id_.is_zero(); }
+  explicit operator bool() const noexcept { return valid(); }
+
+  // The same span after a sampler's decision; random and remote stay.
+  SpanContext with_sampled(bool sampled) const noexcept {
+    SpanContext changed = *this;
+    changed.flags_ = static_cast<std::uint8_t>((flags_ & ~kFlagSampled) | (sampled ? 1 : 0));
+    return changed;
+  }
+  // A span of this trace in this process: same trace id and random bit.
+  SpanContext child(const SpanId& span_id, bool sampled) const noexcept {
+    return {trace_id_, span_id,
+            static_cast<std::uint8_t>((flags_ & kFlagRandom) | (sampled ? kFlagSampled : 0))};
+  }
+
+  // For people and logs: the text of a traceparent, "00-4bf9...-00f0...-01"; "-" for no span.
+  std::string to_string() const;
+
+  friend bool operator==(const SpanContext& a, const SpanContext& b) noexcept {
+    return a.trace_id_ == b.trace_id_ && a.span_id_ == b.span_id_ && a.flags_ == b.flags_ &&
+           a.remote_ == b.remote_;
+  }
+
+ private:
+  TraceId trace_id_;
+  SpanId span_id_;
+  std::uint8_t flags_ = 0;
+  bool remote_ = false;
+};
+
+static_assert(sizeof(SpanContext) == 32 && std::is_trivially_copyable_v<SpanContext>);
+
+}  // namespace spanwire::trace
