@@ -38,6 +38,25 @@ inline constexpr std::uint8_t kFlagOneWay =
 inline constexpr std::uint8_t kFlagPieces =
     0x08;  // request, data, reply: the first of several pieces
 inline constexpr std::uint8_t kFlagStream = 0x10;  // request: data may follow in either direction
+// request, data, reply: a later piece of a body whose first piece had kFlagPieces.  The frame's
+// body is nothing but the next bytes of the payload; no other flag is set.
+inline constexpr std::uint8_t kFlagContinued = 0x20;
+
+// The flags that a frame of this type may carry; none for an unknown type.
+constexpr std::uint8_t known_flags(std::uint8_t type) noexcept {
+  switch (static_cast<FrameType>(type)) {
+    case FrameType::request:
+      return kFlagEnd | kFlagOneWay | kFlagPieces | kFlagStream | kFlagContinued;
+    case FrameType::data:
+      return kFlagEnd | kFlagPieces | kFlagContinued;
+    case FrameType::reply:
+      return kFlagNotStarted | kFlagPieces | kFlagContinued;
+    default:
+      return 0;
+  }
+}
+
+constexpr bool known_type(std::uint8_t type) noexcept { return type >= 1 && type <= 10; }
 
 struct FrameHeader {
   std::uint32_t body_bytes = 0;
@@ -50,6 +69,26 @@ struct FrameHeader {
 // below kFrameHeaderBytes, reserved_bits_set, frame_too_long (beyond kFrameBodyBytesMax).
 Result<FrameHeader> decode_frame_header(ByteView bytes) noexcept;
 void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept;  // kFrameHeaderBytes
+
+// What a header of a known type says about itself, before its body is looked at: ok, or
+// unknown_flags (a flag that the type does not have, or a combination that means nothing),
+// bad_stream_id (a stream's frame on the connection's id or the other way round), frame_too_short,
+// frame_too_long (a body of fixed size that is not of that size).  An unknown type is ok: skip it.
+Errc check_frame_header(const FrameHeader& header) noexcept;
+
+enum class PrefaceMatch : std::uint8_t { matched, more, mismatched };
+
+// Tells a v2 peer by the first bytes that it sent: `more` while they are a proper beginning of the
+// preface.  A mismatch on a server's connection is a v1 peer; on any other it is bad_preface.
+PrefaceMatch match_preface(ByteView first_bytes) noexcept;
+
+// The id of frames that belong to no stream: hello, ping, pong, goaway, and the connection's
+// window.
+inline constexpr std::uint32_t kConnectionId = 0;
+// Slot 0 is not used by either side, so that no stream's id is the connection's.
+inline constexpr std::uint32_t kFirstSlot = 1;
+inline constexpr std::uint32_t kSlotMax = 0xF'FFFF;
+inline constexpr std::uint32_t kGenerationMax = 0x7FF;
 
 // A stream id: the opener's side (1 bit, 0 = client), slot (20 bits), generation (11 bits).
 struct StreamId {
