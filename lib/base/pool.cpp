@@ -30,6 +30,19 @@ std::size_t class_bytes(std::size_t index) noexcept {
   return std::size_t{2048} << (index - kSmallClasses);
 }
 
+// Under the address sanitizer everything goes to the heap, where it sees each use after free.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kKeepsMemory = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kKeepsMemory = false;
+#else
+constexpr bool kKeepsMemory = true;
+#endif
+#else
+constexpr bool kKeepsMemory = true;
+#endif
+
 // Ends of live counters of threads that are gone.
 std::atomic<std::int64_t> live_of_ended_threads{0};
 
@@ -134,7 +147,8 @@ void pool_free(void* memory, std::size_t bytes) noexcept {
   }
   lists->count(-1);
   const std::size_t index = bytes <= kLargeMax ? class_of(bytes) : kClasses;
-  if (index == kClasses || lists->kept_bytes + class_bytes(index) > kPoolKeptBytesPerThreadMax) {
+  if (!kKeepsMemory || index == kClasses ||
+      lists->kept_bytes + class_bytes(index) > kPoolKeptBytesPerThreadMax) {
     ::operator delete(memory);
     return;
   }
