@@ -67,8 +67,8 @@ struct ReplyIn {
   InBody payload;
 };
 
-// One call's events.  on_reply or on_lost is the last, exactly one of them, exactly once, unless
-// cancel() returned true.
+// One call's events.  on_reply or on_lost is the last, exactly one of them, exactly once; none
+// follows cancel().  A one-way call ends with an on_reply of status ok in a later turn than open().
 class CallSink {
  public:
   virtual void on_head(ByteView headers) = 0;  // the handler has started to answer
@@ -114,15 +114,17 @@ class ClientChannel {
 
   virtual void start(ClientChannelEvents& events) = 0;
   virtual State state() const noexcept = 0;
-  // Takes the call; `sink` stays valid until its last event.  Fails and has sent nothing with
-  // queue_full (no free stream or byte budget), not_connected, draining, payload_too_long,
-  // path_too_long, headers_too_long, not_supported (v1 carries no streams).
+  // Takes the call; `sink` stays valid until its last event or cancel(), and hears nothing before
+  // open() has returned.  A payload below wire::kCopyPayloadBelow is copied and stays in `request`,
+  // a larger one may be moved from.  Fails and has sent nothing with queue_full (no free stream or
+  // byte budget), not_connected, draining, payload_too_long, path_too_long, headers_too_long,
+  // not_supported (v1 carries no streams).
   virtual Result<CallId> open(RequestOut& request, CallSink& sink) = 0;
   virtual Result<WriteResult> write(CallId id, Slice& data, bool end) = 0;
   // The reader has consumed so many bytes of on_data: gives the peer credit for as many.
   virtual void grant(CallId id, std::size_t bytes) = 0;
-  // True: nothing had been sent, the call is gone and its sink hears no more.  False: the peer is
-  // told, the sink's last event is still to come (or on_lost with the connection).
+  // Gives the call up.  Its sink hears no more in either case and may go; the channel itself waits
+  // for the peer's end of the stream.  True: nothing had been sent.  False: the peer is told.
   virtual bool cancel(CallId id, Errc reason) = 0;
   virtual std::size_t in_flight() const noexcept = 0;
   // No new calls; closes once the open ones have ended.
