@@ -4,18 +4,14 @@
 // deadline.  There is no hidden current context: whoever wants one passes it on.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string_view>
 #include <utility>
 
+#include "spanwire/base/cancellation.hpp"
 #include "spanwire/base/clock.hpp"
 #include "spanwire/trace/span_context.hpp"
-
-namespace spanwire {
-class CancelState;  // base/cancellation.hpp
-}  // namespace spanwire
 
 namespace spanwire::trace {
 
@@ -35,50 +31,28 @@ struct ContextTexts {
 };
 
 // The shared part of contexts: immutable once a Context refers to it.  Safe from any thread.
-// Derive from it to let a request's own object carry its context without an allocation: give the
-// base a function that frees the whole object, set the texts (views into memory that the object
-// keeps alive) and the cancellation, and make contexts with Context::over().  The object lives
-// until its maker and all contexts have released it.
-class ContextBlock {
+// It is a CancelState too, so that one object with one reference count can carry a request's texts
+// and be what cancels it.
+// Derive from it to let a request's own object carry its context without an allocation: set the
+// texts (views into memory that the object keeps alive), cancel_with(this) if the request can be
+// cancelled, override destroy() to free the object, and make contexts with Context::over().  The
+// object lives until its maker and all contexts have released it.
+class ContextBlock : public CancelState {
  public:
-  using Free = void (*)(ContextBlock* block) noexcept;
-
-  ContextBlock(const ContextBlock&) = delete;
-  ContextBlock& operator=(const ContextBlock&) = delete;
-
-  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    // The only owner needs no locked instruction.
-    if (references_.load(std::memory_order_acquire) == 1 ||
-        references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      free_(this);
-    }
-  }
-  bool unique() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
-
   const ContextTexts& texts() const noexcept { return texts_; }
+  // What cancels contexts over this block; null when nothing can.
   CancelState* cancellation() const noexcept { return cancellation_; }
 
  protected:
-  // Begins with one reference, the maker's.  `free` runs when the last one is released, on
-  // whichever thread that is.
-  explicit ContextBlock(Free free) noexcept : free_(free) {}
-  ~ContextBlock() = default;
+  ContextBlock() noexcept = default;
+  ~ContextBlock() override = default;
 
   // Only before the first Context refers to this block, or while unique().
   void set_texts(const ContextTexts& texts) noexcept { texts_ = texts; }
-  // Borrowed: the deriving object keeps it alive as long as itself.  Null for none.
-  void set_cancellation(CancelState* cancellation) noexcept { cancellation_ = cancellation; }
-  // For an object that is used again: one reference, no texts, no cancellation.
-  void reset_block() noexcept {
-    references_.store(1, std::memory_order_relaxed);
-    texts_ = {};
-    cancellation_ = nullptr;
-  }
+  // Borrowed: the deriving object keeps it alive as long as itself, or is it.
+  void cancel_with(CancelState* cancellation) noexcept { cancellation_ = cancellation; }
 
  private:
-  std::atomic<std::uint32_t> references_{1};
-  Free free_;
   CancelState* cancellation_ = nullptr;
   ContextTexts texts_;
 };
@@ -133,6 +107,15 @@ class Context {
   CancelState* cancellation() const noexcept {
     return block_ != nullptr ? block_->cancellation() : nullptr;
   }
+  bool cancelled() const noexcept {
+    const CancelState* state = cancellation();
+    return state != nullptr && state->cancelled();
+  }
+  // Why; ok while not cancelled.
+  Errc cancel_reason() const noexcept {
+    const CancelState* state = cancellation();
+    return state != nullptr ? state->reason() : Errc::ok;
+  }
 
   // The builders leave this context as it is and return a changed one.
 
@@ -149,19 +132,23 @@ class Context {
   // counted.
   Context with_baggage(std::string_view key, std::string_view value) const;
   // Replaces the whole baggage; an empty one clears it, for a peer that is not trusted with it.
-  // A text that is not valid is cleared and counted.
+  // What is bad of it is left out and counted.
   Context with_baggage_text(std::string_view baggage) const;
   // Texts longer than kRequestIdBytesMax or with control characters change nothing, counted.
   Context with_request_id(std::string_view request_id) const;
   Context with_x_request_id(std::string_view x_request_id) const;
-  // `cancellation` must outlive the context and its copies.
-  Context with_cancellation(CancelState* cancellation) const;
-  // For work that outlives the call: the same span and texts, held by nobody else, without deadline
-  // and cancellation.
+  // Cancelled by `cancellation` from now on, and still by whatever cancels this context.
+  Context with_cancellation(const Cancellation& cancellation) const;
+  // For work that outlives the call: the same span and texts, in memory of their own, without
+  // deadline and cancellation.
   Context without_cancellation() const;
 
  private:
-  static const ContextTexts kNone;
+  static constexpr ContextTexts kNone{};
+
+  friend class Extracted;
+  // Over a new block with copies of the texts; over none if there is nothing to hold.
+  Context with_texts(const ContextTexts& texts, CancelState* cancellation) const;
 
   SpanContext span_;
   MonotonicTime deadline_{};

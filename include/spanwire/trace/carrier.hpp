@@ -1,0 +1,237 @@
+// Carriers: whatever brings a context in or takes it out.  One extract and one inject serve all of
+// them: a JSON header block (wire_carrier.hpp), maps, fields with several values a name.
+// Fields: traceparent, tracestate, baggage, x-request-id, request-id.  Rules: proto-spec/trace.md.
+// Nothing here needs a provider: what came in can go on, traced or not.
+//
+// A carrier to read from has an overload of
+//   void for_each_field(const Carrier&, FieldSink&)
+// that calls sink.add(name, value), or sink.add(Field, value) where it knows the field, for every
+// header in order.  A carrier to write to has an overload of
+//   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
+// that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
+// already.  All are found by argument-dependent lookup or in this namespace.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "spanwire/base/result.hpp"
+#include "spanwire/trace/context.hpp"
+#include "spanwire/trace/traceparent.hpp"
+
+namespace spanwire::trace {
+
+enum class Field : std::uint8_t { traceparent, tracestate, baggage, x_request_id, request_id };
+inline constexpr std::size_t kFields = 5;
+inline constexpr std::array<std::string_view, kFields> kFieldNames = {
+    "traceparent", "tracestate", "baggage", "x-request-id", "request-id"};
+
+inline constexpr std::string_view name(Field field) noexcept {
+  return kFieldNames[static_cast<std::size_t>(field)];
+}
+// The field of a header name, compared without case; false if it is none of ours.
+bool field_of(std::string_view name, Field& field) noexcept;
+
+// A longer request id is refused.
+inline constexpr std::size_t kRequestIdBytesMax = 1024;
+// True for a text that may travel as a request id: UTF-8 without control characters, not too long.
+// Counts what it refuses.
+bool check_request_id(std::string_view text) noexcept;
+
+// What a remote context becomes, by who sent it.
+enum class TrustRemote : std::uint8_t {
+  parent,  // the parent of our spans
+  link,    // a link from a new trace; baggage and request ids are taken over
+  ignore,  // nothing, nor is its baggage; request ids are taken over, they only name
+};
+
+// Collects the fields of one carrier.  Views: valid as long as the carrier's.
+class FieldSink {
+ public:
+  void add(std::string_view header_name, std::string_view value) {
+    Field field;
+    if (field_of(header_name, field)) add(field, value);
+  }
+  void add(Field field, std::string_view value) {
+    const auto index = static_cast<std::size_t>(field);
+    if (counts_[index]++ == 0) {
+      values_[index] = value;
+    } else {
+      add_again(field, value);
+    }
+  }
+
+  std::string_view value(Field field) const noexcept {
+    return values_[static_cast<std::size_t>(field)];
+  }
+  std::uint32_t count(Field field) const noexcept {
+    return counts_[static_cast<std::size_t>(field)];
+  }
+
+ private:
+  friend class Extracted;
+  // tracestate and baggage are lists: joined by a comma.  Of the ids the last one counts.
+  void add_again(Field field, std::string_view value);
+
+  std::array<std::string_view, kFields> values_{};
+  std::array<std::uint32_t, kFields> counts_{};
+  // Texts that are not in the carrier as they are; rare.
+  struct Joined {
+    std::array<std::string, kFields> texts;
+  };
+  std::unique_ptr<Joined> joined_;
+};
+
+// What extract() found, checked.  Texts are views into the carrier, or into this object where they
+// had to be joined: it and the carrier's memory outlive them.
+class Extracted {
+ public:
+  Extracted() noexcept = default;
+  Extracted(FieldSink&& fields, TrustRemote trust);
+
+  // The parent for our spans; not valid without a usable traceparent, or if not trusted as one.
+  SpanContext parent() const noexcept {
+    return trust_ == TrustRemote::parent ? remote_ : SpanContext();
+  }
+  // What a new root links to; valid only under TrustRemote::link.
+  SpanContext link() const noexcept {
+    return trust_ == TrustRemote::link ? remote_ : SpanContext();
+  }
+  std::string_view link_tracestate() const noexcept { return link_tracestate_; }
+  // For a context under parent(): tracestate is empty without one.
+  const ContextTexts& texts() const noexcept { return texts_; }
+
+  // A context of its own memory.  Allocates nothing when there are no texts.
+  Context context(MonotonicTime deadline = {}) const;
+
+ private:
+  void take_trace(const FieldSink& fields);
+  void take_baggage(const FieldSink& fields);
+
+  SpanContext remote_;
+  ContextTexts texts_;
+  std::string_view link_tracestate_;
+  std::unique_ptr<FieldSink::Joined> joined_;
+  TrustRemote trust_ = TrustRemote::parent;
+};
+
+// Reads a context.  Never fails and never touches other headers: what is bad is left out and
+// counted (context_counters.hpp) by cause.
+// - Two traceparents, equal or not: neither is used.
+// - Without a usable traceparent there is no tracestate.
+// - Of several x-request-id or request-id the last counts.
+template <class Carrier>
+Extracted extract(const Carrier& carrier, TrustRemote trust = TrustRemote::parent) {
+  FieldSink fields;
+  for_each_field(carrier, fields);
+  return Extracted(std::move(fields), trust);
+}
+
+// How to write for a peer.
+struct InjectOptions {
+  // Dynamo drops a whole context over the random bit.
+  bool sampled_bit_only = false;
+  // For peers outside: baggage stays here.
+  bool baggage = true;
+};
+
+// Writes `context`: traceparent of its current span if that is valid, with the tracestate that came
+// in, byte for byte; baggage and request ids if it has them.
+template <class Carrier>
+void inject(const Context& context, Carrier& carrier, const InjectOptions& options = {}) {
+  const ContextTexts& texts = context.texts();
+  if (context.span().valid()) {
+    FixedText<kTraceparentBytes> traceparent;
+    if (options.sampled_bit_only) {
+      write_traceparent_sampled_only(context.span(), traceparent.chars.data());
+    } else {
+      write_traceparent(context.span(), traceparent.chars.data());
+    }
+    set_field(carrier, Field::traceparent, traceparent.view(), false);
+    if (!texts.tracestate.empty()) {
+      set_field(carrier, Field::tracestate, texts.tracestate, texts.tracestate_needs_escape);
+    } else if constexpr (requires { remove_field(carrier, Field::tracestate); }) {
+      remove_field(carrier, Field::tracestate);  // one that stands there is of another trace
+    }
+  }
+  if (options.baggage && !texts.baggage.empty()) {
+    set_field(carrier, Field::baggage, texts.baggage, texts.baggage_needs_escape);
+  }
+  if (!texts.x_request_id.empty()) {
+    set_field(carrier, Field::x_request_id, texts.x_request_id, true);
+  }
+  if (!texts.request_id.empty()) {
+    set_field(carrier, Field::request_id, texts.request_id, true);
+  }
+}
+
+// ---- Standard containers
+
+// Whatever holds pairs of name and value: std::map, std::multimap, std::vector of pairs.
+template <class Range>
+concept PairRange = requires(const Range& range) {
+  { (*range.begin()).first } -> std::convertible_to<std::string_view>;
+  { (*range.begin()).second } -> std::convertible_to<std::string_view>;
+  range.end();
+};
+// Names with a list of values each: std::map<std::string, std::vector<std::string>>.
+template <class Range>
+concept PairListRange = requires(const Range& range) {
+  { (*range.begin()).first } -> std::convertible_to<std::string_view>;
+  { *(*range.begin()).second.begin() } -> std::convertible_to<std::string_view>;
+  range.end();
+} && !PairRange<Range>;
+
+template <PairRange Range>
+void for_each_field(const Range& range, FieldSink& sink) {
+  for (const auto& item : range) {
+    sink.add(std::string_view(item.first), std::string_view(item.second));
+  }
+}
+template <PairListRange Range>
+void for_each_field(const Range& range, FieldSink& sink) {
+  for (const auto& item : range) {
+    for (const auto& value : item.second) {
+      sink.add(std::string_view(item.first), std::string_view(value));
+    }
+  }
+}
+
+// True for a name of this field in any case.
+bool is_field(std::string_view header_name, Field field) noexcept;
+
+// Containers that own their strings, of one value a name or of several.
+template <class Container>
+concept OwningContainer =
+    (PairRange<Container> &&
+     std::same_as<std::remove_cvref_t<decltype(std::declval<Container&>().begin()->second)>,
+                  std::string>) ||
+    PairListRange<Container>;
+
+// Takes the field out, in whatever case it stands there.
+template <OwningContainer Container>
+void remove_field(Container& container, Field field) {
+  for (auto at = container.begin(); at != container.end();) {
+    at = is_field(std::string_view(at->first), field) ? container.erase(at) : std::next(at);
+  }
+}
+template <OwningContainer Container>
+void set_field(Container& container, Field field, std::string_view value, bool /*needs_escape*/) {
+  remove_field(container, field);
+  using Value = std::remove_cvref_t<decltype(container.begin()->second)>;
+  if constexpr (PairRange<Container>) {
+    container.insert(container.end(), {std::string(name(field)), std::string(value)});
+  } else {
+    container.insert(container.end(), {std::string(name(field)), Value{std::string(value)}});
+  }
+}
+
+}  // namespace spanwire::trace

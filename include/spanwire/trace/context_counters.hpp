@@ -1,0 +1,15 @@
+// How often a part of a context was left out because it was bad, by cause.
+#pragma once
+
+#include <cstdint>
+
+#include "spanwire/base/errc.hpp"
+
+namespace spanwire::trace {
+
+// Adds one to the counter of `cause`, one of Errc's trace group.  Safe from any thread.
+void count_refused(Errc cause) noexcept;
+// Since the process began.  0 for a cause that is not counted here.
+std::uint64_t refused(Errc cause) noexcept;
+
+}  // namespace spanwire::trace

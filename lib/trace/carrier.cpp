@@ -1,0 +1,121 @@
+#include "spanwire/trace/carrier.hpp"
+
+#include "lib/trace/text.hpp"
+#include "spanwire/trace/baggage.hpp"
+#include "spanwire/trace/context_counters.hpp"
+#include "spanwire/trace/tracestate.hpp"
+#include "spanwire/wire/utf8.hpp"
+
+namespace spanwire::trace {
+namespace {
+
+constexpr char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+// `wanted` is in lower case and of the same size.
+bool equal_without_case(std::string_view text, std::string_view wanted) noexcept {
+  if (text == wanted) return true;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (lower(text[i]) != wanted[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool check_request_id(std::string_view text) noexcept {
+  unsigned char all = 0;
+  bool bad = text.size() > kRequestIdBytesMax;
+  for (std::size_t i = 0; i < text.size() && !bad; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    all |= c;
+    bad = c < 0x20 || c == 0x7f;
+  }
+  if (!bad && (all < 0x80 || wire::valid_utf8(text))) return true;
+  count_refused(Errc::request_id_invalid);
+  return false;
+}
+
+bool is_field(std::string_view header_name, Field field) noexcept {
+  return header_name.size() == name(field).size() && equal_without_case(header_name, name(field));
+}
+
+bool field_of(std::string_view header_name, Field& field) noexcept {
+  switch (header_name.size()) {
+    case 7:
+      field = Field::baggage;
+      break;
+    case 10:
+      field = lower(header_name.front()) == 't' ? Field::tracestate : Field::request_id;
+      break;
+    case 11:
+      field = Field::traceparent;
+      break;
+    case 12:
+      field = Field::x_request_id;
+      break;
+    default:
+      return false;
+  }
+  return equal_without_case(header_name, name(field));
+}
+
+void FieldSink::add_again(Field field, std::string_view value) {
+  const auto index = static_cast<std::size_t>(field);
+  if (field != Field::tracestate && field != Field::baggage) {
+    values_[index] = value;
+    return;
+  }
+  if (joined_ == nullptr) joined_ = std::make_unique<Joined>();
+  std::string& text = joined_->texts[index];
+  if (counts_[index] == 2) text = values_[index];
+  text += ',';
+  text += value;
+  values_[index] = text;
+}
+
+Extracted::Extracted(FieldSink&& fields, TrustRemote trust)
+    : joined_(std::move(fields.joined_)), trust_(trust) {
+  if (fields.count(Field::traceparent) != 0) take_trace(fields);
+  if (fields.count(Field::baggage) != 0 && trust != TrustRemote::ignore) take_baggage(fields);
+  if (fields.count(Field::x_request_id) != 0) {
+    const std::string_view id = trim(fields.value(Field::x_request_id));
+    if (check_request_id(id)) texts_.x_request_id = id;
+  }
+  if (fields.count(Field::request_id) != 0) {
+    const std::string_view id = trim(fields.value(Field::request_id));
+    if (check_request_id(id)) texts_.request_id = id;
+  }
+}
+
+void Extracted::take_trace(const FieldSink& fields) {
+  const Errc cause = fields.count(Field::traceparent) > 1
+                         ? Errc::traceparent_repeated
+                         : read_traceparent(fields.value(Field::traceparent), remote_);
+  if (cause != Errc::ok) return count_refused(cause);
+  if (fields.count(Field::tracestate) == 0 || trust_ == TrustRemote::ignore) return;
+  const TracestateCheck state = check_tracestate(fields.value(Field::tracestate));
+  if (state.cause != Errc::ok) return count_refused(state.cause);
+  if (trust_ == TrustRemote::link) {
+    link_tracestate_ = state.text;
+    return;
+  }
+  texts_.tracestate = state.text;
+  texts_.tracestate_needs_escape = state.needs_escape;
+}
+
+void Extracted::take_baggage(const FieldSink& fields) {
+  std::string rebuilt;
+  const BaggageCheck baggage = check_baggage(fields.value(Field::baggage), rebuilt);
+  if (baggage.cause != Errc::ok) count_refused(baggage.cause);
+  texts_.baggage = baggage.text;
+  texts_.baggage_needs_escape = baggage.needs_escape;
+  if (rebuilt.empty()) return;
+  if (joined_ == nullptr) joined_ = std::make_unique<FieldSink::Joined>();
+  std::string& kept = joined_->texts[static_cast<std::size_t>(Field::baggage)];
+  kept = std::move(rebuilt);
+  texts_.baggage = kept;
+}
+
+}  // namespace spanwire::trace

@@ -1,0 +1,162 @@
+#include "spanwire/trace/tracestate.hpp"
+
+#include <vector>
+
+#include "lib/trace/text.hpp"
+
+namespace spanwire::trace {
+namespace {
+
+struct ValueEnd {
+  const char* end = nullptr;  // behind the last character that is not a blank; null for a bad value
+  const char* next = nullptr;  // the comma, or the end of the text
+  std::uint8_t classes = 0;
+};
+
+// A value begins at `at` and ends at a comma or at `last`.  Leading blanks belong to it, trailing
+// blanks and tabs do not.
+ValueEnd scan_value(const char* at, const char* last) noexcept {
+  ValueEnd value;
+  const char* const first = at;
+  std::uint8_t classes = 0;
+  while (at != last && (class_of(*at) & kStateValue) != 0) classes |= class_of(*at++);
+  const char* end = at;
+  while (at != last && is_blank(*at)) ++at;
+  if (at != last && *at != ',') return value;
+  while (end != first && end[-1] == ' ') --end;
+  if (end == first || end - first > static_cast<std::ptrdiff_t>(kTracestateValueBytesMax)) {
+    return value;
+  }
+  value = {end, at, classes};
+  return value;
+}
+
+TracestateCheck refused(Errc cause) noexcept {
+  TracestateCheck check;
+  check.cause = cause;
+  return check;
+}
+
+bool legal_key(std::string_view key) noexcept {
+  return !key.empty() && key.size() <= kTracestateKeyBytesMax &&
+         (class_of(key.front()) & kKeyFirst) != 0 && all_of_class(key, kKeyRest);
+}
+
+bool legal_value(std::string_view value) noexcept {
+  return !value.empty() && value.size() <= kTracestateValueBytesMax && value.back() != ' ' &&
+         all_of_class(value, kStateValue);
+}
+
+void append_member(std::string& list, std::string_view member) {
+  if (!list.empty()) list += ',';
+  list += member;
+}
+
+bool has_key(std::string_view member, std::string_view key) noexcept {
+  return member.size() > key.size() && member.starts_with(key) && member[key.size()] == '=';
+}
+
+}  // namespace
+
+TracestateCheck check_tracestate(std::string_view text) noexcept {
+  const char* at = text.data();
+  const char* const last = at + text.size();
+  const char* first_member = nullptr;
+  const char* last_member = nullptr;
+  std::uint32_t members = 0;
+  std::uint8_t classes = 0;
+  for (;;) {
+    while (at != last && (*at == ',' || is_blank(*at))) ++at;
+    if (at == last) break;
+    if (members == kTracestateMembersMax) return refused(Errc::tracestate_too_many_members);
+    if (++members == 1) first_member = at;
+    const char* const key = at;
+    if ((class_of(*at) & kKeyFirst) == 0) return refused(Errc::tracestate_malformed);
+    while (++at != last && (class_of(*at) & kKeyRest) != 0) {
+    }
+    if (at == last || *at != '=' ||
+        at - key > static_cast<std::ptrdiff_t>(kTracestateKeyBytesMax)) {
+      return refused(Errc::tracestate_malformed);
+    }
+    const ValueEnd value = scan_value(at + 1, last);
+    if (value.end == nullptr) return refused(Errc::tracestate_malformed);
+    classes |= value.classes;
+    last_member = value.end;
+    at = value.next;
+  }
+  TracestateCheck check;
+  if (members == 0) return check;
+  check.text = {first_member, static_cast<std::size_t>(last_member - first_member)};
+  if (check.text.size() > kTracestateBytesMax) return refused(Errc::tracestate_too_long);
+  check.members = members;
+  check.needs_escape = (classes & kEscaped) != 0;
+  return check;
+}
+
+std::optional<TracestateMember> next_tracestate_member(std::string_view& rest) noexcept {
+  const std::string_view member = next_in_list(rest);
+  const std::size_t equals = member.find('=');
+  if (equals == std::string_view::npos) return std::nullopt;
+  return TracestateMember{member.substr(0, equals), member.substr(equals + 1)};
+}
+
+std::optional<std::string_view> tracestate_get(std::string_view text,
+                                               std::string_view key) noexcept {
+  while (const std::optional<TracestateMember> member = next_tracestate_member(text)) {
+    if (member->key == key) return member->value;
+  }
+  return std::nullopt;
+}
+
+Result<std::string> tracestate_set(std::string_view text, std::string_view key,
+                                   std::string_view value) {
+  if (!legal_key(key)) return fail(Errc::tracestate_malformed, "key");
+  if (!legal_value(value)) return fail(Errc::tracestate_malformed, "value");
+  std::string list;
+  list.reserve(text.size() + key.size() + value.size() + 2);
+  list.append(key) += '=';
+  list += value;
+  std::size_t members = 1;
+  while (members < kTracestateMembersMax) {
+    const std::string_view member = next_in_list(text);
+    if (member.empty()) break;
+    if (has_key(member, key)) continue;
+    append_member(list, member);
+    ++members;
+  }
+  return list;
+}
+
+std::string tracestate_erase(std::string_view text, std::string_view key) {
+  std::string list;
+  while (!text.empty()) {
+    const std::string_view member = next_in_list(text);
+    if (!member.empty() && !has_key(member, key)) append_member(list, member);
+  }
+  return list;
+}
+
+std::string tracestate_fit(std::string_view text, std::size_t bytes_max) {
+  std::vector<std::string_view> members;
+  std::size_t bytes = 0;
+  while (!text.empty()) {
+    const std::string_view member = next_in_list(text);
+    if (member.empty()) continue;
+    members.push_back(member);
+    bytes += member.size() + 1;
+  }
+  const auto drop_from_right = [&](std::size_t above) {
+    for (std::size_t i = members.size(); i-- > 0 && bytes > bytes_max + 1;) {
+      if (members[i].size() <= above) continue;
+      bytes -= members[i].size() + 1;
+      members.erase(members.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  };
+  drop_from_right(kTracestateLargeMemberBytes);
+  drop_from_right(0);
+  std::string list;
+  for (const std::string_view member : members) append_member(list, member);
+  return list;
+}
+
+}  // namespace spanwire::trace
