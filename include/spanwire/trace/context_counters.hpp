@@ -12,4 +12,9 @@ void count_refused(Errc cause) noexcept;
 // Since the process began.  0 for a cause that is not counted here.
 std::uint64_t refused(Errc cause) noexcept;
 
+enum class Field : std::uint8_t;
+// A field that did not fit into the carrier it was written to.
+void count_not_injected(Field field) noexcept;
+std::uint64_t not_injected(Field field) noexcept;
+
 }  // namespace spanwire::trace
