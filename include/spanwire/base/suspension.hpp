@@ -27,7 +27,7 @@ class PromiseBase;
 
 // One wait of one task.  suspend() belongs to the task's executor; resume() may come from any
 // thread, exactly once per successful suspend().
-class Suspension : private Job, private CancelHook {
+class Suspension : protected Job, protected CancelHook {
  public:
   // Called on the task's executor, at most once and never after the task was resumed, when its
   // scope is cancelled.  It must take the waiter out of whatever would resume it and then call
@@ -63,6 +63,9 @@ class Suspension : private Job, private CancelHook {
     if (home_->runs_here()) CancelHook::detach();
     home_->post(*this);
   }
+
+  // Takes suspend() back, for an await_suspend that returns false after all.
+  void stop_waiting() noexcept { CancelHook::detach(); }
 
   // The waiting task's executor; valid after suspend().
   Executor& home() const noexcept { return *home_; }
