@@ -59,6 +59,20 @@ inline const char* scan_string(const char* at, const char* end) noexcept {
   return at;
 }
 
+// The same where bytes from `begin` on may be read as well: the rest below a chunk is covered by
+// one chunk that overlaps what lies before it.
+inline const char* scan_string_in(const char* begin, const char* at, const char* end) noexcept {
+  while (end - at >= kChunkBytes) {
+    const unsigned mask = special_mask(load_chunk(at));
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += kChunkBytes;
+  }
+  if (at == end || end - begin < kChunkBytes) return scan_string(at, end);
+  const auto before = static_cast<unsigned>(kChunkBytes - (end - at));
+  const unsigned mask = special_mask(load_chunk(end - kChunkBytes)) >> before;
+  return mask != 0 ? at + std::countr_zero(mask) : end;
+}
+
 // The first byte of [at, end) beyond ASCII, or end.
 inline const char* scan_ascii(const char* at, const char* end) noexcept {
   while (end - at >= kChunkBytes) {
@@ -99,6 +113,10 @@ inline const char* scan_ascii(const char* at, const char* end) noexcept {
   }
   while (at != end && static_cast<unsigned char>(*at) < 0x80) ++at;
   return at;
+}
+
+inline const char* scan_string_in(const char* /*begin*/, const char* at, const char* end) noexcept {
+  return scan_string(at, end);
 }
 
 #endif

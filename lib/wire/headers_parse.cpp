@@ -1,0 +1,185 @@
+#include <new>
+
+#include "lib/wire/json_text.hpp"
+#include "lib/wire/scan.hpp"
+#include "spanwire/wire/headers.hpp"
+
+namespace spanwire::wire {
+
+// One pass over one block.  The loop below is the fast path: a string without a special character
+// is found by its closing quote; everything else is left to json_text.
+class HeaderParser {
+ public:
+  HeaderParser(ByteView block, HeaderList& list) noexcept
+      : list_(list),
+        begin_(reinterpret_cast<const char*>(block.data())),
+        at_(begin_),
+        end_(begin_ + block.size()) {}
+
+  Errc run() {
+    const Errc code = members();
+    return fault_ != Errc::ok ? fault_ : code;
+  }
+
+ private:
+  Errc members() {
+    skip_blanks(at_, end_);
+    if (at_ == end_ || *at_ != '{') return Errc::headers_not_json;
+    ++at_;
+    skip_blanks(at_, end_);
+    if (at_ == end_) return Errc::truncated;
+    if (*at_ == '}') return tail();
+    for (;;) {
+      if (const Errc code = member(); code != Errc::ok) return code;
+      if (at_ == end_ || is_blank(*at_)) skip_blanks(at_, end_);
+      if (at_ == end_) return Errc::truncated;
+      if (*at_ == '}') return tail();
+      if (*at_ != ',') return Errc::headers_not_json;
+      ++at_;
+    }
+  }
+
+  Errc member() {
+    JsonString name;
+    if (const Errc code = expect('"'); code != Errc::ok) return code;
+    if (const Errc code = string(name); code != Errc::ok) return code;
+    if (const Errc code = expect(':'); code != Errc::ok) return code;
+    if (at_ != end_ && *at_ != '"') skip_blanks(at_, end_);
+    if (at_ == end_) return Errc::truncated;
+    if (*at_ != '"') return other_value(name);
+    ++at_;
+    JsonString value;
+    if (const Errc code = string(value); code != Errc::ok) return code;
+    if ((static_cast<unsigned>(name.fault) | static_cast<unsigned>(value.fault)) != 0)
+        [[unlikely]] {
+      note(name.fault);
+      note(value.fault);
+      ++list_.dropped_;
+      return Errc::ok;
+    }
+    return add(name.text, value.text);
+  }
+
+  Errc other_value(const JsonString& name) {
+    Errc string_fault = Errc::ok;
+    const Errc code = skip_value(at_, end_, list_.unescaped_, room(), string_fault);
+    if (code != Errc::ok) return code;
+    note(name.fault);
+    note(string_fault);
+    ++list_.skipped_;
+    return Errc::ok;
+  }
+
+  Errc tail() {
+    ++at_;
+    skip_blanks(at_, end_);
+    return at_ == end_ ? Errc::ok : Errc::trailing_bytes;
+  }
+
+  Errc expect(char c) noexcept {
+    if (at_ == end_ || *at_ != c) [[unlikely]] {
+      skip_blanks(at_, end_);
+      if (at_ == end_) return Errc::truncated;
+      if (*at_ != c) return Errc::headers_not_json;
+    }
+    ++at_;
+    return Errc::ok;
+  }
+
+  Errc string(JsonString& out) {
+    const char* const close = scan_string_in(begin_, at_, end_);
+    if (close != end_ && *close == '"') [[likely]] {
+      out.text = {at_, static_cast<std::size_t>(close - at_)};
+      at_ = close + 1;
+      return Errc::ok;
+    }
+    return read_string_slowly(at_, end_, list_.unescaped_, room(), out);
+  }
+
+  Errc add(std::string_view name, std::string_view value) noexcept {
+    const WellKnown known = classify(name);
+    if (known != WellKnown::none) {
+      std::uint8_t& place = list_.places_[static_cast<std::size_t>(known)];
+      if (place != 0) {
+        list_.repeated_ |= static_cast<std::uint16_t>(1u << static_cast<unsigned>(known));
+        return replace(room_at(place - 1u), name, value);
+      }
+      if (list_.size_ == kHeaderMembersMax) return Errc::headers_too_many;
+      place = static_cast<std::uint8_t>(list_.size_ + 1);
+    } else {
+      const std::uint64_t bit = name_bit(name);
+      if ((list_.seen_ & bit) != 0) {
+        if (Header* const first = find(name)) return replace(*first, name, value);
+      }
+      if (list_.size_ == kHeaderMembersMax) return Errc::headers_too_many;
+      list_.seen_ |= bit;
+    }
+    new (&room_at(list_.size_)) Header{name, value, known};
+    ++list_.size_;
+    return Errc::ok;
+  }
+
+  Errc replace(Header& member, std::string_view name, std::string_view value) noexcept {
+    member.name = name;
+    member.value = value;
+    ++list_.duplicates_;
+    return Errc::ok;
+  }
+
+  Header* find(std::string_view name) noexcept {
+    for (std::size_t i = 0; i < list_.size_; ++i) {
+      if (same_name(room_at(i).name, name)) return &room_at(i);
+    }
+    return nullptr;
+  }
+
+  // The same for all spellings of a name: length, first and last letter.
+  static std::uint64_t name_bit(std::string_view name) noexcept {
+    if (name.empty()) return 1;
+    const auto first = static_cast<unsigned char>(name.front() | 0x20);
+    const auto last = static_cast<unsigned char>(name.back() | 0x20);
+    return std::uint64_t{1} << ((name.size() * 5 + first * 3u + last * 11u) & 63);
+  }
+
+  Header& room_at(std::size_t index) noexcept {
+    return reinterpret_cast<Header*>(list_.room_.data())[index];
+  }
+  std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - begin_); }
+  void note(Errc code) noexcept {
+    if (fault_ == Errc::ok) fault_ = code;
+  }
+
+  HeaderList& list_;
+  const char* const begin_;
+  const char* at_;
+  const char* const end_;
+  Errc fault_ = Errc::ok;
+};
+
+Errc HeaderList::parse(ByteView block, std::size_t block_bytes_max) {
+  clear();
+  if (block.size() > block_bytes_max) return Errc::headers_too_long;
+  if (block.empty()) return Errc::ok;
+  return HeaderParser(block, *this).run();
+}
+
+void HeaderList::clear() noexcept {
+  size_ = 0;
+  places_ = {};
+  repeated_ = 0;
+  skipped_ = 0;
+  duplicates_ = 0;
+  dropped_ = 0;
+  seen_ = 0;
+  unescaped_.clear();
+}
+
+const Header* HeaderList::find(std::string_view name) const noexcept {
+  if (const WellKnown known = classify(name); known != WellKnown::none) return find(known);
+  for (const Header& member : *this) {
+    if (same_name(member.name, name)) return &member;
+  }
+  return nullptr;
+}
+
+}  // namespace spanwire::wire
