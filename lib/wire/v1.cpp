@@ -234,11 +234,11 @@ std::string_view ack_text(Errc damage) noexcept {
   return damage == Errc::path_not_utf8 ? kAckBadPath : kAckTooLong;
 }
 
-Errc classify_ack(std::string_view text) noexcept {
-  if (text.empty()) return Errc::ok;
-  if (text.starts_with(kOverloadedPrefix)) return Errc::overloaded;
-  if (text.starts_with(kUnavailablePrefix)) return Errc::draining;
-  return Errc::not_an_acknowledgement;
+Acknowledgement classify_ack(std::string_view text) noexcept {
+  if (text.empty()) return Acknowledgement::accepted;
+  if (text.starts_with(kOverloadedPrefix)) return Acknowledgement::overloaded;
+  if (text.starts_with(kUnavailablePrefix)) return Acknowledgement::unavailable;
+  return Acknowledgement::unknown;
 }
 
 std::size_t encode_reply(std::string_view text, std::byte* out) noexcept {

@@ -127,9 +127,13 @@ std::string unknown_endpoint_text(std::string_view path);
 // What a server answers to a message with this damage; never empty.
 std::string_view ack_text(Errc damage) noexcept;
 
-// What a reply means: ok for the empty one, overloaded, draining (the "unavailable" texts: this
-// peer will not do it, another may), not_an_acknowledgement for any other text.
-Errc classify_ack(std::string_view text) noexcept;
+enum class Acknowledgement : std::uint8_t {
+  accepted,     // the empty reply
+  overloaded,   // the peer's running and queued work are at their limits: another may take it
+  unavailable,  // the peer does not serve this path, or is going away: another may take it
+  unknown,      // any other text: Errc::not_an_acknowledgement
+};
+Acknowledgement classify_ack(std::string_view text) noexcept;
 
 constexpr std::size_t reply_bytes(std::string_view text) noexcept { return 4 + text.size(); }
 std::size_t encode_reply(std::string_view text, std::byte* out) noexcept;

@@ -1,0 +1,92 @@
+#include "spanwire/wire/multipart.hpp"
+
+#include "spanwire/wire/bodies.hpp"
+#include "spanwire/wire/endian.hpp"
+#include "spanwire/wire/utf8.hpp"
+
+namespace spanwire::wire {
+namespace {
+
+bool is(const FrameHeader& header, FrameType type) noexcept {
+  return header.type == static_cast<std::uint8_t>(type);
+}
+
+// Request and reply have three parts of a body, their later pieces and all others have one.
+bool has_fields(const FrameHeader& header) noexcept {
+  return (header.flags & kFlagContinued) == 0 &&
+         (is(header, FrameType::request) || is(header, FrameType::reply));
+}
+
+// The single part of any other frame: at most one of the three has bytes.
+ByteView only_part(const OutFrame& frame) noexcept {
+  if (!frame.payload.empty()) return frame.payload.view();
+  return frame.headers.empty() ? frame.first : frame.headers;
+}
+
+}  // namespace
+
+void lay_out_parts(const OutFrame& frame, OutParts& out) noexcept {
+  out.count = 0;
+  const auto add = [&out](ByteView part) { out.parts[out.count++] = part; };
+  add(out.control);
+  std::size_t body_bytes = 0;
+  if ((frame.header.flags & kFlagPieces) != 0) {
+    out.total = encode_pieces_total(frame.body_total);
+    add(out.total);
+    body_bytes += out.total.size();
+  }
+  if (has_fields(frame.header)) {
+    add(frame.first);
+    add(frame.headers);
+    add(frame.payload);
+    body_bytes += frame.first.size() + frame.headers.size() + frame.payload.size();
+    out.payload_last = true;
+  } else {
+    add(only_part(frame));
+    body_bytes += out.parts[out.count - 1].size();
+    out.payload_last = !frame.payload.empty();
+  }
+  FrameHeader header = frame.header;
+  header.body_bytes = static_cast<std::uint32_t>(body_bytes);
+  encode_frame_header(header, out.control.data());
+}
+
+Result<InParts> decode_parts(std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
+  if (parts.empty()) return fail(Errc::wrong_part_count);
+  if (parts[0].size() > kFrameHeaderBytes) return fail(Errc::trailing_bytes);
+  InParts in;
+  SPANWIRE_TRY(in.header, decode_frame_header(parts[0]));
+  if (in.header.body_bytes > body_bytes_max) return fail(Errc::frame_too_long);
+  std::size_t body_bytes = 0;
+  for (const Slice& part : parts.subspan(1)) body_bytes += part.size();
+  if (body_bytes != in.header.body_bytes) return fail(Errc::length_mismatch);
+  parts = parts.subspan(1);
+  if ((in.header.flags & kFlagPieces) != 0) {
+    if (parts.empty()) return fail(Errc::wrong_part_count);
+    if (parts[0].size() != kPiecesTotalBytes) return fail(Errc::length_mismatch);
+    in.body_total = load_big<std::uint64_t>(parts[0].data());
+    parts = parts.subspan(1);
+  }
+  if (has_fields(in.header)) {
+    if (parts.size() != 3) return fail(Errc::wrong_part_count);
+    in.first = &parts[0];
+    in.headers = &parts[1];
+    in.payload = &parts[2];
+    return in;
+  }
+  // A body of no bytes may have no part.
+  if (parts.size() > 1) return fail(Errc::wrong_part_count);
+  if (!parts.empty()) in.payload = &parts[0];
+  return in;
+}
+
+Result<OneWayParts> decode_one_way(std::span<Slice> parts, const Limits& limits) noexcept {
+  if (parts.size() != 3) return fail(Errc::wrong_part_count);
+  if (parts[0].size() > limits.path_bytes_max) return fail(Errc::path_too_long);
+  if (!valid_utf8(parts[0].view())) return fail(Errc::path_not_utf8);
+  if (parts[1].size() > limits.header_block_bytes_max) return fail(Errc::headers_too_long);
+  if (parts[2].size() > limits.payload_bytes_max) return fail(Errc::payload_too_long);
+  return OneWayParts{&parts[0], &parts[1], &parts[2]};
+}
+
+}  // namespace spanwire::wire
