@@ -20,6 +20,16 @@ as_root() {
   fi
 }
 
+# quietly COMMAND...: shows its output only when it fails, else the last line (quietly_lines of them).
+quietly() {
+  local log status=0
+  log="$(mktemp)"
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [ "$status" -eq 0 ]; then tail -n "${quietly_lines:-1}" "$log"; else cat "$log"; fi
+  rm -f "$log"
+  return "$status"
+}
+
 # retry COMMAND...: three attempts, for what goes over a network.
 retry() {
   local attempt
@@ -43,10 +53,12 @@ install_packages() {
   done
   [ "${#missing[@]}" -eq 0 ] && return 0
   say "installing: ${missing[*]}"
-  retry as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 || die "apt-get update failed"
-  retry as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >&2 </dev/null || die "apt-get install failed: ${missing[*]}"
+  quietly retry apt update -qq >&2 || die "apt-get update failed"
+  quietly retry apt install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+    die "apt-get install failed: ${missing[*]}"
 }
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@"; }
 
 # Compile through ccache.  Paths below the tree are made relative, so that clones in other folders
 # share objects as long as their build folders lie equally deep (build/<preset>).
@@ -60,15 +72,9 @@ use_ccache() {
 
 # configure PRESET [OPTION...]: into build/PRESET, quietly unless it fails.
 configure() {
-  local preset="$1" log
+  local preset="$1"
   shift
-  log="$(mktemp)"
-  if ! (cd "$root" && cmake --preset "$preset" "$@") >"$log" 2>&1 </dev/null; then
-    cat "$log" >&2
-    rm -f "$log"
-    die "cannot configure preset $preset"
-  fi
-  rm -f "$log"
+  (cd "$root" && quietly cmake --preset "$preset" "$@") >&2 || die "cannot configure preset $preset"
 }
 
 # build PRESET [TARGET...]
