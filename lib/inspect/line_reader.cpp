@@ -290,7 +290,8 @@ Value LineReader::read_value(const Json& json, const std::string& path, std::siz
     problem(path, "a value that is nested too deep");
     return {};
   }
-  const auto& [kind, content] = *json.items().begin();
+  const std::string& kind = json.begin().key();
+  const Json& content = json.begin().value();
   if (kind == "stringValue" && content.is_string()) return {content.get<std::string>()};
   if (kind == "boolValue" && content.is_boolean()) return {content.get<bool>()};
   if (kind == "doubleValue") return {double_of(content)};

@@ -31,7 +31,7 @@ function duration(ns) {
 // One trace at a time; everything that a redraw needs.
 const view = {
   trace: null, at: 0, rows: [], shut: new Set(), picked: -1, from: 0, to: 1,
-  query: "", hits: new Set(), colour: new Map(),
+  query: "", hits: new Set(), colour: new Map(), ticks: [], names: 320,
 };
 
 function colourOf(process) {
@@ -113,7 +113,7 @@ function drawTicks() {
     view.ticks.push(left);
     const label = make("span", "", t === 0 ? "0" : duration(Math.round(t)));
     label.style.left = left + "%";
-    if (left < 97) box.append(label);
+    if (left / 100 * box.clientWidth < box.clientWidth - 56) box.append(label);
   }
 }
 
@@ -138,7 +138,8 @@ function drawName(row, span, index) {
   if (span.o) name.append(make("span", "flag warn", "orphan"));
   if (span.y) name.append(make("span", "flag warn", "cycle"));
   const label = make("span", "");
-  label.append(make("span", "service", processName(span.pr) + "  "));
+  // The service where it begins: below, the colour says it.
+  if (span.x < 0 || view.trace.spans[span.x].pr !== span.pr) label.append(make("span", "service", processName(span.pr) + "  "));
   const text = make(view.query && view.hits.has(index) ? "mark" : "span", span.st === 2 ? "bad" : "", span.n || "(no name)");
   label.append(text);
   label.title = processName(span.pr) + "  " + span.n;
@@ -169,8 +170,7 @@ function drawLane(span) {
   const time = make("div", "time", duration(span.d));
   if (right < 86) time.style.left = Math.max(0, right) + "%";
   else if (left > 14) time.style.right = 100 - left + "%";
-  else if (span.st === 2 || document.documentElement.dataset.theme !== "dark") { time.classList.add("inside"); time.style.right = Math.max(0, 100 - right) + "%"; }
-  else { time.style.right = Math.max(0, 100 - right) + "%"; time.style.color = "#0e1116"; }
+  else { time.classList.add("inside"); time.style.right = Math.max(0, 100 - right) + "%"; }
   lane.append(time);
   return lane;
 }
@@ -224,7 +224,14 @@ function drawMap() {
   lens.style.width = (view.to - view.from) * 100 + "%";
 }
 
-function redraw() { drawTicks(); drawMap(); draw(); }
+function redraw() {
+  // The ruler is as wide as the lanes, which a scroll bar makes narrower.
+  document.documentElement.style.setProperty("--names", Math.min(view.names, $("board").clientWidth * .46) + "px");
+  $("ruler").style.paddingRight = $("rows").offsetWidth - $("rows").clientWidth + "px";
+  drawTicks();
+  drawMap();
+  draw();
+}
 
 function zoom(from, to) {
   if (!(to - from > 1e-9)) return;

@@ -143,7 +143,7 @@ function drawPanel() {
   close.setAttribute("aria-label", "Close");
   close.addEventListener("click", () => pick(-1));
   const who = make("div", "dim");
-  who.append(make("i", "dot " + colourOf(span.pr)), processName(span.pr), KINDS[span.k] ? "· " + KINDS[span.k] : "");
+  who.append(make("i", "dot " + colourOf(span.pr)), make("span", "", processName(span.pr) + (KINDS[span.k] ? " · " + KINDS[span.k] : "")));
   head.append(make("h2", "", span.n || "(no name)"), who, close);
   const sums = make("div", "sum");
   sums.append(sum("Duration", duration(span.d)), sum("Self", duration(selfTime(view.picked))), sum("Starts at", duration(span.s)));
@@ -274,7 +274,7 @@ drag($("grip"), (event) => {
   const left = $("board").getBoundingClientRect().left;
   setNames(Math.min(window.innerWidth * .6, Math.max(180, event.clientX - left)));
 });
-function setNames(width) { document.documentElement.style.setProperty("--names", width + "px"); if (view.trace) redraw(); }
+function setNames(width) { view.names = width; if (view.trace) redraw(); }
 
 $("rows").addEventListener("scroll", draw);
 window.addEventListener("resize", () => { if (view.trace) redraw(); });

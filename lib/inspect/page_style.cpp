@@ -128,12 +128,13 @@ button { cursor: pointer; }
 .flag.warn { background: var(--warn-soft); color: var(--warn); }
 .lane { flex: 1; position: relative; overflow: hidden; }
 .grid { position: absolute; top: 0; bottom: 0; border-left: 1px solid var(--line-soft); }
-.bar { position: absolute; top: 8px; height: 12px; min-width: 2px; border-radius: 3px; background: var(--c); }
-.bar.server { top: 10px; height: 8px; }
+.bar { position: absolute; top: 6px; height: 16px; min-width: 2px; border-radius: 3px; background: var(--c); }
+.bar.client, .bar.producer { opacity: .62; }
 .bar.bad { background: var(--bad); }
-.tick { position: absolute; top: 6px; width: 2px; height: 16px; background: var(--text); opacity: .55; border-radius: 1px; }
+.tick { position: absolute; top: 4px; width: 2px; height: 20px; background: var(--text); opacity: .6; border-radius: 1px; }
 .time { position: absolute; top: 5px; font-size: 11.5px; color: var(--dim); white-space: nowrap; font-variant-numeric: tabular-nums; padding: 0 6px; }
-.time.inside { color: #fff; text-align: right; }
+.time.inside { color: #fff; }
+:root[data-theme="dark"] .time.inside { color: #0e1116; font-weight: 600; }
 
 #panel { width: 400px; flex: none; border-left: 1px solid var(--line); background: var(--card); overflow-y: auto; }
 #panel header { position: sticky; top: 0; background: var(--card); padding: 16px 16px 12px; border-bottom: 1px solid var(--line); z-index: 1; }

@@ -6,32 +6,20 @@
 #include <map>
 #include <set>
 
+#include "lib/inspect/paint.hpp"
 #include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {
 
-constexpr std::size_t kDurationColumns = 9;
 constexpr std::size_t kServiceColumnsMax = 20;
 constexpr std::size_t kBarColumnsMin = 12;
+constexpr std::size_t kRunShownMax = 6;  // a longer run of like siblings is folded
+constexpr std::size_t kRunKept = 3;
 
-constexpr std::string_view kReset = "\x1b[0m";
-constexpr std::string_view kBold = "\x1b[1m";
-constexpr std::string_view kDim = "\x1b[2m";
-constexpr std::string_view kRed = "\x1b[31m";
 // Told apart on dark and light grounds, and without red, which means an error.
 constexpr std::array<std::string_view, 6> kServiceColours = {"\x1b[36m", "\x1b[35m", "\x1b[34m",
                                                              "\x1b[32m", "\x1b[33m", "\x1b[96m"};
-
-std::string plural(std::size_t count, std::string_view one, std::string_view many) {
-  return std::to_string(count) + ' ' + std::string(count == 1 ? one : many);
-}
-
-// Without the blanks at the end that fit() left.
-void end_line(std::string& out) {
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  out += '\n';
-}
 
 // Two instances of one service in a trace need more than its name.
 std::vector<std::string> process_names(const TraceSet& traces, const Tree& tree) {
@@ -60,17 +48,21 @@ class TreeText {
   TreeText(const TraceSet& traces, const Tree& tree, const TextOptions& options)
       : traces_(traces), tree_(tree), options_(options), names_(process_names(traces, tree)) {
     width_ = std::clamp(options.width, kWidthMin, kWidthMax);
-    shown_ = std::min(tree.nodes.size(), options.rows_max);
+    list_rows();
     measure();
   }
 
   std::string render() {
     head();
     std::vector<bool> open;  // whether the ancestor at that depth has siblings behind it
-    for (std::size_t i = 0; i < shown_; ++i) {
-      const Node& node = tree_.nodes[i];
+    for (const Row& next : rows_) {
+      const Node& node = tree_.nodes[next.node];
       open.resize(node.depth);
-      row(node, open);
+      if (next.count == 1) {
+        row(node, open);
+      } else {
+        run_row(next, open);
+      }
       open.push_back(!node.last);
     }
     foot();
@@ -78,6 +70,11 @@ class TreeText {
   }
 
  private:
+  struct Row {
+    std::size_t node;
+    std::size_t count;  // more than 1: a run of siblings in one line
+  };
+
   const Span& span(const Node& node) const { return traces_.spans[node.span]; }
 
   std::string_view glyph(std::string_view unicode, std::string_view plain) const {
@@ -106,11 +103,44 @@ class TreeText {
     return text;
   }
 
+  // The childless siblings from `first` on that differ in nothing but their times.
+  std::size_t run_from(std::size_t first) const {
+    const Node& node = tree_.nodes[first];
+    const Span& like = span(node);
+    std::size_t count = 0;
+    for (std::size_t i = first; i < tree_.nodes.size(); ++i, ++count) {
+      const Node& next = tree_.nodes[i];
+      const Span& item = span(next);
+      if (next.parent != node.parent || next.parent == kNone || next.descendants > 0 ||
+          item.name != like.name || item.process != like.process || item.kind != like.kind ||
+          item.status == SpanStatus::error) {
+        break;
+      }
+    }
+    return count;
+  }
+
+  void list_rows() {
+    std::size_t i = 0;
+    while (i < tree_.nodes.size() && rows_.size() < options_.rows_max) {
+      const std::size_t run = options_.fold_runs ? run_from(i) : 0;
+      if (run <= kRunShownMax) {
+        rows_.push_back({i, 1});
+        ++i;
+        continue;
+      }
+      for (std::size_t k = 0; k < kRunKept; ++k) rows_.push_back({i + k, 1});
+      rows_.push_back({i + kRunKept, run - kRunKept});
+      i += run;
+    }
+    left_out_ = tree_.nodes.size() - i;
+  }
+
   void measure() {
     std::size_t label_columns = 0;
     std::size_t service_columns = 0;
-    for (std::size_t i = 0; i < shown_; ++i) {
-      const Node& node = tree_.nodes[i];
+    for (const Row& next : rows_) {
+      const Node& node = tree_.nodes[next.node];
       label_columns =
           std::max(label_columns, columns_of(label(node)) + std::size_t{3} * node.depth);
       service_columns = std::max(service_columns, columns_of(names_[span(node).process]));
@@ -170,23 +200,42 @@ class TreeText {
     paint(colour, fit(names_[item.process], service_, options_.ascii));
     out_ += "  ";
     const std::string duration = duration_text(item.end_ns - item.start_ns, options_.ascii);
-    const std::size_t columns = columns_of(duration);
-    out_.append(kDurationColumns > columns ? kDurationColumns - columns : 0, ' ');
-    out_ += duration;
-    out_ += "  ";
-    bar(node, error ? kRed : colour);
+    out_ += right_aligned(duration, kDurationColumns) + "  ";
+    bar(item.start_ns + node.shift_ns, item.end_ns - item.start_ns, error ? kRed : colour);
     out_ += '\n';
     note(node, open);
   }
 
+  // One line for many: their time from the first's start to the last's end.
+  void run_row(const Row& run, const std::vector<bool>& open) {
+    Node node = tree_.nodes[run.node];
+    node.last = tree_.nodes[run.node + run.count - 1].last;
+    std::int64_t start = span(node).start_ns;
+    std::int64_t end = start;
+    for (std::size_t i = run.node; i < run.node + run.count; ++i) {
+      const Span& item = span(tree_.nodes[i]);
+      start = std::min(start, item.start_ns);
+      end = std::max(end, item.end_ns);
+    }
+    const std::string tree = branch(node, open);
+    const std::size_t used = columns_of(tree);
+    paint(kDim, tree);
+    const std::string text = std::string(glyph("⋮ ", ": ")) + std::to_string(run.count) + " more";
+    paint(kDim, fit(text, label_ > used ? label_ - used : 0, options_.ascii));
+    out_.append(service_ + 4, ' ');
+    const std::string duration = duration_text(end - start, options_.ascii);
+    out_ += right_aligned(duration, kDurationColumns) + "  ";
+    bar(start + node.shift_ns, end - start, kDim);
+    out_ += '\n';
+  }
+
   // In eighths of a column on the right edge; anything at all shows as at least one eighth.
-  void bar(const Node& node, std::string_view colour) {
+  void bar(std::int64_t from_ns, std::int64_t length_ns, std::string_view colour) {
     static constexpr std::array<std::string_view, 8> kEighths = {"",  "▏", "▎", "▍",
                                                                  "▌", "▋", "▊", "▉"};
-    const Span& item = span(node);
     const double total = std::max(1.0, static_cast<double>(tree_.end_ns - tree_.start_ns));
-    const double start = static_cast<double>(item.start_ns + node.shift_ns - tree_.start_ns);
-    const double length = static_cast<double>(item.end_ns - item.start_ns);
+    const double start = static_cast<double>(from_ns - tree_.start_ns);
+    const double length = static_cast<double>(length_ns);
     const auto columns = static_cast<double>(bar_);
     auto first = static_cast<std::size_t>(start / total * columns);
     first = std::min(first, bar_ - 1);
@@ -233,8 +282,8 @@ class TreeText {
 
   void foot() {
     std::vector<std::string> lines;
-    if (shown_ < tree_.nodes.size()) {
-      lines.push_back("and " + plural(tree_.nodes.size() - shown_, "more span", "more spans"));
+    if (left_out_ > 0) {
+      lines.push_back("and " + plural(left_out_, "more span", "more spans"));
     }
     if (tree_.roots > 1) {
       lines.push_back(plural(tree_.roots, "root", "roots") + ": " +
@@ -256,7 +305,8 @@ class TreeText {
   std::vector<std::string> names_;
   std::map<std::uint32_t, std::size_t> colours_;
   std::size_t width_ = 0;
-  std::size_t shown_ = 0;
+  std::vector<Row> rows_;
+  std::size_t left_out_ = 0;
   std::size_t label_ = 0;
   std::size_t service_ = 0;
   std::size_t bar_ = 0;
@@ -290,49 +340,6 @@ TextOptions text_options(bool is_terminal, std::size_t terminal_columns,
 
 std::string render_tree(const TraceSet& traces, const Tree& tree, const TextOptions& options) {
   return TreeText(traces, tree, options).render();
-}
-
-std::string render_list(const TraceSet& traces, const std::vector<Tree>& trees, std::size_t limit,
-                        const TextOptions& options) {
-  const std::size_t width = std::clamp(options.width, kWidthMin, kWidthMax);
-  const std::size_t shown = std::min(limit, trees.size());
-  // Everything but the name: id, start, duration, spans, errors and the gaps between them.
-  constexpr std::size_t kIdColumns = 16;
-  constexpr std::size_t kSpansColumns = 6;
-  const bool with_time = width >= 90;
-  const std::size_t time_columns = with_time ? 25 : 0;
-  const std::size_t name_columns =
-      width - kIdColumns - 2 - time_columns - kDurationColumns - 2 - kSpansColumns - 2 - 8;
-  std::string out = options.colour ? std::string(kBold) : std::string();
-  std::string line = fit("trace", kIdColumns + 2);
-  if (with_time) line += fit("start (UTC)", time_columns);
-  line += " duration   spans  errors  name";
-  out += line + (options.colour ? std::string(kReset) : std::string()) + '\n';
-  for (std::size_t i = trees.size() - shown; i < trees.size(); ++i) {
-    const Tree& tree = trees[i];
-    const Span& root = traces.spans[tree.nodes.front().span];
-    const auto right = [](const std::string& text, std::size_t columns) {
-      const std::size_t used = columns_of(text);
-      return std::string(columns > used ? columns - used : 0, ' ') + text;
-    };
-    out += tree.id.hex().view().substr(0, kIdColumns);
-    out += "  ";
-    if (with_time) out += fit(time_text(tree.start_ns), time_columns);
-    out +=
-        right(duration_text(tree.end_ns - tree.start_ns, options.ascii), kDurationColumns) + "  ";
-    out += right(std::to_string(tree.nodes.size()), kSpansColumns) + "  ";
-    const std::string errors = right(tree.errors > 0 ? std::to_string(tree.errors) : "", 6);
-    out += options.colour && tree.errors > 0 ? std::string(kRed) + errors + std::string(kReset)
-                                             : errors;
-    const std::string& service = traces.processes[root.process].service;
-    out +=
-        "  " + fit(printable(service) + ": " + printable(root.name), name_columns, options.ascii);
-    end_line(out);
-  }
-  if (shown < trees.size()) {
-    out += "and " + plural(trees.size() - shown, "older trace", "older traces") + '\n';
-  }
-  return out;
 }
 
 }  // namespace spanwire::inspect

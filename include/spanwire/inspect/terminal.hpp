@@ -16,6 +16,7 @@ inline constexpr std::size_t kWidthMax = 400;
 struct TextOptions {
   std::size_t width = 100;  // columns; held between kWidthMin and kWidthMax
   std::size_t rows_max = 2'000;
+  bool fold_runs = true;  // many like siblings in a row become one line
   bool colour = false;
   bool ascii = false;  // no character beyond ASCII of our own
 };
