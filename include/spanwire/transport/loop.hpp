@@ -1,0 +1,103 @@
+// Loop: the Executor over an Asio io_context.  What one readiness event brought is handled within
+// one turn; what the turn sends leaves at its end.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "spanwire/base/executor.hpp"
+
+namespace asio {
+class io_context;
+}
+
+namespace spanwire::transport {
+
+// A segment of a turn that holds the loop for longer is counted and reported.
+inline constexpr std::chrono::nanoseconds kSlowSegment = std::chrono::milliseconds(10);
+
+// Numbers of one loop since its start.  Read them on the loop.
+struct LoopStats {
+  std::uint64_t turns = 0;
+  std::uint64_t wakes = 0;          // batches of jobs that came from other threads
+  std::uint64_t slow_segments = 0;  // longer than kSlowSegment
+};
+
+// Safe from any thread: post(), stop().  Everything else on the loop's thread.
+class Loop final : public Executor {
+ public:
+  // A loop with an io_context of its own, run by run().
+  explicit Loop(const Clock& clock = Clock::system());
+  // A loop in an io_context of yours, which exactly one thread runs (asserted turn by turn) and
+  // which outlives the loop.  run() is not for it.
+  explicit Loop(asio::io_context& adopted, const Clock& clock = Clock::system());
+  // The loop no longer runs; jobs that were posted and not run are never run.
+  ~Loop() override;
+
+  void post(Job& job) noexcept override;
+
+  // Runs until stop().  One thread at a time, again after a stop if you like.
+  void run();
+  // Runs at most one turn and waits no longer than `at_most` for it; true if there was one.  For
+  // tests and for loops of yours.
+  bool run_one(std::chrono::nanoseconds at_most);
+  // run() returns after the turn that is under way.
+  void stop() noexcept;
+
+  // Names what runs from here to the next label or the turn's end, for the report of a slow
+  // segment. `label` must stay valid as long.  Costs a few nanoseconds.
+  void label_segment(std::string_view label) noexcept;
+  // Called on the loop for each slow segment with its label (empty if nobody set one) and duration.
+  using SlowSegment = void (*)(void* context, std::string_view label,
+                               std::chrono::nanoseconds took) noexcept;
+  void on_slow_segment(SlowSegment report, void* context) noexcept;
+
+  const LoopStats& stats() const noexcept { return stats_; }
+  asio::io_context& context() noexcept;
+
+  // One turn; for whatever completes Asio operations on this loop.  Inside a turn it does nothing.
+  class Step {
+   public:
+    explicit Step(Loop& loop) noexcept;
+
+   private:
+    // Made before the turn and gone after it.
+    struct Tail {
+      explicit Tail(Loop& owner) noexcept;
+      ~Tail();
+      Loop& loop;
+      bool outermost;
+    };
+    Tail tail_;
+    Turn turn_;
+  };
+
+ private:
+  struct Impl;
+
+  void begin_step() noexcept;
+  void end_step() noexcept;
+  void end_segment(std::int64_t now_ns) noexcept;
+  std::int64_t segment_clock() const noexcept;
+  void run_jobs(JobList& jobs) noexcept;
+  void arm_timer() noexcept;
+
+  std::shared_ptr<Impl> impl_;
+  bool coarse_clock_;
+  std::string_view label_;
+  std::int64_t segment_start_ns_ = 0;
+  SlowSegment report_ = nullptr;
+  void* report_context_ = nullptr;
+  LoopStats stats_;
+  const void* runner_ = nullptr;  // identifies the thread
+  MonotonicTime timer_at_ = MonotonicTime::max();
+  JobQueue from_outside_;
+  JobList from_inside_;
+  bool inside_scheduled_ = false;
+  std::atomic<bool> stop_requested_{false};
+};
+
+}  // namespace spanwire::transport

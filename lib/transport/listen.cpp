@@ -1,0 +1,29 @@
+#include "spanwire/transport/listen.hpp"
+
+#include <utility>
+
+#include "lib/transport/incoming.hpp"
+#include "lib/transport/socket_listener.hpp"
+#include "spanwire/base/assert.hpp"
+
+namespace spanwire::transport {
+
+Incoming::Incoming() noexcept = default;
+Incoming::Incoming(std::unique_ptr<Connection> connection) noexcept
+    : connection_(std::move(connection)) {}
+Incoming::Incoming(Incoming&&) noexcept = default;
+Incoming& Incoming::operator=(Incoming&&) noexcept = default;
+Incoming::~Incoming() = default;
+
+Result<std::unique_ptr<Link>> Incoming::open(Loop& loop) {
+  SPANWIRE_ASSERT(connection_ != nullptr);
+  const std::unique_ptr<Connection> connection = std::move(connection_);
+  return connection->open(loop);
+}
+
+Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
+                                         const ListenOptions& options, AcceptEvents& events) {
+  return listen_on_socket(loop, address, options, events);
+}
+
+}  // namespace spanwire::transport

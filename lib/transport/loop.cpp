@@ -1,0 +1,200 @@
+#include "spanwire/transport/loop.hpp"
+
+#include <time.h>
+
+#include <asio/executor_work_guard.hpp>
+#include <asio/post.hpp>
+#include <utility>
+
+#include "lib/transport/loop_impl.hpp"
+#include "spanwire/base/assert.hpp"
+
+namespace spanwire::transport {
+namespace {
+
+// The address of a thread-local names the thread for the price of an addition.
+const void* this_thread_mark() noexcept {
+  static constinit thread_local char mark = 0;
+  return &mark;
+}
+
+}  // namespace
+
+// Each handler keeps the Impl, in which its own memory lies, until it has run.
+struct Loop::Impl::RunOutsideJobs {
+  using allocator_type = HandlerAllocator<void>;
+  allocator_type get_allocator() const noexcept { return allocator_type(impl->outside_memory); }
+
+  void operator()() const {
+    Loop* loop = impl->loop;
+    if (loop == nullptr) return;
+    const Step step(*loop);
+    ++loop->stats_.wakes;
+    JobList jobs;
+    loop->from_outside_.take_all(jobs);
+    loop->run_jobs(jobs);
+  }
+
+  std::shared_ptr<Impl> impl;
+};
+
+struct Loop::Impl::RunInsideJobs {
+  using allocator_type = HandlerAllocator<void>;
+  allocator_type get_allocator() const noexcept { return allocator_type(impl->inside_memory); }
+
+  void operator()() const {
+    Loop* loop = impl->loop;
+    if (loop == nullptr) return;
+    const Step step(*loop);
+    // What these jobs post runs in a later step: nothing can keep the loop from its sockets.
+    loop->inside_scheduled_ = false;
+    JobList jobs;
+    while (Job* job = loop->from_inside_.pop()) jobs.push(*job);
+    loop->run_jobs(jobs);
+  }
+
+  std::shared_ptr<Impl> impl;
+};
+
+struct Loop::Impl::TimerFired {
+  using allocator_type = HandlerAllocator<void>;
+  allocator_type get_allocator() const noexcept { return allocator_type(impl->timer_memory); }
+
+  void operator()(const std::error_code& error) const {
+    Loop* loop = impl->loop;
+    if (loop == nullptr || error) return;
+    loop->timer_at_ = MonotonicTime::max();
+    const Step step(*loop);
+    loop->timers().advance(loop->now());
+  }
+
+  std::shared_ptr<Impl> impl;
+};
+
+Loop::Loop(const Clock& clock)
+    : Executor(clock),
+      impl_(std::make_shared<Impl>(*this)),
+      coarse_clock_(&clock == &Clock::system()) {}
+
+Loop::Loop(asio::io_context& adopted, const Clock& clock)
+    : Executor(clock),
+      impl_(std::make_shared<Impl>(*this, adopted)),
+      coarse_clock_(&clock == &Clock::system()) {}
+
+Loop::~Loop() {
+  impl_->loop = nullptr;
+  impl_->timer.reset();
+  // Operations in our own context keep the Impl that holds the context: let go of them first.
+  impl_->own.reset();
+}
+
+asio::io_context& Loop::context() noexcept { return impl_->context; }
+
+void Loop::post(Job& job) noexcept {
+  if (!runs_here()) {
+    if (from_outside_.push(job)) asio::post(impl_->context, Impl::RunOutsideJobs{impl_});
+    return;
+  }
+  from_inside_.push(job);
+  if (std::exchange(inside_scheduled_, true)) return;
+  asio::post(impl_->context, Impl::RunInsideJobs{impl_});
+}
+
+void Loop::run() {
+  SPANWIRE_ASSERT(impl_->own.has_value());
+  asio::io_context& context = impl_->context;
+  const asio::executor_work_guard<IoExecutor> work(context.get_executor());
+  runner_ = nullptr;
+  // The flag remembers a stop() that came before run().
+  while (!stop_requested_.exchange(false)) {
+    context.restart();
+    if (stop_requested_.load()) continue;
+    context.run();
+  }
+}
+
+bool Loop::run_one(std::chrono::nanoseconds at_most) {
+  asio::io_context& context = impl_->context;
+  const asio::executor_work_guard<IoExecutor> work(context.get_executor());
+  context.restart();
+  return context.run_one_for(at_most) != 0;
+}
+
+void Loop::stop() noexcept {
+  stop_requested_.store(true);
+  impl_->context.stop();
+}
+
+void Loop::run_jobs(JobList& jobs) noexcept {
+  while (Job* job = jobs.pop()) job->run(job);
+}
+
+void Loop::on_slow_segment(SlowSegment report, void* context) noexcept {
+  report_ = report;
+  report_context_ = context;
+}
+
+// The coarse clock steps by a few milliseconds and costs a quarter of a reading: good enough to
+// tell ten from none.
+std::int64_t Loop::segment_clock() const noexcept {
+  if (!coarse_clock_) return clock().monotonic().time_since_epoch().count();
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+void Loop::label_segment(std::string_view label) noexcept {
+  end_segment(segment_clock());
+  label_ = label;
+}
+
+void Loop::end_segment(std::int64_t now_ns) noexcept {
+  const std::chrono::nanoseconds took(now_ns - std::exchange(segment_start_ns_, now_ns));
+  if (took <= kSlowSegment) [[likely]] {
+    return;
+  }
+  ++stats_.slow_segments;
+  if (report_ != nullptr) report_(report_context_, label_, took);
+}
+
+Loop::Step::Tail::Tail(Loop& owner) noexcept : loop(owner), outermost(!owner.runs_here()) {
+  if (outermost) loop.begin_step();
+}
+
+Loop::Step::Tail::~Tail() {
+  if (outermost) loop.end_step();
+}
+
+Loop::Step::Step(Loop& loop) noexcept : tail_(loop), turn_(loop) {
+  // Under load a due timer need not wait for the system's, and a manual clock has no other way.
+  if (tail_.outermost && loop.now() >= loop.timer_at_) [[unlikely]] {
+    loop.timer_at_ = MonotonicTime::max();
+    loop.timers().advance(loop.now());
+  }
+}
+
+void Loop::begin_step() noexcept {
+  const void* const mark = this_thread_mark();
+  SPANWIRE_ASSERT(runner_ == nullptr || runner_ == mark);
+  runner_ = mark;
+  ++stats_.turns;
+  label_ = {};
+  segment_start_ns_ = segment_clock();
+}
+
+void Loop::end_step() noexcept {
+  end_segment(segment_clock());
+  arm_timer();
+}
+
+// Arms earlier only: a timer that fires too soon looks again, and deadlines of calls, which move on
+// all the time, cost no system call.
+void Loop::arm_timer() noexcept {
+  const MonotonicTime next = timers().next_expiry();
+  if (next >= timer_at_) return;
+  timer_at_ = next;
+  impl_->timer->expires_after(next - clock().monotonic());
+  impl_->timer->async_wait(Impl::TimerFired{impl_});
+}
+
+}  // namespace spanwire::transport

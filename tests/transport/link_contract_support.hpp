@@ -1,0 +1,103 @@
+// What the link contract needs: pairs of links of every kind, and a recorder of their events.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spanwire/transport/dial.hpp"
+#include "spanwire/transport/link.hpp"
+#include "spanwire/transport/listen.hpp"
+#include "tests/support/test_loop.hpp"
+
+namespace spanwire::transport {
+
+// Records all that a link tells.
+class Recorder final : public LinkEvents {
+ public:
+  MutableByteView read_target() noexcept override {
+    ++targets_asked;
+    return target;
+  }
+  void on_target_filled(std::size_t bytes) override {
+    target_filled += bytes;
+    target = target.subspan(bytes);
+  }
+  void on_bytes(ByteView bytes, Block& block) override {
+    received.append(text_of(bytes));
+    reads.push_back(bytes.size());
+    if (keep_slices) {
+      block.retain();
+      slices.push_back(Slice::adopt(&block, bytes.data(), bytes.size()));
+    }
+    if (after_bytes) after_bytes();
+  }
+  void on_message(std::span<Slice> parts) override {
+    messages.emplace_back();
+    for (const Slice& part : parts) messages.back().emplace_back(part.text());
+    if (after_bytes) after_bytes();
+  }
+  void on_writable() override {
+    ++writable;
+    if (after_writable) after_writable();
+  }
+  void on_closed(const Error& error) override {
+    EXPECT_FALSE(closed.has_value()) << "on_closed came twice";
+    closed = error.code();
+    detail = error.detail();
+    if (after_closed) after_closed();
+  }
+
+  std::string received;
+  std::vector<std::size_t> reads;
+  std::vector<std::vector<std::string>> messages;
+  std::vector<Slice> slices;
+  bool keep_slices = false;
+  MutableByteView target;
+  std::size_t target_filled = 0;
+  int targets_asked = 0;
+  int writable = 0;
+  std::optional<Errc> closed;
+  std::string detail;
+  std::function<void()> after_bytes;
+  std::function<void()> after_writable;
+  std::function<void()> after_closed;
+};
+
+// Takes what a listener accepts.
+class Acceptor final : public AcceptEvents {
+ public:
+  explicit Acceptor(Loop& loop) : loop_(&loop) {}
+  void on_accept(Incoming incoming) override {
+    Result<std::unique_ptr<Link>> link = incoming.open(*loop_);
+    ASSERT_TRUE(link) << link.error().message();
+    links.push_back(std::move(*link));
+  }
+  void on_accept_paused(const Error& error) override { paused.push_back(error.message()); }
+
+  std::vector<std::unique_ptr<Link>> links;
+  std::vector<std::string> paused;
+
+ private:
+  Loop* loop_;
+};
+
+inline Address address_of(std::string_view text) {
+  Result<Address> address = parse_address(text);
+  EXPECT_TRUE(address) << address.error().message();
+  return address ? *address : Address();
+}
+
+inline std::string temporary_path(std::string_view name) {
+  static int count = 0;
+  return "/tmp/spanwire-" + std::to_string(::getpid()) + "-" + std::to_string(++count) + "-" +
+         std::string(name);
+}
+
+}  // namespace spanwire::transport
