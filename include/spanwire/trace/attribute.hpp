@@ -1,0 +1,153 @@
+// What a span can be told: keys, typed values, links.  Borrowing types for arguments: nothing here
+// owns, whatever records them copies.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "spanwire/trace/span_context.hpp"
+
+namespace spanwire::trace {
+
+// A short text: the key of an attribute, the name of a span or an event.  A literal is known at
+// compile time and recorded by its address alone; any other text is copied when it is recorded.
+// A literal inside a library that is unloaded while spans wait for export must be passed as
+// std::string_view.
+class Key {
+ public:
+  constexpr Key() noexcept = default;
+  template <std::size_t Size>
+  consteval Key(const char (&literal)[Size]) noexcept  // NOLINT: a literal is a key
+      : data_(literal), size_(Size - 1), literal_(true) {}
+  template <class Text>
+    requires std::convertible_to<const Text&, std::string_view> && (!std::is_array_v<Text>)
+  constexpr Key(const Text& text) noexcept : Key(std::string_view(text), false) {}  // NOLINT
+
+  constexpr std::string_view view() const noexcept { return {data_, size_}; }
+  constexpr const char* data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr bool is_literal() const noexcept { return literal_; }
+
+ private:
+  constexpr Key(std::string_view text, bool literal) noexcept
+      : data_(text.data()), size_(text.size()), literal_(literal) {}
+
+  const char* data_ = "";
+  std::size_t size_ = 0;
+  bool literal_ = false;
+};
+
+// The types that OTLP knows of an attribute's value.
+enum class ValueType : std::uint8_t {
+  string,
+  boolean,
+  int64,
+  real,
+  string_array,
+  boolean_array,
+  int64_array,
+  real_array,
+};
+
+// The value of an attribute as an argument.  Borrows texts and arrays until the call returns.
+// An unsigned number beyond the range of int64 becomes its largest value.
+class AttributeValue {
+ public:
+  constexpr AttributeValue(const char* text) noexcept  // NOLINT: values are attribute values
+      : AttributeValue(std::string_view(text)) {}
+  constexpr AttributeValue(std::string_view text) noexcept  // NOLINT
+      : type_(ValueType::string), size_(text.size()), pointer_(text.data()) {}
+  AttributeValue(const std::string& text) noexcept  // NOLINT
+      : AttributeValue(std::string_view(text)) {}
+  template <std::same_as<bool> Bool>
+  constexpr AttributeValue(Bool value) noexcept  // NOLINT
+      : type_(ValueType::boolean), integer_(value ? 1 : 0) {}
+  template <std::integral Integer>
+    requires(!std::same_as<Integer, bool>)
+  constexpr AttributeValue(Integer value) noexcept  // NOLINT
+      : type_(ValueType::int64), integer_(clamped(value)) {}
+  template <std::floating_point Real>
+  constexpr AttributeValue(Real value) noexcept  // NOLINT
+      : type_(ValueType::real), real_(static_cast<double>(value)) {}
+  constexpr AttributeValue(std::span<const std::string_view> values) noexcept  // NOLINT
+      : type_(ValueType::string_array), size_(values.size()), pointer_(values.data()) {}
+  constexpr AttributeValue(std::span<const std::string> values) noexcept  // NOLINT
+      : type_(ValueType::string_array),
+        owning_strings_(true),
+        size_(values.size()),
+        pointer_(values.data()) {}
+  constexpr AttributeValue(std::span<const bool> values) noexcept  // NOLINT
+      : type_(ValueType::boolean_array), size_(values.size()), pointer_(values.data()) {}
+  constexpr AttributeValue(std::span<const std::int64_t> values) noexcept  // NOLINT
+      : type_(ValueType::int64_array), size_(values.size()), pointer_(values.data()) {}
+  constexpr AttributeValue(std::span<const double> values) noexcept  // NOLINT
+      : type_(ValueType::real_array), size_(values.size()), pointer_(values.data()) {}
+  // Whatever is contiguous and of one of those types: std::vector, std::array, C arrays.
+  template <class Range>
+    requires requires(const Range& range) {
+      std::span(range);
+      requires !std::convertible_to<const Range&, std::string_view>;
+      requires !std::is_constructible_v<std::string_view, const Range&>;
+    }
+  constexpr AttributeValue(const Range& range) noexcept  // NOLINT
+      : AttributeValue(
+            std::span<const std::remove_cv_t<typename decltype(std::span(range))::element_type>>(
+                range)) {}
+
+  constexpr ValueType type() const noexcept { return type_; }
+  // Each only for its type.
+  constexpr bool boolean() const noexcept { return integer_ != 0; }
+  constexpr std::int64_t int64() const noexcept { return integer_; }
+  constexpr double real() const noexcept { return real_; }
+  std::string_view text() const noexcept { return {static_cast<const char*>(pointer_), size_}; }
+  // Elements of an array.
+  constexpr std::size_t size() const noexcept { return size_; }
+  // The elements of a boolean, int64 or real array as they lie in memory.
+  constexpr const void* elements() const noexcept { return pointer_; }
+  std::string_view text_at(std::size_t index) const noexcept {
+    return owning_strings_ ? std::string_view(static_cast<const std::string*>(pointer_)[index])
+                           : static_cast<const std::string_view*>(pointer_)[index];
+  }
+
+ private:
+  template <std::integral Integer>
+  static constexpr std::int64_t clamped(Integer value) noexcept {
+    if constexpr (std::is_unsigned_v<Integer> && sizeof(Integer) == sizeof(std::int64_t)) {
+      constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+      return value > static_cast<Integer>(kMax) ? kMax : static_cast<std::int64_t>(value);
+    } else {
+      return static_cast<std::int64_t>(value);
+    }
+  }
+
+  ValueType type_;
+  bool owning_strings_ = false;
+  std::size_t size_ = 0;
+  union {
+    const void* pointer_ = nullptr;
+    std::int64_t integer_;
+    double real_;
+  };
+};
+
+// A key and its value as an argument.
+struct Attribute {
+  Key key;
+  AttributeValue value;
+};
+
+// Another span that this one has to do with, without being its child.
+struct Link {
+  SpanContext context;
+  std::string_view tracestate;
+  std::span<const Attribute> attributes;
+};
+
+}  // namespace spanwire::trace

@@ -1,0 +1,174 @@
+#include "lib/trace/core.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+#include <utility>
+
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/fork.hpp"
+#include "spanwire/base/log.hpp"
+#include "spanwire/base/pool.hpp"
+#include "spanwire/trace/tracer.hpp"
+
+namespace spanwire::trace::detail {
+namespace {
+
+constexpr std::size_t kRingBytesMin = 64u << 10;
+constexpr std::size_t kRingBytesMax = 1u << 30;
+
+std::vector<const Exporter*> prototypes_of(const ProviderOptions& options) {
+  std::vector<const Exporter*> prototypes;
+  for (const auto& exporter : options.exporters) prototypes.push_back(exporter.get());
+  return prototypes;
+}
+
+void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
+  if (now != before) counter.add(static_cast<std::int64_t>(now - before));
+}
+
+std::size_t rounded_ring(std::size_t bytes) noexcept {
+  return std::bit_ceil(std::clamp(bytes, kRingBytesMin, kRingBytesMax));
+}
+
+}  // namespace
+
+Core::Core(ProviderOptions options)
+    : options_(std::move(options)),
+      prototypes_(prototypes_of(options_)),
+      fork_generation_(fork_generation()),
+      ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
+      slab_(options_.open_spans_max),
+      processor_(*this, std::move(options_.exporters)) {}
+
+Core::Core(Inherit, const Core& parent)
+    : options_(copy_settings(parent.options_)),
+      prototypes_(parent.prototypes_),
+      fork_generation_(fork_generation()),
+      ring_bytes_(parent.ring_bytes_),
+      slab_(options_.open_spans_max),
+      processor_(*this, {}) {
+  options_.resource.renew_after_fork();
+  const TraceStats inherited = parent.stats();
+  discarded_in_child_ = inherited.queued + inherited.open;
+}
+
+ProviderOptions Core::copy_settings(const ProviderOptions& options) {
+  ProviderOptions copy;
+  copy.resource = options.resource;
+  copy.sampler = options.sampler;
+  copy.limits = options.limits;
+  copy.schedule_delay = options.schedule_delay;
+  copy.export_timeout = options.export_timeout;
+  copy.batch_spans_max = options.batch_spans_max;
+  copy.queue_spans_max = options.queue_spans_max;
+  copy.ring_bytes_per_thread = options.ring_bytes_per_thread;
+  copy.open_spans_max = options.open_spans_max;
+  copy.arena_bytes_max = options.arena_bytes_max;
+  copy.exit_timeout = options.exit_timeout;
+  copy.clock = options.clock;
+  return copy;
+}
+
+bool Core::of_this_process() const noexcept { return fork_generation_ == fork_generation(); }
+
+ThreadState* Core::add_state() noexcept {
+  if (state_count_.fetch_add(1, std::memory_order_relaxed) >= kThreadsMax) {
+    state_count_.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  auto* state = new (std::nothrow) ThreadState(*this, ring_bytes_);
+  if (state == nullptr) return nullptr;
+  ThreadState* first = states_.load(std::memory_order_relaxed);
+  do {
+    state->next = first;
+  } while (!states_.compare_exchange_weak(first, state, std::memory_order_release));
+  return state;
+}
+
+std::byte* Core::take_block(std::size_t bytes) noexcept {
+  const std::size_t used = arena_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (used <= options_.arena_bytes_max && bytes <= options_.arena_bytes_max - used) {
+    try {
+      return static_cast<std::byte*>(pool_allocate(bytes));
+    } catch (const std::bad_alloc&) {
+      // Counted by the caller, like an arena that is full.
+    }
+  }
+  arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  return nullptr;
+}
+
+void Core::give_block(std::byte* block, std::size_t bytes) noexcept {
+  pool_free(block, bytes);
+  arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+bool Core::enter_queue() noexcept {
+  if (options_.queue_spans_max == 0) return true;
+  if (queued_.fetch_add(1, std::memory_order_relaxed) < options_.queue_spans_max) return true;
+  queued_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Core::leave_queue(std::size_t spans) noexcept {
+  if (options_.queue_spans_max != 0) queued_.fetch_sub(spans, std::memory_order_relaxed);
+}
+
+void Core::publish() {
+  const std::scoped_lock lock(publish_mutex_);
+  const TraceStats now = stats();
+  add_difference(counter("spanwire.trace.spans_started"), now.started, published_.started);
+  add_difference(counter("spanwire.trace.spans_recorded"), now.recorded, published_.recorded);
+  add_difference(counter("spanwire.trace.spans_ended"), now.ended, published_.ended);
+  add_difference(counter("spanwire.trace.spans_exported"), now.exported, published_.exported);
+  add_difference(counter("spanwire.trace.spans_misused"), now.misused, published_.misused);
+  LossCounts fresh;
+  for (std::size_t i = 0; i < kLossReasons; ++i) {
+    const std::uint64_t before = published_.lost.spans[i];
+    if (now.lost.spans[i] == before) continue;
+    fresh.spans[i] = now.lost.spans[i] - before;
+    const std::string_view reason = name(static_cast<LossReason>(i));
+    add_difference(counter("spanwire.trace.spans_lost." + std::string(reason)), now.lost.spans[i],
+                   before);
+  }
+  published_ = now;
+  if (fresh.total() != 0) {
+    log_warn("spans were lost", {{"spans", fresh.total()}, {"by_reason", fresh.to_string()}});
+  }
+}
+
+TraceStats Core::stats() const {
+  TraceStats stats;
+  // What the export thread took is read before what the rings were given: the difference may be too
+  // large for a moment, never negative.
+  const Settled settled = processor_.settled();
+  std::uint64_t queued = 0;
+  stats.ended = ended_elsewhere_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kLossReasons; ++i) {
+    stats.lost.spans[i] = settled.lost.spans[i] + lost_[i].load(std::memory_order_relaxed);
+  }
+  std::uint64_t never_open = unopened_.load(std::memory_order_relaxed);
+  stats.started = stats.recorded = never_open;
+  for (const ThreadState* state = first_state(); state != nullptr; state = state->next) {
+    queued += state->queued.get();
+    stats.ended += state->ended.get();
+    never_open += state->lost[static_cast<std::size_t>(LossReason::too_many_open)].get();
+    for (std::size_t i = 0; i < kLossReasons; ++i) stats.lost.spans[i] += state->lost[i].get();
+    stats.recorded += state->recorded.get();
+    stats.started += state->started.get();
+  }
+  stats.exported = settled.exported;
+  stats.queued = queued - settled.taken;
+  const std::uint64_t closed = stats.ended + never_open;
+  stats.open = stats.recorded > closed ? stats.recorded - closed : 0;
+  if (settled.closed) {
+    stats.lost[LossReason::shut_down] += stats.queued;
+    stats.queued = 0;
+  }
+  stats.misused = misused_.load(std::memory_order_relaxed);
+  stats.discarded_in_child = discarded_in_child_;
+  return stats;
+}
+
+}  // namespace spanwire::trace::detail

@@ -1,0 +1,96 @@
+// What an active provider consists of.  Made by init(), and anew in a forked child; never freed,
+// because spans that are still open refer to it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "lib/trace/processor.hpp"
+#include "lib/trace/slab.hpp"
+#include "lib/trace/thread_state.hpp"
+#include "spanwire/trace/provider.hpp"
+
+namespace spanwire::trace::detail {
+
+// Safe from any thread.
+class Core {
+ public:
+  explicit Core(ProviderOptions options);
+  // For a forked child: the same options, nothing of what `parent` had recorded.
+  struct Inherit {};
+  Core(Inherit, const Core& parent);
+
+  // Fixed from the beginning.
+  const ProviderOptions& options() const noexcept { return options_; }
+  const Sampler& sampler() const noexcept { return *options_.sampler; }
+  const SpanLimits& limits() const noexcept { return options_.limits; }
+  const Clock& clock() const noexcept { return *options_.clock; }
+  const std::vector<const Exporter*>& prototypes() const noexcept { return prototypes_; }
+  bool of_this_process() const noexcept;
+
+  Slab& slab() noexcept { return slab_; }
+  Processor& processor() noexcept { return processor_; }
+
+  ThreadState* first_state() const noexcept { return states_.load(std::memory_order_acquire); }
+  // Null beyond kThreadsMax or without memory.
+  ThreadState* add_state() noexcept;
+
+  // Memory for a record that outgrows its place; null when the arena is used up.
+  std::byte* take_block(std::size_t bytes) noexcept;
+  void give_block(std::byte* block, std::size_t bytes) noexcept;
+
+  // One place in the queue when queue_spans_max is set.
+  bool enter_queue() noexcept;
+  void leave_queue(std::size_t spans) noexcept;
+
+  // Ended without getting into a thread's counters.
+  void lose_ended(LossReason reason) noexcept {
+    ended_elsewhere_.fetch_add(1, std::memory_order_relaxed);
+    lose(reason);
+  }
+  // Recorded by the sampler's will, but without a thread's state there was no place for it.
+  void lose_unopened(LossReason reason) noexcept {
+    unopened_.fetch_add(1, std::memory_order_relaxed);
+    lose(reason);
+  }
+  void count_misuse() noexcept { misused_.fetch_add(1, std::memory_order_relaxed); }
+
+  TraceStats stats() const;
+  // Adds what has happened since the last call to the named counters, and says so if spans were
+  // lost.  Off the hot path.
+  void publish();
+
+ private:
+  void lose(LossReason reason) noexcept {
+    lost_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  }
+  static ProviderOptions copy_settings(const ProviderOptions& options);
+
+  ProviderOptions options_;
+  std::vector<const Exporter*> prototypes_;
+  const std::uint32_t fork_generation_;
+  std::size_t ring_bytes_;
+  Slab slab_;
+  std::atomic<ThreadState*> states_{nullptr};
+  std::atomic<std::size_t> state_count_{0};
+  std::atomic<std::size_t> arena_bytes_{0};
+  std::atomic<std::size_t> queued_{0};
+  std::array<std::atomic<std::uint64_t>, kLossReasons> lost_{};
+  std::atomic<std::uint64_t> ended_elsewhere_{0};
+  std::atomic<std::uint64_t> unopened_{0};
+  std::atomic<std::uint64_t> misused_{0};
+  std::uint64_t discarded_in_child_ = 0;
+  std::mutex publish_mutex_;
+  TraceStats published_;
+  Processor processor_;
+};
+
+// The active core, or the one that was active last; null before init().
+Core* latest_core() noexcept;
+
+}  // namespace spanwire::trace::detail

@@ -1,0 +1,70 @@
+// A byte ring for one writer and one reader, of entries that begin with a RecordHeader.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "spanwire/trace/detail/record_layout.hpp"
+
+namespace spanwire::trace::detail {
+
+// reserve() and publish() on the writer's thread, begin(), end() and commit() on the reader's.
+// Positions only grow; the place in memory is a position modulo the capacity.
+class Ring {
+ public:
+  // `capacity`: a power of two, at least 4 KiB.  Without memory the ring is full for ever.
+  explicit Ring(std::size_t capacity) noexcept;
+  ~Ring();
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  // Room for one entry of `bytes` (a multiple of 8) in one piece; null when full.
+  std::byte* reserve(std::size_t bytes) noexcept {
+    const std::size_t place = tail_ & (capacity_ - 1);
+    const std::size_t to_end = capacity_ - place;
+    if (bytes > to_end || tail_ + bytes > watch_at_) return reserve_slowly(bytes);
+    return memory_ + place;
+  }
+  // Makes what was reserved visible.  True, once per half, when the reader should hurry.
+  bool publish(std::size_t bytes) noexcept {
+    tail_ += bytes;
+    shared_tail_.store(tail_, std::memory_order_release);
+    const bool hurry = hurry_;
+    hurry_ = false;
+    return hurry;
+  }
+
+  std::uint64_t begin() const noexcept { return shared_head_.load(std::memory_order_relaxed); }
+  std::uint64_t end() const noexcept { return shared_tail_.load(std::memory_order_acquire); }
+  const std::byte* at(std::uint64_t position) const noexcept {
+    return memory_ + (position & (capacity_ - 1));
+  }
+  // Everything before `position` has been read and may be overwritten.
+  void commit(std::uint64_t position) noexcept {
+    shared_head_.store(position, std::memory_order_release);
+  }
+
+  // From any thread, approximate.
+  bool at_most_half_full() const noexcept {
+    return shared_tail_.load(std::memory_order_acquire) -
+               shared_head_.load(std::memory_order_acquire) <=
+           capacity_ / 2;
+  }
+
+ private:
+  std::byte* reserve_slowly(std::size_t bytes) noexcept;
+
+  std::byte* memory_ = nullptr;
+  std::size_t capacity_;
+  // The writer's own.  Up to watch_at_ there is room for certain and nothing else to look after.
+  std::uint64_t tail_ = 0;
+  std::uint64_t watch_at_ = 0;
+  bool hurry_ = false;
+
+  alignas(64) std::atomic<std::uint64_t> shared_tail_{0};
+  alignas(64) std::atomic<std::uint64_t> shared_head_{0};
+};
+
+}  // namespace spanwire::trace::detail
