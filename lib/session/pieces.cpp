@@ -1,0 +1,151 @@
+// Bodies in pieces, on their way in.
+#include <algorithm>
+#include <cstring>
+
+#include "lib/session/parts.hpp"
+#include "spanwire/wire/v1.hpp"
+
+namespace spanwire::session {
+
+using wire::FrameType;
+
+MutableByteView Session::place(const wire::FrameHeader& header) noexcept {
+  Stream* stream = streams_.find(header.stream_id);
+  if (stream == nullptr || stream->flow == nullptr) return {};
+  Assembly& assembly = stream->flow->assembly;
+  if (!assembly.active || assembly.dropped || assembly.type != header.type ||
+      header.body_bytes > assembly.missing()) {
+    return {};
+  }
+  // The stream may end before the piece has come.
+  if (placed_ != nullptr) placed_->release();
+  placed_ = assembly.payload;
+  placed_->retain();
+  return {assembly.payload->data() + assembly.filled, header.body_bytes};
+}
+
+void Session::begin_assembly(Stream& stream, const wire::FrameHeader& header, MessageParts& parts) {
+  Assembly& assembly = flow_of(stream).assembly;
+  assembly = Assembly{};
+  assembly.active = true;
+  assembly.type = header.type;
+  assembly.flags = header.flags;
+  assembly.payload_bytes = parts.payload_bytes;
+  assembly.filled = parts.payload.size();
+  const bool unwanted = client() && stream.user == nullptr;
+  const bool affordable = room_for(parts.payload_bytes);
+  if (unwanted || !affordable) assembly.dropped = true;
+  if (!unwanted && !affordable) return refuse_assembly(stream, header);
+  if (!assembly.dropped) {
+    assembly.head = Slice::copy_of(parts.head);
+    assembly.payload = Block::make(parts.payload_bytes);
+    hold(parts.payload_bytes);
+    if (!parts.payload.empty()) {
+      std::memcpy(assembly.payload->data(), parts.payload.data(), parts.payload.size());
+    }
+    if (header.type == static_cast<std::uint8_t>(FrameType::data)) lend(stream);
+  }
+  if (assembly.missing() == 0) complete_assembly(stream);
+}
+
+// No memory for it: this body is lost, the connection goes on.
+void Session::refuse_assembly(Stream& stream, const wire::FrameHeader& header) {
+  ++counters_.over_budget;
+  switch (static_cast<FrameType>(header.type)) {
+    case FrameType::request:
+      return refuse(stream, Errc::out_of_memory_budget);
+    case FrameType::reply: {
+      void* const user = stream.user;
+      stream.user = nullptr;
+      if (user != nullptr) {
+        events_.on_lost(user, Error(Errc::out_of_memory_budget), Progress::started);
+      }
+      return;
+    }
+    default:
+      return give_up_receiving(stream, Errc::out_of_memory_budget);
+  }
+}
+
+// A message larger than the window could never arrive: its reader can grant nothing before it has
+// all of it.  So the difference is given ahead, and kept back from what the reader grants.
+void Session::lend(Stream& stream) {
+  Flow& flow = *stream.flow;
+  const std::uint64_t window = options_.limits.stream_window_bytes;
+  const std::uint64_t usable = window - window / 4;
+  const std::uint64_t needed = flow.assembly.payload_bytes + wire::kPiecesTotalBytes;
+  if (needed <= usable) return;
+  const std::uint64_t ahead = needed - usable;
+  flow.lent += ahead;
+  give_stream_credit(stream, ahead);
+}
+
+void Session::on_piece(wire::InFrame& frame) {
+  const wire::FrameHeader& header = frame.header;
+  Stream* stream = streams_.find(header.stream_id);
+  if (frame.placed) {
+    placed_->release();
+    placed_ = nullptr;
+  }
+  if (stream == nullptr) return on_unknown_stream(header.stream_id);
+  if (stream->flow == nullptr || !stream->flow->assembly.active) {
+    // Of a body that was refused or broken off.
+    if (!stream->has(kCancelled | kReplied | kDeaf)) return fail(Errc::bad_piece);
+    ++counters_.late_frames;
+    return;
+  }
+  const bool is_data = header.type == static_cast<std::uint8_t>(FrameType::data);
+  if (is_data && !take_stream_credit(*stream->flow, header.body_bytes)) return;
+  Assembly& assembly = stream->flow->assembly;
+  if (assembly.type != header.type || frame.body.size() > assembly.missing()) {
+    return fail(Errc::bad_piece);
+  }
+  if (!frame.placed && !assembly.dropped) {
+    std::memcpy(assembly.payload->data() + assembly.filled, frame.body.data(), frame.body.size());
+  }
+  assembly.filled += frame.body.size();
+  if (assembly.missing() == 0) complete_assembly(*stream);
+}
+
+void Session::complete_assembly(Stream& stream) {
+  Assembly assembly = std::move(stream.flow->assembly);
+  stream.flow->assembly = Assembly{};
+  if (assembly.dropped) {
+    if (assembly.type == static_cast<std::uint8_t>(FrameType::reply)) free_stream(stream);
+    return;
+  }
+  unhold(assembly.payload_bytes);
+  MessageParts parts;
+  parts.body_total = assembly.head.size() + assembly.payload_bytes;
+  wire::FrameHeader header;
+  header.type = assembly.type;
+  // Its fields were in order when the first piece came.
+  read_parts(header, assembly.head.view(), parts);
+  parts.damage = Errc::ok;
+  parts.payload_bytes = assembly.payload_bytes;
+  parts.owned = Slice::adopt(assembly.payload, assembly.payload->data(), assembly.payload_bytes);
+  parts.payload = parts.owned.view();
+  switch (static_cast<FrameType>(assembly.type)) {
+    case FrameType::request:
+      return dispatch(stream, parts);
+    case FrameType::reply:
+      return deliver_reply(stream, assembly.flags, parts);
+    default:
+      // The total in front of the first piece used credit too and is nobody's to read.
+      owe_stream_credit(stream, wire::kPiecesTotalBytes);
+      return deliver_data(stream, parts);
+  }
+}
+
+void Session::drop_assembly(Stream& stream) noexcept {
+  if (stream.flow == nullptr || !stream.flow->assembly.active) return;
+  Assembly& assembly = stream.flow->assembly;
+  assembly.dropped = true;
+  assembly.head = Slice();
+  if (assembly.payload == nullptr) return;
+  assembly.payload->release();
+  assembly.payload = nullptr;
+  unhold(assembly.payload_bytes);
+}
+
+}  // namespace spanwire::session
