@@ -2,6 +2,7 @@
 // and almost never fire: both take a few nanoseconds, nothing is allocated.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -88,7 +89,9 @@ class TimerWheel {
   };
 
   static std::uint64_t tick_after(MonotonicTime time) noexcept {
-    const auto ns = static_cast<std::uint64_t>(time.time_since_epoch().count());
+    // A deadline far in the past may lie before the clock's zero.
+    const auto ns =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, time.time_since_epoch().count()));
     return (ns + ((std::uint64_t{1} << kTickShift) - 1)) >> kTickShift;
   }
 
