@@ -1,39 +1,65 @@
 #include "spanwire/trace/context_counters.hpp"
 
-#include <array>
-#include <atomic>
-
+#include "spanwire/base/counters.hpp"
 #include "spanwire/trace/carrier.hpp"
 
 namespace spanwire::trace {
 namespace {
 
 constexpr unsigned kFirst = static_cast<unsigned>(Errc::traceparent_malformed);
-constexpr unsigned kLast = static_cast<unsigned>(Errc::request_id_invalid);
 
-constinit std::array<std::atomic<std::uint64_t>, kLast - kFirst + 1> counts{};
-constinit std::array<std::atomic<std::uint64_t>, kFields> counts_not_injected{};
+// In the order of the codes.
+constinit NamedCounter counters_refused[] = {
+    NamedCounter("spanwire.trace.refused.traceparent_malformed"),
+    NamedCounter("spanwire.trace.refused.traceparent_version_invalid"),
+    NamedCounter("spanwire.trace.refused.trace_id_zero"),
+    NamedCounter("spanwire.trace.refused.span_id_zero"),
+    NamedCounter("spanwire.trace.refused.traceparent_repeated"),
+    NamedCounter("spanwire.trace.refused.tracestate_malformed"),
+    NamedCounter("spanwire.trace.refused.tracestate_too_many_members"),
+    NamedCounter("spanwire.trace.refused.tracestate_duplicate_key"),
+    NamedCounter("spanwire.trace.refused.tracestate_too_long"),
+    NamedCounter("spanwire.trace.refused.baggage_malformed"),
+    NamedCounter("spanwire.trace.refused.baggage_too_long"),
+    NamedCounter("spanwire.trace.refused.baggage_too_many_members"),
+    NamedCounter("spanwire.trace.refused.request_id_invalid"),
+};
+static_assert(std::size(counters_refused) ==
+              static_cast<unsigned>(Errc::request_id_invalid) - kFirst + 1);
+
+// In the order of Field.
+constinit NamedCounter counters_not_injected[] = {
+    NamedCounter("spanwire.trace.not_injected.traceparent"),
+    NamedCounter("spanwire.trace.not_injected.tracestate"),
+    NamedCounter("spanwire.trace.not_injected.baggage"),
+    NamedCounter("spanwire.trace.not_injected.x_request_id"),
+    NamedCounter("spanwire.trace.not_injected.request_id"),
+};
+static_assert(std::size(counters_not_injected) == kFields);
+
+NamedCounter* counter_of(Errc cause) noexcept {
+  // Wraps around below the first code.
+  const unsigned index = static_cast<unsigned>(cause) - kFirst;
+  return index < std::size(counters_refused) ? &counters_refused[index] : nullptr;
+}
 
 }  // namespace
 
 void count_refused(Errc cause) noexcept {
-  const auto number = static_cast<unsigned>(cause);
-  if (number < kFirst || number > kLast) return;
-  counts[number - kFirst].fetch_add(1, std::memory_order_relaxed);
+  if (NamedCounter* const counter = counter_of(cause)) counter->add();
 }
 
 std::uint64_t refused(Errc cause) noexcept {
-  const auto number = static_cast<unsigned>(cause);
-  if (number < kFirst || number > kLast) return 0;
-  return counts[number - kFirst].load(std::memory_order_relaxed);
+  const NamedCounter* const counter = counter_of(cause);
+  return counter != nullptr ? static_cast<std::uint64_t>(counter->value()) : 0;
 }
 
 void count_not_injected(Field field) noexcept {
-  counts_not_injected[static_cast<std::size_t>(field)].fetch_add(1, std::memory_order_relaxed);
+  counters_not_injected[static_cast<std::size_t>(field)].add();
 }
 
 std::uint64_t not_injected(Field field) noexcept {
-  return counts_not_injected[static_cast<std::size_t>(field)].load(std::memory_order_relaxed);
+  return static_cast<std::uint64_t>(counters_not_injected[static_cast<std::size_t>(field)].value());
 }
 
 }  // namespace spanwire::trace

@@ -1,5 +1,6 @@
 #include "spanwire/trace/traceparent.hpp"
 
+#include "lib/trace/hex.hpp"
 #include "lib/trace/text.hpp"
 
 namespace spanwire::trace {
@@ -30,9 +31,9 @@ Errc check_other_version(std::string_view text) noexcept {
 
 void write_with_flags(const SpanContext& span, unsigned flags, char* out) noexcept {
   std::memcpy(out, "00-", 3);
-  span.trace_id().write_hex(out + kTraceIdAt);
+  hex::write_16(span.trace_id().bytes().data(), out + kTraceIdAt);
   out[kSpanIdAt - 1] = '-';
-  span.span_id().write_hex(out + kSpanIdAt);
+  hex::write_8(span.span_id().bytes().data(), out + kSpanIdAt);
   out[kFlagsAt - 1] = '-';
   out[kFlagsAt] = '0';
   out[kFlagsAt + 1] = static_cast<char>('0' + flags);
@@ -49,16 +50,17 @@ Errc read_traceparent(std::string_view text, SpanContext& span) noexcept {
   } else if (text.size() != kTraceparentBytes) {
     return Errc::traceparent_malformed;
   }
-  TraceId trace_id;
-  SpanId span_id;
+  std::array<std::uint8_t, TraceId::kBytes> trace_id_bytes;
+  std::array<std::uint8_t, SpanId::kBytes> span_id_bytes;
+  hex::Reader reader;
+  reader.read_16(at + kTraceIdAt, trace_id_bytes.data());
+  reader.read_8(at + kSpanIdAt, span_id_bytes.data());
   const unsigned high = nibble(at[kFlagsAt]);
   const unsigned low = nibble(at[kFlagsAt + 1]);
   const bool dashes = at[kSpanIdAt - 1] == '-' && at[kFlagsAt - 1] == '-';
-  const bool trace_id_is_hex = trace_id.read_hex(at + kTraceIdAt);
-  const bool span_id_is_hex = span_id.read_hex(at + kSpanIdAt);
-  if (!dashes || !trace_id_is_hex || !span_id_is_hex || (high | low) > 15) {
-    return Errc::traceparent_malformed;
-  }
+  if (!dashes || !reader.good() || (high | low) > 15) return Errc::traceparent_malformed;
+  const TraceId trace_id(trace_id_bytes);
+  const SpanId span_id(span_id_bytes);
   if (trace_id.is_zero()) return Errc::trace_id_zero;
   if (span_id.is_zero()) return Errc::span_id_zero;
   span = SpanContext(trace_id, span_id, static_cast<std::uint8_t>(low), true);

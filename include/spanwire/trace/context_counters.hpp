@@ -1,4 +1,5 @@
-// How often a part of a context was left out because it was bad, by cause.
+// How often a part of a context was left out because it was bad, by cause.  As counters:
+// spanwire.trace.refused.<cause> and spanwire.trace.not_injected.<field>.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@ namespace spanwire::trace {
 
 // Adds one to the counter of `cause`, one of Errc's trace group.  Safe from any thread.
 void count_refused(Errc cause) noexcept;
-// Since the process began.  0 for a cause that is not counted here.
+// Since the process began (or was forked).  0 for a cause that is not counted here.
 std::uint64_t refused(Errc cause) noexcept;
 
 enum class Field : std::uint8_t;
