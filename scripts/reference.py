@@ -14,7 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TABLE = re.compile(r"<!-- table: (?P<what>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
 CONSTANT = re.compile(r"^inline constexpr (?P<type>[\w:<>, ]+?) (?P<name>k\w+)\s*=\s*(?P<value>[^;]+);", re.M)
-STRUCT = re.compile(r"^struct (?P<name>\w*Options|Limits) \{\n(?P<body>.*?)^\};", re.M | re.DOTALL)
+STRUCT = re.compile(r"^(?:struct|class) (?P<name>\w*(?:Options|Limits)) \{\n(?P<body>.*?)^\};", re.M | re.DOTALL)
 MEMBER = re.compile(r"^  (?P<type>\w[\w:<>,*& ]*?) (?P<name>[a-z]\w*?)(?:\s*=\s*(?P<value>[^;]+)|\{(?P<braced>[^;]*)\})?;"
                     r"(?:\s*// ?(?P<trailing>.*))?$")
 ERROR = re.compile(r"^  (?P<name>\w+) = (?P<number>\d+),(?:\s*// ?(?P<text>.*))?$")
@@ -107,13 +107,26 @@ def errors_table(root):
     text = (root / "include/spanwire/base/errc.hpp").read_text(encoding="utf-8")
     body = re.search(r"enum class Errc[^{]*\{\n(.*?)^\};", text, re.M | re.DOTALL)[1]
     known = descriptions(root)
-    rows = ["| number | code | meaning |", "|---:|---|---|"]
+    status = statuses(root)
+    rows = ["| number | code | told as | meaning |", "|---:|---|---|---|"]
     for line in body.splitlines():
         match = ERROR.match(line)
         if match:
             meaning = known.get(match["name"]) or match["text"] or ""
-            rows.append(f"| {match['number']} | `{match['name']}` | {cell(meaning)} |")
+            told = status.get(match["name"], status["default"]).upper()
+            rows.append(f"| {match['number']} | `{match['name']}` | {told} | {cell(meaning)} |")
     return "\n".join(rows)
+
+
+def statuses(root):
+    """{code: the gRPC status that it is told as}, with a "default"."""
+    text = (root / "lib/rpc/status.cpp").read_text(encoding="utf-8")
+    body = re.search(r"StatusCode status_code_of\(Errc code\).*?^\}", text, re.M | re.DOTALL)[0]
+    found = {}
+    for match in re.finditer(r"((?:case Errc::\w+:\s*|default:\s*(?://[^\n]*\s*)*)+)return StatusCode::(\w+);", body):
+        for name in re.findall(r"case Errc::(\w+):", match[1]) or ["default"]:
+            found[name] = match[2]
+    return found
 
 
 def descriptions(root):
