@@ -125,6 +125,8 @@ constexpr Row kRows[] = {
      std::errc::not_supported},
     {Errc::peer_restarted, "peer_restarted", "the peer came back as another incarnation",
      std::errc::connection_aborted},
+    {Errc::acknowledgement_timeout, "acknowledgement_timeout",
+     "the peer has not acknowledged a request in time", std::errc::timed_out},
     {Errc::bad_address, "bad_address", "the address is malformed", std::errc::invalid_argument},
     {Errc::resolve_failed, "resolve_failed", "the name could not be resolved",
      std::errc::host_unreachable},

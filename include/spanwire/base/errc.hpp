@@ -71,9 +71,10 @@ enum class Errc : std::uint16_t {
   handshake_timeout = 93,
   ping_timeout = 94,  // the peer did not answer a ping in time
   idle_timeout = 95,
-  frame_timeout = 96,   // a frame was begun and not finished in time
-  naive_peer = 97,      // a feature that a peer without hello does not have
-  peer_restarted = 98,  // the peer came back as another incarnation
+  frame_timeout = 96,            // a frame was begun and not finished in time
+  naive_peer = 97,               // a feature that a peer without hello does not have
+  peer_restarted = 98,           // the peer came back as another incarnation
+  acknowledgement_timeout = 99,  // a v1 server has not answered a request in time
   // Transport.
   bad_address = 120,
   resolve_failed = 121,
