@@ -1,0 +1,75 @@
+// Client: calls services at one or more addresses.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+#include "spanwire/base/task.hpp"
+#include "spanwire/rpc/options.hpp"
+#include "spanwire/rpc/outgoing_call.hpp"
+#include "spanwire/rpc/path.hpp"
+#include "spanwire/rpc/reply.hpp"
+#include "spanwire/rpc/runtime.hpp"
+#include "spanwire/rpc/stream.hpp"
+#include "spanwire/rpc/typed.hpp"
+#include "spanwire/trace/context.hpp"
+
+namespace spanwire::rpc {
+
+// Safe from any thread.  The destructor cancels what is in flight; it must not run on one of the
+// runtime's own threads while other threads still call.
+//
+// Addresses: "tcp://host:port", "unix:///path", "memory://name", "dynamo+tcp://host:port" (wire
+// v1), several parted by commas.  A malformed one fails every call with bad_address.
+//
+// Every call makes a client span and ends exactly once.  A failed call's error carries a
+// CallFailure (see call_failure()).  Errors: deadline_exceeded, cancelled, not_connected,
+// connection_lost, queue_full, call_failed (the server's status), forked, shutting_down, and the
+// limits' own.
+class Client {
+ public:
+  Client(Runtime& runtime, std::string_view addresses, ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // co_await gives Result<Reply>.  Resumes on the executor of the awaiting task, which may be any.
+  UnaryCall call(trace::Context context, Path path, Slice payload, const CallOptions& options = {});
+
+  // Typed: Codec<Question> writes, Codec<Answer> reads.
+  template <class Question, class Answer>
+  Task<Result<Answer>> call(trace::Context context, Path path, Question question,
+                            CallOptions options = {}) {
+    SPANWIRE_CO_TRY(Slice payload, Codec<Question>::encode(question));
+    SPANWIRE_CO_TRY(Reply reply, co_await call(std::move(context), std::move(path),
+                                               std::move(payload), options));
+    co_return Codec<Answer>::decode(reply.payload());
+  }
+
+  // Returns once the request is handed to a connection; failures to get that far are its errors.
+  Task<Result<Stream>> open(trace::Context context, Path path, Slice payload,
+                            CallOptions options = {});
+
+  // One way: returns when the message is handed to a connection.  What the handler answers is
+  // dropped.
+  Task<Result<void>> notify(trace::Context context, Path path, Slice payload,
+                            CallOptions options = {});
+
+  // From a thread that is not the runtime's; on one that is: would_deadlock.
+  Result<Reply> call_blocking(trace::Context context, Path path, Slice payload,
+                              const CallOptions& options = {});
+  Result<Stream> open_blocking(trace::Context context, Path path, Slice payload,
+                               const CallOptions& options = {});
+
+  // `done` runs once, on a thread of the runtime.  The base of async_call (see rpc/async.hpp).
+  void call_then(trace::Context context, Path path, Slice payload, const CallOptions& options,
+                 std::function<void(Result<Reply>)> done);
+
+ private:
+  std::shared_ptr<class ClientCore> core_;
+};
+
+}  // namespace spanwire::rpc

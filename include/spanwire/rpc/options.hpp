@@ -1,0 +1,86 @@
+// Options of runtimes, clients, servers and calls, with every default.  docs/options.md lists them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spanwire/rpc/reply.hpp"
+#include "spanwire/trace/carrier.hpp"
+#include "spanwire/wire/limits.hpp"
+
+namespace spanwire::rpc {
+
+class ClientInterceptor;
+class ServerInterceptor;
+
+inline constexpr std::chrono::nanoseconds kCallTimeoutDefault = std::chrono::seconds(30);
+inline constexpr std::chrono::nanoseconds kNoTimeout = std::chrono::nanoseconds::zero();
+
+struct RuntimeOptions {
+  // Threads, each with a loop of its own; 0 = one a core.
+  unsigned threads = 1;
+  // What the threads are called in the system; a number follows.
+  std::string thread_name = "spanwire-loop";
+};
+
+// Which ready connection takes a call.
+enum class Balancing : std::uint8_t { round_robin, least_in_flight };
+
+struct ClientOptions {
+  Balancing balancing = Balancing::round_robin;
+  // Connections for each address; the first is opened at the first call, more when all are full.
+  unsigned connections_per_endpoint_max = 4;
+  // Calls without a deadline of their own get this one; kNoTimeout for none.
+  std::chrono::nanoseconds default_timeout = kCallTimeoutDefault;
+  // A call waits for a connection until its deadline, also while every attempt fails.  Off: a call
+  // waits for the first attempt on each address and fails with its cause (not_connected).
+  bool wait_for_ready = false;
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
+  // Pause before the next attempt: doubles from the first to the last, with 20 % jitter.
+  std::chrono::nanoseconds reconnect_first = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds reconnect_last = std::chrono::seconds(10);
+  // Calls that wait for a connection; beyond, a call fails with queue_full.
+  std::size_t waiting_calls_max = 10'000;
+  wire::Limits limits;
+  std::vector<std::shared_ptr<ClientInterceptor>> interceptors;
+};
+
+struct CallOptions {
+  // From now; the context's deadline still holds when it is earlier.  Zero: the client's default.
+  std::chrono::nanoseconds timeout{0};
+  bool wait_for_ready = false;
+  // Extra headers.  Reserved names (traceparent and its like) are refused with invalid_argument.
+  Headers headers;
+};
+
+struct ListenOptions {
+  // What a caller's context becomes: parent of the server span, a link, or nothing.
+  trace::TrustRemote trust = trace::TrustRemote::parent;
+};
+
+struct ServerOptions {
+  struct Listen {
+    std::string address;
+    ListenOptions options;
+  };
+  std::vector<Listen> listens;
+  std::size_t running_handlers_max = 10'000;
+  std::size_t queued_handlers_max = 10'000;  // calls that wait for a thread of their pool
+  std::size_t connections_max = 16'384;      // for each listener
+  // Said to callers that are refused for overload.
+  std::chrono::milliseconds retry_after = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
+  wire::Limits limits;
+  std::vector<std::shared_ptr<ServerInterceptor>> interceptors;
+
+  ServerOptions& listen(std::string address, ListenOptions options = {}) {
+    listens.push_back({std::move(address), options});
+    return *this;
+  }
+};
+
+}  // namespace spanwire::rpc

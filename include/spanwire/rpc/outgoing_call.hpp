@@ -1,0 +1,200 @@
+// OutgoingCall: one call on its way, in whatever style it was made; UnaryCall: what Client::call
+// returns. Programs use UnaryCall only, and only to await it.
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "spanwire/base/cancellation.hpp"
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+#include "spanwire/base/suspension.hpp"
+#include "spanwire/base/task.hpp"
+#include "spanwire/base/timer_wheel.hpp"
+#include "spanwire/channel/channel.hpp"
+#include "spanwire/rpc/failure.hpp"
+#include "spanwire/rpc/options.hpp"
+#include "spanwire/rpc/path.hpp"
+#include "spanwire/rpc/reply.hpp"
+#include "spanwire/trace/context.hpp"
+#include "spanwire/trace/span.hpp"
+
+namespace spanwire::transport {
+class Loop;
+}
+
+namespace spanwire::rpc {
+
+class ClientCore;
+class LoopClient;
+class Connection;
+
+enum class CallKind : std::uint8_t { unary, one_way, stream };
+
+// The life of one call: picks a connection or waits for one, injects and sends (the only place that
+// does), goes elsewhere once if it was not started, ends exactly once.  Lives where its maker put
+// it (a coroutine's frame, the heap) and allocates nothing for itself.
+//
+// Made anywhere; from start() on it belongs to the loop of its LoopClient.
+class OutgoingCall : private channel::CallSink {
+ public:
+  OutgoingCall(ClientCore& core, CallKind kind, trace::Context context, Path path, Slice payload,
+               const CallOptions& options);
+  OutgoingCall(const OutgoingCall&) = delete;
+  OutgoingCall& operator=(const OutgoingCall&) = delete;
+  virtual ~OutgoingCall();
+
+ protected:
+  // Before start() only: takes over the inputs.
+  OutgoingCall(OutgoingCall&& other) noexcept;
+
+  // Finds the call's loop; false if there is none for it (forked): it has ended, see result().
+  bool prepare() noexcept;
+  // After prepare(): runs on the call's loop, at once if that is the calling thread's, else posted,
+  // and then the call may be over when this returns.
+  void start() noexcept;
+  // Asks for the end; finished() follows, later, unless it has been called.  After prepare(), any
+  // thread.
+  void cancel(Errc reason) noexcept;
+
+  // The last event, on the call's loop: result() is set, nothing refers to the call any more.
+  virtual void finished() noexcept = 0;
+  // Streams: the request was handed to a connection.
+  virtual void opened() noexcept {}
+  virtual void received(channel::InBody /*data*/, bool /*end*/) noexcept {}
+  virtual void writable() noexcept {}
+
+  Result<Reply>& result() noexcept { return result_; }
+  bool is_open() const noexcept { return stage_ == Stage::in_flight; }
+  channel::ClientChannel& open_channel() noexcept;
+  channel::CallId open_id() const noexcept { return id_; }
+  // Null before prepare().
+  LoopClient* home() const noexcept { return home_; }
+  transport::Loop& loop() noexcept;
+  bool on_own_loop() const noexcept;
+
+ private:
+  friend class LoopClient;
+  enum class Stage : std::uint8_t { made, starting, waiting, in_flight, finished };
+
+  // Armed while the call runs.
+  struct Deadline : Timer {
+    explicit Deadline(OutgoingCall* c) noexcept;
+    OutgoingCall* call;
+  };
+  // Attached while the call runs and its context can be cancelled.
+  struct Listener : CancelListener {
+    explicit Listener(OutgoingCall* c) noexcept;
+    OutgoingCall* call;
+  };
+
+  struct StartJob : Job {
+    explicit StartJob(OutgoingCall* c) noexcept;
+    OutgoingCall* call;
+  };
+  struct CancelJob : Job {
+    explicit CancelJob(OutgoingCall* c) noexcept;
+    OutgoingCall* call;
+  };
+
+  void on_head(ByteView headers) override;
+  void on_data(channel::InBody data, bool end) override;
+  void on_writable() override;
+  void on_reply(channel::ReplyIn& reply) override;
+  void on_lost(const Error& cause, channel::Progress progress) override;
+
+  void begin() noexcept;
+  std::chrono::nanoseconds default_timeout() const noexcept;
+  // Checks that no connection changes; false when the call has ended by one.
+  bool ready_to_go() noexcept;
+  Result<void> intercept();
+  // False: this connection cannot take it now (full or closed); nothing has happened.
+  Result<bool> try_send(Connection& connection) noexcept;
+  bool may_go_elsewhere() const noexcept;
+  void go_elsewhere() noexcept;
+  void succeed(channel::ReplyIn& reply) noexcept;
+  void refuse(channel::ReplyIn& reply) noexcept;
+  CallFailure facts(Reached reached) const;
+  void fail_with(Errc cause, std::string detail, Reached reached) noexcept;
+  void fail_with(const Error& error) noexcept;
+  void end(StatusCode status) noexcept;
+  // True: another thread has posted a cancellation, which still refers to this call.
+  bool cancel_is_posted() noexcept;
+  void note_first_byte() noexcept;
+  void run_cancel() noexcept;
+  void cancel_here(Errc reason) noexcept;
+
+  ClientCore* core_;
+  LoopClient* home_ = nullptr;
+  Connection* connection_ = nullptr;
+  OutgoingCall* previous_ = nullptr;  // in the list of waiting calls
+  OutgoingCall* next_waiting_ = nullptr;
+  channel::CallId id_ = 0;
+  CallKind kind_;
+  Stage stage_ = Stage::made;
+  bool wait_for_ready_ = false;
+  bool saw_first_byte_ = false;
+  std::uint8_t attempt_ = 1;
+  bool from_elsewhere_;  // other threads than the loop's may cancel
+  bool cancel_ran_ = false;
+  bool finish_after_cancel_ = false;
+  std::atomic<Errc> cancel_reason_{Errc::ok};
+  StartJob start_job_{this};
+  CancelJob cancel_job_{this};
+  Path path_;
+  Slice payload_;
+  std::unique_ptr<Headers> extra_headers_;
+  std::chrono::nanoseconds timeout_{0};
+  MonotonicTime started_{};
+  MonotonicTime sent_{};
+  MonotonicTime first_byte_{};
+  MonotonicTime deadline_at_{};
+  trace::Context context_;
+  trace::Span span_;
+  Deadline deadline_{this};
+  std::optional<Listener> listener_;
+  Result<Reply> result_;
+};
+
+// Awaitable once.  Result<Reply>; see Client for the errors.
+class [[nodiscard]] UnaryCall final : private OutgoingCall, private Suspension {
+ public:
+  UnaryCall(ClientCore& core, trace::Context context, Path path, Slice payload,
+            const CallOptions& options)
+      : UnaryCall(core, CallKind::unary, std::move(context), std::move(path), std::move(payload),
+                  options) {}
+  UnaryCall(ClientCore& core, CallKind kind, trace::Context context, Path path, Slice payload,
+            const CallOptions& options)
+      : OutgoingCall(core, kind, std::move(context), std::move(path), std::move(payload), options) {
+  }
+  // Before it is awaited only.
+  UnaryCall(UnaryCall&& other) noexcept : OutgoingCall(std::move(other)), Suspension() {}
+
+  // The same as a task, for when_all and its like.
+  Task<Result<Reply>> as_task() &&;
+
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    if (!suspend(handle, &UnaryCall::on_cancel)) {
+      result() = fail(Errc::cancelled);
+      return false;
+    }
+    return run();
+  }
+  Result<Reply> await_resume() noexcept { return std::move(result()); }
+
+ private:
+  static Task<Result<Reply>> await_call(UnaryCall call);
+  static void on_cancel(Suspension* suspension) noexcept;
+  // False if the call ended before the task had to wait.
+  bool run() noexcept;
+  void finished() noexcept override;
+
+  enum class Wait : std::uint8_t { none, starting, waiting, done } wait_ = Wait::none;
+};
+
+}  // namespace spanwire::rpc

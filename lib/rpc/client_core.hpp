@@ -1,0 +1,159 @@
+// What a Client is made of: per loop, the connections to each address and the calls that wait for
+// one.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "spanwire/base/random.hpp"
+#include "spanwire/base/spawn.hpp"
+#include "spanwire/base/timer_wheel.hpp"
+#include "spanwire/channel/channel.hpp"
+#include "spanwire/rpc/options.hpp"
+#include "spanwire/rpc/outgoing_call.hpp"
+#include "spanwire/rpc/runtime.hpp"
+#include "spanwire/transport/address.hpp"
+#include "spanwire/transport/dial.hpp"
+
+namespace spanwire::rpc {
+
+class LoopClient;
+struct Endpoint;
+
+// One connection of the pool.  Only on its loop.
+class Connection final : private channel::ClientChannelEvents {
+ public:
+  Connection(LoopClient& pool, Endpoint& endpoint, std::unique_ptr<channel::ClientChannel> channel);
+
+  void start() { channel_->start(*this); }
+  channel::ClientChannel& channel() noexcept { return *channel_; }
+  Endpoint& endpoint() noexcept { return endpoint_; }
+  MonotonicTime opened_at() const noexcept { return opened_at_; }
+  bool was_ready() const noexcept { return was_ready_; }
+
+ private:
+  void on_ready() override;
+  void on_draining() override;
+  void on_free() override;
+  void on_closed(const Error& cause) override;
+
+  LoopClient& pool_;
+  Endpoint& endpoint_;
+  std::unique_ptr<channel::ClientChannel> channel_;
+  MonotonicTime opened_at_;
+  bool was_ready_ = false;
+};
+
+// One address.
+struct Endpoint {
+  Endpoint(LoopClient& p, transport::Address a);
+
+  LoopClient& pool;
+  transport::Address address;
+  std::string text;
+  std::vector<std::unique_ptr<Connection>> connections;
+  unsigned dialing = 0;
+  bool failed = false;  // the last attempt failed and no other has succeeded since
+  Error last_error;
+  std::chrono::nanoseconds pause{};
+  struct Backoff : Timer {
+    explicit Backoff(Endpoint* e) noexcept;
+    Endpoint* endpoint;
+  } backoff{this};
+};
+
+// The pool of one loop.  Only on that loop, except where said.
+class LoopClient {
+ public:
+  LoopClient(ClientCore& core, transport::Loop& loop);
+  ~LoopClient();
+
+  transport::Loop& loop() noexcept { return loop_; }
+  ClientCore& core() noexcept { return core_; }
+
+  // Sends the call, lets it wait, or fails it.  `avoid` is not tried; null for none.
+  void submit(OutgoingCall& call, Connection* avoid = nullptr) noexcept;
+  // Takes a call that waits out of the list.
+  void forget(OutgoingCall& call) noexcept;
+  // A ready connection to another address than the one of `than`.
+  bool has_other(const Connection& than) const noexcept;
+  // Fails what waits, closes every connection.
+  // `keep` is let go when the last connection is gone.
+  void close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept;
+  // After close(): until nothing refers to this pool any more.  One waiter.
+  Task<void> ended();
+
+ private:
+  friend class Connection;
+  friend struct Endpoint::Backoff;
+
+  enum class Outcome : std::uint8_t { sent, failed, busy };
+  Outcome try_ready(OutgoingCall& call, Connection* avoid) noexcept;
+  Connection* pick(std::size_t attempt, std::size_t start) noexcept;
+  void wait(OutgoingCall& call) noexcept;
+  void serve_waiting() noexcept;
+  void fail_waiting() noexcept;
+  void connect_where_idle() noexcept;
+  void grow() noexcept;
+  void dial(Endpoint& endpoint) noexcept;
+  Task<void> dial_task(Endpoint& endpoint);
+  void connected(Endpoint& endpoint, Result<transport::Dialled> dialled) noexcept;
+  void attempt_failed(Endpoint& endpoint, const Error& cause) noexcept;
+  bool any_attempt_under_way() const noexcept;
+  Error last_error() const;
+  void ready(Connection& connection) noexcept;
+  void not_ready(Connection& connection) noexcept;
+  void closed(Connection& connection, const Error& cause) noexcept;
+  bool in_use() const noexcept;
+  void leave_if_ended() noexcept;
+
+  ClientCore& core_;
+  transport::Loop& loop_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
+  std::vector<Connection*> ready_;
+  std::size_t next_ready_ = 0;
+  OutgoingCall* first_waiting_ = nullptr;
+  OutgoingCall* last_waiting_ = nullptr;
+  std::size_t waiting_ = 0;
+  bool serving_ = false;
+  bool closed_ = false;
+  CancelScope dial_scope_;
+  unsigned dials_running_ = 0;
+  std::shared_ptr<ClientCore> keep_;
+  struct Ended;
+  Ended* ended_ = nullptr;
+};
+
+class ClientCore {
+ public:
+  ClientCore(Runtime& runtime, std::string_view addresses, ClientOptions options);
+
+  Runtime& runtime() noexcept { return runtime_; }
+  const ClientOptions& options() const noexcept { return options_; }
+  // Set when an address cannot be used: every call fails with it.
+  const std::optional<Error>& bad_address() const noexcept { return bad_address_; }
+  const std::vector<transport::Address>& addresses() const noexcept { return addresses_; }
+  // The pool for calls that are made on the calling thread.  Any thread.
+  LoopClient& home() noexcept;
+  bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  // Ends everything; waits unless on a thread of the runtime.
+  void close(const std::shared_ptr<ClientCore>& self);
+  // For each address.
+  unsigned connections_per_loop() const noexcept;
+
+ private:
+  static Task<void> close_pool(std::shared_ptr<ClientCore> keep, LoopClient& pool);
+
+  Runtime& runtime_;
+  ClientOptions options_;
+  std::optional<Error> bad_address_;
+  std::vector<transport::Address> addresses_;
+  std::vector<std::unique_ptr<LoopClient>> loops_;
+  std::atomic<std::uint32_t> next_home_{0};
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace spanwire::rpc

@@ -1,0 +1,324 @@
+#include <algorithm>
+
+#include "lib/rpc/client_core.hpp"
+#include "spanwire/base/log.hpp"
+#include "spanwire/channel/v1.hpp"
+#include "spanwire/channel/v2.hpp"
+#include "spanwire/transport/dial.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+// A connection that lasted less counts as a failed attempt, so that a server which accepts and
+// closes at once is not called in a tight loop.
+constexpr auto kLastedMin = std::chrono::seconds(1);
+constexpr double kJitter = 0.2;
+
+std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) {
+  const double factor = 1.0 + kJitter * (2.0 * Random::of_thread().unit() - 1.0);
+  return std::chrono::nanoseconds(
+      static_cast<std::int64_t>(static_cast<double>(pause.count()) * factor));
+}
+
+}  // namespace
+
+LoopClient::LoopClient(ClientCore& core, transport::Loop& loop) : core_(core), loop_(loop) {
+  for (const transport::Address& address : core.addresses()) {
+    endpoints_.push_back(std::make_unique<Endpoint>(*this, address));
+    endpoints_.back()->pause = core.options().reconnect_first;
+  }
+}
+
+LoopClient::~LoopClient() = default;
+
+void LoopClient::submit(OutgoingCall& call, Connection* avoid) noexcept {
+  if (closed_) {
+    call.fail_with(Errc::shutting_down, "the client is being closed", Reached::not_sent);
+    return;
+  }
+  if (first_waiting_ == nullptr || avoid != nullptr) {
+    if (try_ready(call, avoid) != Outcome::busy) return;
+  }
+  connect_where_idle();
+  if (!ready_.empty()) grow();
+  if (ready_.empty() && !call.wait_for_ready_ && !any_attempt_under_way()) {
+    const Error cause = last_error();
+    call.fail_with(Errc::not_connected, cause.message(), Reached::not_sent);
+    return;
+  }
+  wait(call);
+}
+
+LoopClient::Outcome LoopClient::try_ready(OutgoingCall& call, Connection* avoid) noexcept {
+  const std::size_t count = ready_.size();
+  if (count == 0) return Outcome::busy;
+  const std::size_t start = next_ready_++;
+  for (std::size_t attempt = 0; attempt < count; ++attempt) {
+    Connection* connection = pick(attempt, start);
+    if (connection == avoid && count > 1) continue;
+    const Result<bool> sent = call.try_send(*connection);
+    if (!sent) return Outcome::failed;  // the call has ended with its error
+    if (*sent) return Outcome::sent;
+  }
+  return Outcome::busy;
+}
+
+Connection* LoopClient::pick(std::size_t attempt, std::size_t start) noexcept {
+  if (attempt == 0 && core_.options().balancing == Balancing::least_in_flight) {
+    return *std::min_element(ready_.begin(), ready_.end(), [](Connection* a, Connection* b) {
+      return a->channel().in_flight() < b->channel().in_flight();
+    });
+  }
+  return ready_[(start + attempt) % ready_.size()];
+}
+
+bool LoopClient::has_other(const Connection& than) const noexcept {
+  return std::any_of(ready_.begin(), ready_.end(), [&](Connection* connection) {
+    return &connection->endpoint() != &const_cast<Connection&>(than).endpoint();
+  });
+}
+
+void LoopClient::wait(OutgoingCall& call) noexcept {
+  if (waiting_ >= core_.options().waiting_calls_max) {
+    call.fail_with(Errc::queue_full,
+                   std::to_string(waiting_) + " calls wait for a connection already",
+                   Reached::not_sent);
+    return;
+  }
+  ++waiting_;
+  call.stage_ = OutgoingCall::Stage::waiting;
+  call.previous_ = last_waiting_;
+  call.next_waiting_ = nullptr;
+  (last_waiting_ != nullptr ? last_waiting_->next_waiting_ : first_waiting_) = &call;
+  last_waiting_ = &call;
+}
+
+void LoopClient::forget(OutgoingCall& call) noexcept {
+  --waiting_;
+  (call.previous_ != nullptr ? call.previous_->next_waiting_ : first_waiting_) = call.next_waiting_;
+  (call.next_waiting_ != nullptr ? call.next_waiting_->previous_ : last_waiting_) = call.previous_;
+  call.previous_ = call.next_waiting_ = nullptr;
+  call.stage_ = OutgoingCall::Stage::starting;
+}
+
+void LoopClient::serve_waiting() noexcept {
+  // A call that ends in here may run code that submits others: they queue behind, in order.
+  if (serving_) return;
+  serving_ = true;
+  while (first_waiting_ != nullptr) {
+    OutgoingCall& call = *first_waiting_;
+    forget(call);
+    if (try_ready(call, nullptr) != Outcome::busy) continue;
+    // Back to the front: nobody can take it now.
+    call.stage_ = OutgoingCall::Stage::waiting;
+    call.next_waiting_ = first_waiting_;
+    (first_waiting_ != nullptr ? first_waiting_->previous_ : last_waiting_) = &call;
+    first_waiting_ = &call;
+    ++waiting_;
+    break;
+  }
+  serving_ = false;
+}
+
+void LoopClient::fail_waiting() noexcept {
+  if (any_attempt_under_way() || !ready_.empty()) return;
+  const Error cause = last_error();
+  for (OutgoingCall* call = first_waiting_; call != nullptr;) {
+    if (call->wait_for_ready_) {
+      call = call->next_waiting_;
+      continue;
+    }
+    forget(*call);
+    call->fail_with(Errc::not_connected, cause.message(), Reached::not_sent);
+    call = first_waiting_;  // what ran may have changed the list
+  }
+}
+
+Error LoopClient::last_error() const {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->failed) {
+      return Error(endpoint->last_error.code(),
+                   endpoint->text + ": " + endpoint->last_error.message());
+    }
+  }
+  return Error(Errc::not_connected);
+}
+
+bool LoopClient::any_attempt_under_way() const noexcept {
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [](const auto& endpoint) {
+    if (endpoint->dialing != 0 || (endpoint->backoff.armed() && !endpoint->failed)) return true;
+    return std::any_of(endpoint->connections.begin(), endpoint->connections.end(),
+                       [](const auto& connection) {
+                         return connection->channel().state() == channel::State::handshake;
+                       });
+  });
+}
+
+void LoopClient::connect_where_idle() noexcept {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->dialing != 0 || endpoint->backoff.armed()) continue;
+    const bool usable = std::any_of(
+        endpoint->connections.begin(), endpoint->connections.end(), [](const auto& connection) {
+          const channel::State state = connection->channel().state();
+          return state == channel::State::ready || state == channel::State::handshake;
+        });
+    if (!usable) dial(*endpoint);
+  }
+}
+
+void LoopClient::grow() noexcept {
+  Endpoint* smallest = nullptr;
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->dialing != 0) return;  // more room is coming already
+    if (endpoint->failed || endpoint->connections.size() >= core_.connections_per_loop()) continue;
+    if (smallest == nullptr || endpoint->connections.size() < smallest->connections.size())
+      smallest = endpoint.get();
+  }
+  if (smallest != nullptr) dial(*smallest);
+}
+
+void LoopClient::dial(Endpoint& endpoint) noexcept {
+  if (closed_) return;
+  ++endpoint.dialing;
+  ++dials_running_;
+  const auto on_done = [this](Task<void>& /*task*/) {
+    --dials_running_;
+    leave_if_ended();
+  };
+  spawn(loop_, dial_task(endpoint), on_done, &dial_scope_);
+}
+
+Task<void> LoopClient::dial_task(Endpoint& endpoint) {
+  transport::DialOptions options;
+  options.connect_timeout = core_.options().connect_timeout;
+  options.write_timeout = core_.options().limits.write_timeout;
+  options.resolver = &core_.runtime().resolver();
+  Result<transport::Dialled> dialled = co_await transport::dial(loop_, endpoint.address, options);
+  connected(endpoint, std::move(dialled));
+}
+
+void LoopClient::connected(Endpoint& endpoint, Result<transport::Dialled> dialled) noexcept {
+  --endpoint.dialing;
+  if (closed_) return;
+  if (!dialled) {
+    attempt_failed(endpoint, dialled.error());
+    return;
+  }
+  std::unique_ptr<channel::ClientChannel> channel;
+  if (endpoint.address.protocol == "dynamo") {
+    channel::V1Options options;
+    options.limits = core_.options().limits;
+    channel = channel::make_v1_client(std::move(dialled->link), loop_, options);
+  } else {
+    channel::V2Options options;
+    options.limits = core_.options().limits;
+    channel = channel::make_v2_client(std::move(dialled->link), loop_, options);
+  }
+  endpoint.connections.push_back(std::make_unique<Connection>(*this, endpoint, std::move(channel)));
+  endpoint.connections.back()->start();
+}
+
+void LoopClient::attempt_failed(Endpoint& endpoint, const Error& cause) noexcept {
+  if (closed_) return;
+  endpoint.failed = true;
+  endpoint.last_error = cause;
+  if (!endpoint.backoff.armed()) {
+    loop_.timers().add(endpoint.backoff, loop_.now() + jittered(endpoint.pause));
+    endpoint.pause = std::min(endpoint.pause * 2, core_.options().reconnect_last);
+  }
+  fail_waiting();
+}
+
+void LoopClient::ready(Connection& connection) noexcept {
+  connection.endpoint().failed = false;
+  ready_.push_back(&connection);
+  serve_waiting();
+}
+
+void LoopClient::not_ready(Connection& connection) noexcept {
+  ready_.erase(std::remove(ready_.begin(), ready_.end(), &connection), ready_.end());
+}
+
+void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
+  Endpoint& endpoint = connection.endpoint();
+  not_ready(connection);
+  const bool lasted = connection.was_ready() && loop_.now() - connection.opened_at() >= kLastedMin;
+  const bool was_ready = connection.was_ready();
+  auto& all = endpoint.connections;
+  std::unique_ptr<Connection> gone;
+  for (auto& candidate : all) {
+    if (candidate.get() == &connection) gone = std::move(candidate);
+  }
+  all.erase(std::remove(all.begin(), all.end(), nullptr), all.end());
+  if (closed_) {
+    gone.reset();
+    leave_if_ended();
+    return;
+  }
+  if (lasted) endpoint.pause = core_.options().reconnect_first;
+  if (cause.code() == Errc::idle_timeout || cause.code() == Errc::draining) {
+    if (first_waiting_ != nullptr) connect_where_idle();
+    return;
+  }
+  if (!was_ready) {
+    attempt_failed(endpoint, cause);
+    return;
+  }
+  // Lost: the next attempt comes after a pause, and whoever waits sees its outcome.
+  if (!endpoint.backoff.armed() && endpoint.dialing == 0 && all.empty()) {
+    loop_.timers().add(endpoint.backoff, loop_.now() + jittered(endpoint.pause));
+    if (!lasted) endpoint.pause = std::min(endpoint.pause * 2, core_.options().reconnect_last);
+  }
+}
+
+struct LoopClient::Ended final : Suspension {
+  explicit Ended(LoopClient* p) noexcept : pool(p) {}
+  bool await_ready() const noexcept { return !pool->in_use(); }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
+    pool->ended_ = this;
+    return suspend(handle);
+  }
+  void await_resume() const noexcept {}
+  LoopClient* pool;
+};
+
+Task<void> LoopClient::ended() {
+  Ended ended(this);
+  co_await ended;
+}
+
+bool LoopClient::in_use() const noexcept {
+  return dials_running_ != 0 ||
+         std::any_of(endpoints_.begin(), endpoints_.end(),
+                     [](const auto& endpoint) { return !endpoint->connections.empty(); });
+}
+
+void LoopClient::leave_if_ended() noexcept {
+  if (!closed_ || in_use()) return;
+  const std::shared_ptr<ClientCore> keep = std::move(keep_);
+  if (ended_ != nullptr) std::exchange(ended_, nullptr)->resume();
+}
+
+void LoopClient::close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept {
+  if (closed_) return;
+  closed_ = true;
+  keep_ = std::move(keep);
+  dial_scope_.request_cancel();
+  while (first_waiting_ != nullptr) {
+    OutgoingCall& call = *first_waiting_;
+    forget(call);
+    call.fail_with(cause.code(), std::string(cause.detail()), Reached::not_sent);
+  }
+  ready_.clear();
+  for (const auto& endpoint : endpoints_) {
+    loop_.timers().remove(endpoint->backoff);
+    // Closing may end a connection at once and take it out of the list.
+    std::vector<channel::ClientChannel*> channels;
+    for (const auto& connection : endpoint->connections) channels.push_back(&connection->channel());
+    for (channel::ClientChannel* channel : channels) channel->close(cause);
+  }
+  leave_if_ended();
+}
+
+}  // namespace spanwire::rpc

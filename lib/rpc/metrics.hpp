@@ -1,0 +1,18 @@
+// Counters and histograms of rpc, by the names of docs/tracing.md.
+#pragma once
+
+#include <chrono>
+
+#include "spanwire/rpc/status.hpp"
+
+namespace spanwire::rpc {
+
+void count_client_call(StatusCode status, std::chrono::nanoseconds took) noexcept;
+void count_server_call(StatusCode status, std::chrono::nanoseconds took) noexcept;
+void count_retry() noexcept;
+void count_overload() noexcept;
+void count_unknown_path() noexcept;
+void count_bad_timeout() noexcept;
+void count_bad_header_block() noexcept;
+
+}  // namespace spanwire::rpc

@@ -1,0 +1,408 @@
+#include "spanwire/rpc/outgoing_call.hpp"
+
+#include <algorithm>
+
+#include "lib/rpc/call_headers.hpp"
+#include "lib/rpc/client_core.hpp"
+#include "lib/rpc/metrics.hpp"
+#include "lib/rpc/span_attributes.hpp"
+#include "spanwire/base/fork.hpp"
+#include "spanwire/rpc/interceptor.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+constexpr std::uint8_t kAttemptsMax = 2;
+constexpr Errc kTooLate = Errc::stream_closed;  // in cancel_reason_: the call has ended
+
+Reached reached_by(channel::Progress progress) noexcept {
+  switch (progress) {
+    case channel::Progress::not_sent:
+      return Reached::not_sent;
+    case channel::Progress::not_started:
+      return Reached::not_started;
+    case channel::Progress::sent:
+      return Reached::sent;
+    case channel::Progress::started:
+      return Reached::started;
+  }
+  return Reached::sent;
+}
+
+// Whether another connection may do what this one could not.
+bool connection_cannot(Errc code) noexcept {
+  return code == Errc::queue_full || code == Errc::not_connected || code == Errc::draining ||
+         code == Errc::shutting_down || code == Errc::out_of_memory_budget;
+}
+
+}  // namespace
+
+OutgoingCall::Deadline::Deadline(OutgoingCall* c) noexcept
+    : Timer([](Timer* timer) noexcept {
+        static_cast<Deadline*>(timer)->call->cancel_here(Errc::deadline_exceeded);
+      }),
+      call(c) {}
+
+OutgoingCall::Listener::Listener(OutgoingCall* c) noexcept
+    : CancelListener([](CancelListener* listener, Errc reason) noexcept {
+        static_cast<Listener*>(listener)->call->cancel(reason);
+      }),
+      call(c) {}
+
+OutgoingCall::OutgoingCall(ClientCore& core, CallKind kind, trace::Context context, Path path,
+                           Slice payload, const CallOptions& options)
+    : core_(&core),
+      kind_(kind),
+      wait_for_ready_(options.wait_for_ready || core.options().wait_for_ready),
+      from_elsewhere_(kind == CallKind::stream),
+      path_(std::move(path)),
+      payload_(std::move(payload)),
+      timeout_(options.timeout),
+      context_(std::move(context)) {
+  if (!options.headers.empty()) extra_headers_ = std::make_unique<Headers>(options.headers);
+}
+
+OutgoingCall::OutgoingCall(OutgoingCall&& other) noexcept
+    : core_(other.core_),
+      kind_(other.kind_),
+      wait_for_ready_(other.wait_for_ready_),
+      from_elsewhere_(other.from_elsewhere_),
+      path_(std::move(other.path_)),
+      payload_(std::move(other.payload_)),
+      extra_headers_(std::move(other.extra_headers_)),
+      timeout_(other.timeout_),
+      context_(std::move(other.context_)) {
+  SPANWIRE_ASSERT(other.stage_ == Stage::made);
+}
+
+OutgoingCall::~OutgoingCall() {
+  SPANWIRE_ASSERT(stage_ == Stage::made || stage_ == Stage::finished);
+}
+
+transport::Loop& OutgoingCall::loop() noexcept { return home_->loop(); }
+bool OutgoingCall::on_own_loop() const noexcept { return home_->loop().runs_here(); }
+channel::ClientChannel& OutgoingCall::open_channel() noexcept { return connection_->channel(); }
+
+OutgoingCall::StartJob::StartJob(OutgoingCall* c) noexcept
+    : Job([](Job* job) noexcept { static_cast<StartJob*>(job)->call->begin(); }), call(c) {}
+
+OutgoingCall::CancelJob::CancelJob(OutgoingCall* c) noexcept
+    : Job([](Job* job) noexcept { static_cast<CancelJob*>(job)->call->run_cancel(); }), call(c) {}
+
+bool OutgoingCall::prepare() noexcept {
+  stage_ = Stage::starting;
+  if (!core_->runtime().inherited_over_fork()) {
+    home_ = &core_->home();
+    return true;
+  }
+  // Nothing of the parent's loops may be touched here: the call ends where it stands.
+  CallFailure failure;
+  failure.path = path_.text();
+  failure.status = status_code_of(Errc::forked);
+  result_ = fail(make_call_error(Errc::forked, std::move(failure)));
+  stage_ = Stage::finished;
+  return false;
+}
+
+void OutgoingCall::start() noexcept {
+  if (on_own_loop()) {
+    begin();
+    return;
+  }
+  from_elsewhere_ = true;
+  home_->loop().post(start_job_);
+}
+
+void OutgoingCall::begin() noexcept {
+  const MonotonicTime now = loop().now();
+  started_ = now;
+  const std::chrono::nanoseconds timeout = timeout_.count() != 0 ? timeout_ : default_timeout();
+  deadline_at_ = context_.deadline();
+  if (timeout.count() > 0 && (!context_.has_deadline() || now + timeout < deadline_at_)) {
+    deadline_at_ = now + timeout;
+  }
+  span_ = start_client_span(context_, path_.text(), kind_);
+  if (CancelState* state = context_.cancellation(); state != nullptr) {
+    listener_.emplace(this);
+    if (!state->attach(*listener_)) {
+      listener_.reset();
+      fail_with(state->reason(), {}, Reached::not_sent);
+      return;
+    }
+  }
+  if (const Errc reason = cancel_reason_.load(std::memory_order_relaxed); reason != Errc::ok) {
+    fail_with(reason, {}, Reached::not_sent);
+    return;
+  }
+  if (deadline_at_ != MonotonicTime{} && deadline_at_ <= now) {
+    fail_with(Errc::deadline_exceeded, "the deadline had passed before the call",
+              Reached::not_sent);
+    return;
+  }
+  if (!ready_to_go()) return;
+  context_ = context_.with_span(span_.context());
+  if (deadline_at_ != MonotonicTime{}) loop().timers().add(deadline_, deadline_at_);
+  home_->submit(*this);
+}
+
+std::chrono::nanoseconds OutgoingCall::default_timeout() const noexcept {
+  return kind_ == CallKind::stream ? kNoTimeout : core_->options().default_timeout;
+}
+
+bool OutgoingCall::ready_to_go() noexcept {
+  if (core_->bad_address()) {
+    fail_with(*core_->bad_address());
+    return false;
+  }
+  if (Result<void> good = check_path(path_.text()); !good) {
+    fail_with(good.error());
+    return false;
+  }
+  if (extra_headers_ == nullptr && core_->options().interceptors.empty()) return true;
+  if (Result<void> passed = intercept(); !passed) {
+    fail_with(passed.error());
+    return false;
+  }
+  return true;
+}
+
+Result<void> OutgoingCall::intercept() {
+  if (extra_headers_ == nullptr) extra_headers_ = std::make_unique<Headers>();
+  for (const auto& interceptor : core_->options().interceptors) {
+    SPANWIRE_TRY_VOID(interceptor->before(context_, path_.text(), *extra_headers_));
+  }
+  return check_user_headers(*extra_headers_);
+}
+
+Result<bool> OutgoingCall::try_send(Connection& connection) noexcept {
+  channel::ClientChannel& channel = connection.channel();
+  const MonotonicTime now = loop().now();
+  CallHeaders headers;
+  headers.write_request(context_, extra_headers_.get(), attempt_,
+                        deadline_at_ != MonotonicTime{} ? deadline_at_ - now : kNoTimeout,
+                        channel.info().protocol == "v1");
+  if (headers.failed()) {
+    fail_with(headers.error());
+    return fail(headers.error());
+  }
+  channel::RequestOut request;
+  request.path = path_.text();
+  request.headers = headers.view();
+  request.payload = payload_;
+  request.stream = kind_ == CallKind::stream;
+  request.end = kind_ != CallKind::stream;
+  request.one_way = kind_ == CallKind::one_way;
+  Result<channel::CallId> id = channel.open(request, *this);
+  if (!id) {
+    if (connection_cannot(id.error().code())) return false;
+    const Error error = id.error();
+    fail_with(error);
+    return fail(error);
+  }
+  id_ = *id;
+  connection_ = &connection;
+  stage_ = Stage::in_flight;
+  sent_ = now;
+  opened();
+  return true;
+}
+
+void OutgoingCall::on_head(ByteView /*headers*/) { note_first_byte(); }
+
+void OutgoingCall::note_first_byte() noexcept {
+  if (saw_first_byte_) return;
+  saw_first_byte_ = true;
+  first_byte_ = loop().now();
+  if (span_.recording()) span_.add_event("rpc.first_byte");
+}
+
+void OutgoingCall::on_data(channel::InBody data, bool end) {
+  note_first_byte();
+  received(std::move(data), end);
+}
+
+void OutgoingCall::on_writable() { writable(); }
+
+void OutgoingCall::on_reply(channel::ReplyIn& reply) {
+  if (reply.status == 0) {
+    succeed(reply);
+    return;
+  }
+  if (reply.not_started && may_go_elsewhere() && home_->has_other(*connection_)) {
+    go_elsewhere();
+    return;
+  }
+  refuse(reply);
+}
+
+void OutgoingCall::on_lost(const Error& cause, channel::Progress progress) {
+  const Reached reached = saw_first_byte_ ? Reached::first_byte : reached_by(progress);
+  if (reached <= Reached::not_started && may_go_elsewhere() && !core_->closed()) {
+    go_elsewhere();
+    return;
+  }
+  const Errc code = core_->closed() ? Errc::shutting_down : Errc::connection_lost;
+  fail_with(code, cause.message(), reached);
+}
+
+bool OutgoingCall::may_go_elsewhere() const noexcept { return attempt_ < kAttemptsMax; }
+
+void OutgoingCall::go_elsewhere() noexcept {
+  ++attempt_;
+  count_retry();
+  if (span_.recording()) span_.add_event("rpc.elsewhere");
+  Connection* avoid = connection_;
+  connection_ = nullptr;
+  stage_ = Stage::starting;
+  home_->submit(*this, avoid);
+}
+
+void OutgoingCall::succeed(channel::ReplyIn& reply) noexcept {
+  result_.emplace();
+  result_->payload_ = reply.payload.take();
+  if (!reply.headers.empty()) result_->header_block_ = Slice::copy_of(reply.headers);
+  result_->handler_time_ = reply.duration;
+  if (span_.recording()) {
+    add_reply_times(span_, ReplyTimes{sent_, loop().now(), reply.received, reply.duration},
+                    loop().wall_now());
+  }
+  end(StatusCode::ok);
+}
+
+void OutgoingCall::refuse(channel::ReplyIn& reply) noexcept {
+  CallFailure failure = facts(reply.not_started ? Reached::not_started : Reached::first_byte);
+  failure.status = status_code_of(reply.status);
+  failure.status_message = reply.message;
+  failure.phases.handler = reply.duration;
+  failure.retry_after = retry_after_of(reply.headers);
+  const StatusCode status = failure.status;
+  result_ = fail(make_call_error(Errc::call_failed, std::move(failure)));
+  end(status);
+}
+
+CallFailure OutgoingCall::facts(Reached reached) const {
+  CallFailure failure;
+  failure.path = path_.text();
+  if (connection_ != nullptr) failure.peer = connection_->channel().info().peer;
+  failure.attempt = attempt_;
+  failure.reached = reached;
+  const MonotonicTime now = home_->loop().now();
+  failure.phases.pool_wait = (sent_ != MonotonicTime{} ? sent_ : now) - started_;
+  if (sent_ != MonotonicTime{}) failure.phases.network = now - sent_;
+  if (saw_first_byte_) failure.phases.first_byte = first_byte_ - sent_;
+  return failure;
+}
+
+void OutgoingCall::fail_with(Errc cause, std::string detail, Reached reached) noexcept {
+  CallFailure failure = facts(reached);
+  failure.status = status_code_of(cause);
+  failure.detail = std::move(detail);
+  result_ = fail(make_call_error(cause, std::move(failure)));
+  end(status_code_of(cause));
+}
+
+void OutgoingCall::fail_with(const Error& error) noexcept {
+  fail_with(error.code(), std::string(error.detail()), Reached::not_sent);
+}
+
+void OutgoingCall::end(StatusCode status) noexcept {
+  loop().timers().remove(deadline_);
+  if (listener_) {
+    context_.cancellation()->detach(*listener_);
+    listener_.reset();
+  }
+  stage_ = Stage::finished;
+  if (span_.recording()) {
+    if (connection_ != nullptr) add_peer(span_, connection_->channel().info());
+    add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
+  }
+  span_.end();
+  count_client_call(status, loop().now() - started_);
+  for (const auto& interceptor : core_->options().interceptors) {
+    interceptor->after(context_, path_.text(), status);
+  }
+  connection_ = nullptr;
+  if (cancel_is_posted()) {
+    finish_after_cancel_ = true;
+    return;
+  }
+  finished();
+}
+
+bool OutgoingCall::cancel_is_posted() noexcept {
+  if (cancel_ran_) return false;
+  if (!from_elsewhere_) return cancel_reason_.load(std::memory_order_acquire) != Errc::ok;
+  // Whoever cancels from another thread either was first, or finds that it is too late.
+  Errc none = Errc::ok;
+  return !cancel_reason_.compare_exchange_strong(none, kTooLate, std::memory_order_acq_rel);
+}
+
+void OutgoingCall::cancel(Errc reason) noexcept {
+  Errc none = Errc::ok;
+  if (!cancel_reason_.compare_exchange_strong(none, reason, std::memory_order_acq_rel)) return;
+  home_->loop().post(cancel_job_);
+}
+
+void OutgoingCall::run_cancel() noexcept {
+  cancel_ran_ = true;
+  if (finish_after_cancel_) {
+    finished();
+    return;
+  }
+  if (stage_ == Stage::finished) return;
+  cancel_here(cancel_reason_.load(std::memory_order_relaxed));
+}
+
+void OutgoingCall::cancel_here(Errc reason) noexcept {
+  Reached reached = Reached::not_sent;
+  if (stage_ == Stage::waiting) {
+    home_->forget(*this);
+  } else if (stage_ == Stage::in_flight) {
+    if (!connection_->channel().cancel(id_, reason)) {
+      reached = saw_first_byte_ ? Reached::first_byte : Reached::sent;
+    }
+    if (span_.recording()) span_.add_event("rpc.cancel");
+  }
+  fail_with(reason, {}, reached);
+}
+
+Task<Result<Reply>> UnaryCall::as_task() && { return await_call(std::move(*this)); }
+
+Task<Result<Reply>> UnaryCall::await_call(UnaryCall call) {
+  Result<Reply> reply = co_await std::move(call);
+  co_return reply;
+}
+
+bool UnaryCall::run() noexcept {
+  if (!prepare()) {
+    stop_waiting();
+    return false;
+  }
+  if (!on_own_loop()) {
+    wait_ = Wait::waiting;
+    start();  // the last use of this object here
+    return true;
+  }
+  wait_ = Wait::starting;
+  start();
+  if (wait_ == Wait::done) {
+    stop_waiting();
+    return false;
+  }
+  wait_ = Wait::waiting;
+  return true;
+}
+
+void UnaryCall::on_cancel(Suspension* suspension) noexcept {
+  static_cast<UnaryCall*>(suspension)->cancel(Errc::cancelled);
+}
+
+void UnaryCall::finished() noexcept {
+  if (wait_ == Wait::starting) {
+    wait_ = Wait::done;
+    return;
+  }
+  resume();
+}
+
+}  // namespace spanwire::rpc

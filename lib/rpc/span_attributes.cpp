@@ -1,0 +1,87 @@
+#include "lib/rpc/span_attributes.hpp"
+
+#include <array>
+
+#include "spanwire/trace/tracer.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+const trace::Tracer& rpc_tracer() noexcept {
+  static const trace::Tracer tracer = trace::tracer("spanwire.rpc");
+  return tracer;
+}
+
+}  // namespace
+
+trace::Span start_client_span(const trace::Context& context, std::string_view path,
+                              CallKind kind) noexcept {
+  trace::Span span = rpc_tracer().start(
+      context, path,
+      kind == CallKind::one_way ? trace::SpanKind::producer : trace::SpanKind::client);
+  if (span.recording()) {
+    span.set("rpc.system.name", "spanwire");
+    span.set("rpc.method", path);
+  }
+  return span;
+}
+
+trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
+                              std::string_view path, bool known, bool one_way) noexcept {
+  trace::SpanOptions options;
+  options.kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
+  std::array<trace::Link, 1> links;
+  if (extracted.link().valid()) {
+    links[0].context = extracted.link();
+    links[0].tracestate = extracted.link_tracestate();
+    options.links = links;
+  }
+  // A path that nobody registered is the caller's invention: it must not become a span's name.
+  trace::Span span =
+      rpc_tracer().start(parent, known ? trace::Key(path) : trace::Key("spanwire"), options);
+  if (span.recording()) {
+    span.set("rpc.system.name", "spanwire");
+    if (known) {
+      span.set("rpc.method", path);
+    } else {
+      span.set("rpc.method", "_OTHER");
+      span.set("rpc.method_original", path);
+    }
+  }
+  return span;
+}
+
+void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) noexcept {
+  const std::chrono::nanoseconds whole = times.received - times.sent;
+  const std::chrono::nanoseconds network = whole - times.handler;
+  span.set("spanwire.phase.network_ns", network.count());
+  span.set("spanwire.phase.handler_ns", times.handler.count());
+  if (times.server_received == WallTime{}) return;
+  // Both ways are taken to be equally long, as NTP does.
+  const WallTime sent_wall = now - whole;
+  const std::chrono::nanoseconds offset = times.server_received - (sent_wall + network / 2);
+  span.set("spanwire.clock_offset_ns", offset.count());
+}
+
+void add_status(trace::Span& span, StatusCode status, std::string_view message) noexcept {
+  span.set("rpc.status_code", name(status));
+  if (status == StatusCode::ok) return;
+  span.set("error.type", name(status));
+  span.set_status(trace::StatusCode::error, message);
+}
+
+void add_peer(trace::Span& span, const channel::ChannelInfo& info) noexcept {
+  const std::size_t colon = info.scheme == "tcp" ? info.peer.rfind(':') : std::string::npos;
+  if (colon == std::string::npos) {
+    span.set("network.peer.address", info.peer);
+    return;
+  }
+  std::string_view address = std::string_view(info.peer).substr(0, colon);
+  if (address.size() > 1 && address.front() == '[') address = address.substr(1, address.size() - 2);
+  span.set("network.peer.address", address);
+  std::int64_t port = 0;
+  for (const char c : std::string_view(info.peer).substr(colon + 1)) port = port * 10 + (c - '0');
+  span.set("network.peer.port", port);
+}
+
+}  // namespace spanwire::rpc

@@ -1,0 +1,38 @@
+// Names, attributes and events of client and server spans: OpenTelemetry's RPC conventions.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+#include "spanwire/base/clock.hpp"
+#include "spanwire/channel/channel.hpp"
+#include "spanwire/rpc/outgoing_call.hpp"
+#include "spanwire/rpc/status.hpp"
+#include "spanwire/trace/carrier.hpp"
+#include "spanwire/trace/context.hpp"
+#include "spanwire/trace/span.hpp"
+
+namespace spanwire::rpc {
+
+// client, or producer for a one-way message.
+trace::Span start_client_span(const trace::Context& context, std::string_view path,
+                              CallKind kind) noexcept;
+// server, or consumer.  `known` is false for a path without a handler, which must not name the
+// span.
+trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
+                              std::string_view path, bool known, bool one_way) noexcept;
+
+struct ReplyTimes {
+  MonotonicTime sent;
+  MonotonicTime received;
+  WallTime server_received;  // zero when unknown
+  std::chrono::nanoseconds handler;
+};
+// Splits the time in network and handler, estimates the offset of the server's clock.
+void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) noexcept;
+
+// The status; for a failure error.type and the span's status.  Only for recording spans.
+void add_status(trace::Span& span, StatusCode status, std::string_view message) noexcept;
+void add_peer(trace::Span& span, const channel::ChannelInfo& info) noexcept;
+
+}  // namespace spanwire::rpc
