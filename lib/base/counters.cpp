@@ -194,8 +194,9 @@ NamedCounter& counter(std::string_view name) {
       std::lower_bound(made.begin(), made.end(), name,
                        [](const NamedCounter* c, std::string_view n) { return c->name() < n; });
   if (found != made.end() && (*found)->name() == name) return **found;
-  const auto& text = *new std::string(name);
-  return **made.insert(found, new NamedCounter(text));
+  char* text = new char[name.size()];
+  std::copy(name.begin(), name.end(), text);
+  return **made.insert(found, new NamedCounter(std::string_view(text, name.size())));
 }
 
 void NamedHistogram::record(std::uint64_t value) noexcept {
