@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/transport/incoming.hpp"
+#include "lib/transport/memory_link.hpp"
 #include "lib/transport/socket_listener.hpp"
 #include "spanwire/base/assert.hpp"
 
@@ -23,6 +24,7 @@ Result<std::unique_ptr<Link>> Incoming::open(Loop& loop) {
 
 Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
                                          const ListenOptions& options, AcceptEvents& events) {
+  if (address.scheme == Scheme::memory) return listen_in_memory(loop, address, options, events);
   return listen_on_socket(loop, address, options, events);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lib/transport/loop_impl.hpp"
+#include "lib/transport/read_block.hpp"
 #include "spanwire/base/assert.hpp"
 
 namespace spanwire::transport {
@@ -86,6 +87,7 @@ Loop::~Loop() {
   impl_->timer.reset();
   // Operations in our own context keep the Impl that holds the context: let go of them first.
   impl_->own.reset();
+  ReadBlock::of_thread().drop();
 }
 
 asio::io_context& Loop::context() noexcept { return impl_->context; }

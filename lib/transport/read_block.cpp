@@ -7,20 +7,25 @@ ReadBlock& ReadBlock::of_thread() noexcept {
   return block;
 }
 
-ReadBlock::~ReadBlock() {
-  if (block_ != nullptr) block_->release();
+ReadBlock::~ReadBlock() { drop(); }
+
+void ReadBlock::drop() noexcept {
+  if (block_ == nullptr) return;
+  block_->release();
+  block_ = nullptr;
+  kept_ = 0;
+}
+
+void ReadBlock::rest() noexcept {
+  if (block_ != nullptr && block_->unique()) drop();
 }
 
 MutableByteView ReadBlock::room() {
   if (block_ != nullptr && kept_ != 0 && block_->unique()) kept_ = 0;
   if (block_ != nullptr && block_->capacity() - kept_ < kReadRoomBytesMin) {
-    block_->release();
-    block_ = nullptr;
+    drop();
   }
-  if (block_ == nullptr) {
-    block_ = Block::make(kReadBlockBytes);
-    kept_ = 0;
-  }
+  if (block_ == nullptr) block_ = Block::make(kReadBlockBytes);
   return {block_->data() + kept_, block_->capacity() - kept_};
 }
 

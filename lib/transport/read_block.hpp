@@ -1,5 +1,5 @@
-// ReadBlock: where a thread's links read into.  One a thread, so that an idle connection costs no
-// buffer; replaced when somebody keeps a part of it.
+// ReadBlock: where a thread's links read into, so that an idle connection costs no buffer.  Comes
+// from the pool for each readiness; one of which somebody keeps a part is used up first.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +29,9 @@ class ReadBlock {
   Block& block() noexcept { return *block_; }
   // `bytes` of the room were filled and handed on; what is retained of them stays untouched.
   void used(std::size_t bytes) noexcept;
+  // Nothing is read for now.
+  void rest() noexcept;
+  void drop() noexcept;
 
  private:
   Block* block_ = nullptr;

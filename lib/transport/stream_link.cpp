@@ -125,6 +125,7 @@ class Core final : public RefCounted,
     for (int reads = 0; reads < kReadsPerTurn && reading(); ++reads) {
       if (!read_once()) break;
     }
+    ReadBlock::of_thread().rest();
     wait_readable();
   }
 

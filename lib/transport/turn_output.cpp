@@ -1,7 +1,5 @@
 #include "lib/transport/turn_output.hpp"
 
-#include <algorithm>
-
 namespace spanwire::transport {
 
 void TurnOutput::list(Executor& executor, OutputItem& item) noexcept {
@@ -13,6 +11,7 @@ void TurnOutput::list(Executor& executor, OutputItem& item) noexcept {
   last_ = &item;
   if (scheduled_) return;
   scheduled_ = true;
+  flushed_ = executor.now();
   turn_end_.run = &TurnOutput::at_turn_end;
   executor.at_turn_end(turn_end_);
 }
@@ -34,7 +33,7 @@ void TurnOutput::flush_all() noexcept {
 
 void TurnOutput::flush_if_late(Executor& executor) noexcept {
   const MonotonicTime now = executor.clock().monotonic();
-  if (now - std::max(executor.now(), flushed_) < kFlushAfter) return;
+  if (now - flushed_ < kFlushAfter) return;
   flushed_ = now;
   flush_all();
 }

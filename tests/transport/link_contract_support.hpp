@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <functional>
@@ -69,6 +70,57 @@ class Recorder final : public LinkEvents {
   std::function<void()> after_writable;
   std::function<void()> after_closed;
 };
+
+// A frame as it arrived.
+struct SeenFrame {
+  std::uint32_t stream = 0;
+  std::string payload;    // byte mode: the whole body; multipart: the parts behind the control part
+  std::size_t parts = 0;  // byte mode: 1; multipart: with the control part
+};
+
+// A data frame.
+inline void send_frame(Link& link, std::uint32_t stream, std::string_view payload) {
+  wire::OutFrame frame;
+  frame.header.type = static_cast<std::uint8_t>(wire::FrameType::data);
+  frame.header.stream_id = stream;
+  frame.payload = Slice::copy_of(payload);
+  link.send(frame);
+}
+
+// Whole frames that a recorder has seen.
+inline std::vector<SeenFrame> frames_of(const Recorder& recorder) {
+  std::vector<SeenFrame> frames;
+  for (const std::vector<std::string>& parts : recorder.messages) {
+    const Result<wire::FrameHeader> header = wire::decode_frame_header(bytes_of(parts.at(0)));
+    EXPECT_TRUE(header);
+    SeenFrame frame{header->stream_id, "", parts.size()};
+    for (std::size_t i = 1; i < parts.size(); ++i) frame.payload.append(parts[i]);
+    frames.push_back(std::move(frame));
+  }
+  std::string_view rest = recorder.received;
+  while (rest.size() >= wire::kFrameHeaderBytes) {
+    const Result<wire::FrameHeader> header = wire::decode_frame_header(bytes_of(rest));
+    EXPECT_TRUE(header);
+    const std::size_t end = wire::kFrameHeaderBytes + header->body_bytes;
+    if (rest.size() < end) break;
+    frames.push_back({header->stream_id,
+                      std::string(rest.substr(wire::kFrameHeaderBytes, header->body_bytes)), 1});
+    rest.remove_prefix(end);
+  }
+  return frames;
+}
+inline std::size_t count_frames(const Recorder& recorder) {
+  std::size_t count = recorder.messages.size();
+  std::string_view rest = recorder.received;
+  while (rest.size() >= wire::kFrameHeaderBytes) {
+    const std::size_t end =
+        wire::kFrameHeaderBytes + wire::decode_frame_header(bytes_of(rest))->body_bytes;
+    if (rest.size() < end) break;
+    rest.remove_prefix(end);
+    ++count;
+  }
+  return count;
+}
 
 // Takes what a listener accepts.
 class Acceptor final : public AcceptEvents {

@@ -9,6 +9,7 @@
 #include "spanwire/transport/address.hpp"
 #include "spanwire/transport/link.hpp"
 #include "spanwire/transport/loop.hpp"
+#include "spanwire/transport/memory_link.hpp"
 #include "spanwire/transport/resolver.hpp"
 #include "spanwire/wire/limits.hpp"
 
@@ -25,6 +26,8 @@ class DialOptions {
   bool quick_ack = false;
   // For host names; numbers need none.  Outlives the dialling.
   Resolver* resolver = nullptr;
+  // Of memory:// links.
+  FaultPlan faults;
 
   DialOptions() = default;
 };
