@@ -35,7 +35,9 @@ Errc Session::check_open(const RequestOut& request) const noexcept {
   if (naive_ && request.stream) return Errc::naive_peer;
   const std::size_t fields = request.path.size() + request.headers.size() + wire::kV1LengthsBytes;
   // Pieces need some room behind the fields of the first.
-  if (fields + wire::kPiecesTotalBytes >= frame_bytes_max_) return Errc::headers_too_long;
+  if (!naive_ && fields + wire::kPiecesTotalBytes >= frame_bytes_max_) {
+    return Errc::headers_too_long;
+  }
   return Errc::ok;
 }
 
@@ -209,7 +211,8 @@ ByteView Session::fill_reply(const Stream& stream, ReplyOut& reply, wire::OutFra
     fixed.status = kStatusResourceExhausted;
     fixed.message = "too many bytes are waiting for the caller";
   } else if (reply.headers.size() > peer_.header_block_bytes_max ||
-             fields + reply.headers.size() + wire::kPiecesTotalBytes >= frame_bytes_max_) {
+             (!naive_ &&
+              fields + reply.headers.size() + wire::kPiecesTotalBytes >= frame_bytes_max_)) {
     fixed.status = kStatusInternal;
     fixed.message = "the reply's headers are longer than the caller takes";
   } else {

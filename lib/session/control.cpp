@@ -49,9 +49,6 @@ Session::Session(const SessionOptions& options, wire::FrameSink& sink, SessionEv
       one_ways_(true),
       options_(with_working_limits(options)) {
   const wire::Limits& limits = options_.limits;
-  receive_charge_max_ = limits.connection_window_bytes / 2;
-  receive_data_charge_max_ =
-      std::min<std::size_t>(receive_charge_max_, limits.stream_window_bytes / 2);
   receive_credit_ = limits.connection_window_bytes;
   // Only the client says the preface.
   if (client()) preface_seen_ = wire::kPrefaceBytes;

@@ -7,11 +7,10 @@ namespace spanwire::session {
 
 struct Session::MessageParts {
   const wire::InFrame* frame = nullptr;  // byte mode: what `payload` lies in
-  ByteView head;                         // byte mode: the fields before the payload as they came
   ByteView first;                        // request: the path; reply: the fixed fields
   ByteView headers;
   ByteView payload;               // as much of it as came in this frame
-  Slice owned;                    // multipart or assembled: the same bytes
+  Slice owned;                    // multipart or put together: the same bytes
   std::uint64_t body_total = 0;   // of all pieces
   std::size_t payload_bytes = 0;  // of all pieces
   wire::ReplyFixed reply;

@@ -37,7 +37,11 @@ void Session::begin_assembly(Stream& stream, const wire::FrameHeader& header, Me
   if (unwanted || !affordable) assembly.dropped = true;
   if (!unwanted && !affordable) return refuse_assembly(stream, header);
   if (!assembly.dropped) {
-    assembly.head = Slice::copy_of(parts.head);
+    Buffer fields(parts.first.size() + parts.headers.size());
+    fields.append(parts.first);
+    fields.append(parts.headers);
+    assembly.fields = fields.take();
+    assembly.first_bytes = parts.first.size();
     assembly.payload = Block::make(parts.payload_bytes);
     hold(parts.payload_bytes);
     if (!parts.payload.empty()) {
@@ -116,12 +120,8 @@ void Session::complete_assembly(Stream& stream) {
   }
   unhold(assembly.payload_bytes);
   MessageParts parts;
-  parts.body_total = assembly.head.size() + assembly.payload_bytes;
-  wire::FrameHeader header;
-  header.type = assembly.type;
-  // Its fields were in order when the first piece came.
-  read_parts(header, assembly.head.view(), parts);
-  parts.damage = Errc::ok;
+  parts.first = assembly.fields.view().first(assembly.first_bytes);
+  parts.headers = assembly.fields.view().subspan(assembly.first_bytes);
   parts.payload_bytes = assembly.payload_bytes;
   parts.owned = Slice::adopt(assembly.payload, assembly.payload->data(), assembly.payload_bytes);
   parts.payload = parts.owned.view();
@@ -129,6 +129,8 @@ void Session::complete_assembly(Stream& stream) {
     case FrameType::request:
       return dispatch(stream, parts);
     case FrameType::reply:
+      // Was in order when the first piece came.
+      parts.reply = *wire::decode_reply_fixed(parts.first);
       return deliver_reply(stream, assembly.flags, parts);
     default:
       // The total in front of the first piece used credit too and is nobody's to read.
@@ -141,7 +143,7 @@ void Session::drop_assembly(Stream& stream) noexcept {
   if (stream.flow == nullptr || !stream.flow->assembly.active) return;
   Assembly& assembly = stream.flow->assembly;
   assembly.dropped = true;
-  assembly.head = Slice();
+  assembly.fields = Slice();
   if (assembly.payload == nullptr) return;
   assembly.payload->release();
   assembly.payload = nullptr;

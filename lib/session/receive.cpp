@@ -101,85 +101,70 @@ void Session::on_first_frame(wire::InFrame& frame) {
   on_hello(frame.body);
 }
 
-bool Session::take_credit(std::size_t body_bytes) {
-  if (naive_) return true;
-  const std::size_t charge = multipart_ ? std::min(body_bytes, receive_charge_max_) : body_bytes;
-  receive_credit_ -= static_cast<std::int64_t>(charge);
-  if (receive_credit_ < 0) {
-    fail(Errc::credit_exceeded);
-    return false;
+// What every body pays and must satisfy, wherever it goes.
+bool Session::take_body(const wire::FrameHeader& header) {
+  if (!naive_) {
+    receive_credit_ -= header.body_bytes;
+    owed_ += header.body_bytes;
+    if (receive_credit_ < 0) {
+      fail(Errc::credit_exceeded);
+      return false;
+    }
   }
-  owed_ += charge;
-  return true;
+  const auto type = static_cast<FrameType>(header.type);
+  if (type == FrameType::data || (type == FrameType::reply) == client()) return true;
+  fail(Errc::unexpected_frame);
+  return false;
 }
 
 void Session::on_body(wire::InFrame& frame) {
   const wire::FrameHeader& header = frame.header;
-  if (!take_credit(header.body_bytes)) return;
-  const bool is_request = header.type == static_cast<std::uint8_t>(FrameType::request);
-  if (header.type != static_cast<std::uint8_t>(FrameType::data) && is_request == client()) {
-    return fail(Errc::unexpected_frame);
-  }
+  if (!take_body(header)) return;
   if ((header.flags & wire::kFlagContinued) != 0) return on_piece(frame);
   MessageParts parts;
   parts.frame = &frame;
   ByteView body = frame.body;
-  if ((header.flags & wire::kFlagPieces) != 0) {
+  const bool pieces = (header.flags & wire::kFlagPieces) != 0;
+  if (pieces) {
     parts.body_total = wire::load_big<std::uint64_t>(body.data());
     body = body.subspan(wire::kPiecesTotalBytes);
     if (parts.body_total < body.size()) return fail(Errc::bad_piece);
   } else {
     parts.body_total = body.size();
   }
-  read_parts(header, body, parts);
-  if ((header.flags & wire::kFlagPieces) != 0 &&
-      (parts.damage == Errc::truncated || parts.damage == Errc::trailing_bytes)) {
+  parts.damage = read_parts(header, body, parts);
+  if (pieces && (parts.damage == Errc::truncated || parts.damage == Errc::trailing_bytes)) {
     return fail(Errc::bad_piece);
   }
   on_parts(header, parts);
 }
 
-void Session::read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts) {
-  switch (static_cast<FrameType>(header.type)) {
-    case FrameType::request: {
-      const auto head = wire::decode_request_head(body, options_.limits);
-      if (!head) {
-        parts.damage = head.error().code();
-        return;
-      }
-      parts.damage = head->damage;
-      parts.first = bytes_of(head->path);
-      parts.headers = head->headers;
-      parts.payload_bytes = head->payload_bytes;
-      parts.head = body.first(head->head_bytes);
-      break;
-    }
-    case FrameType::reply: {
-      const auto head = wire::decode_reply_head(body, options_.limits);
-      if (!head) {
-        parts.damage = head.error().code();
-        return;
-      }
-      parts.reply = head->fixed;
-      parts.headers = head->headers;
-      parts.payload_bytes = head->payload_bytes;
-      parts.head = body.first(head->head_bytes);
-      break;
-    }
-    default:
-      parts.payload_bytes = parts.body_total;
-      if (parts.payload_bytes > options_.limits.payload_bytes_max) {
-        parts.damage = Errc::payload_too_long;
-      }
-      break;
+Errc Session::read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts) {
+  std::size_t fields = 0;
+  if (header.type == static_cast<std::uint8_t>(FrameType::request)) {
+    const Result<wire::RequestHead> head = wire::decode_request_head(body, options_.limits);
+    if (!head) return head.error().code();
+    if (head->damage != Errc::ok) return head->damage;
+    parts.first = bytes_of(head->path);
+    parts.headers = head->headers;
+    parts.payload_bytes = head->payload_bytes;
+    fields = head->head_bytes;
+  } else if (header.type == static_cast<std::uint8_t>(FrameType::reply)) {
+    const Result<wire::ReplyView> head = wire::decode_reply_head(body, options_.limits);
+    if (!head) return head.error().code();
+    parts.reply = head->fixed;
+    parts.first = body.first(wire::reply_fixed_bytes(head->fixed.message));
+    parts.headers = head->headers;
+    parts.payload_bytes = head->payload_bytes;
+    fields = head->head_bytes;
+  } else {
+    if (parts.body_total > options_.limits.payload_bytes_max) return Errc::payload_too_long;
+    parts.payload_bytes = parts.body_total;
   }
-  parts.payload = body.subspan(parts.head.size());
-  // In the length of the whole body, whether in pieces or not, the payload must fit exactly.
-  if (parts.damage == Errc::ok && parts.head.size() + parts.payload_bytes != parts.body_total) {
-    parts.damage = parts.head.size() + parts.payload_bytes > parts.body_total
-                       ? Errc::truncated
-                       : Errc::trailing_bytes;
-  }
+  parts.payload = body.subspan(fields);
+  const std::uint64_t announced = fields + parts.payload_bytes;
+  if (announced == parts.body_total) return Errc::ok;
+  return announced > parts.body_total ? Errc::truncated : Errc::trailing_bytes;
 }
 
 void Session::on_parts(const wire::FrameHeader& header, MessageParts& parts) {

@@ -15,8 +15,6 @@ FrameType type_of(const wire::OutFrame& frame) noexcept {
   return static_cast<FrameType>(frame.header.type);
 }
 
-bool uses_credit(FrameType type) noexcept { return type != FrameType::head; }
-
 // A small payload is copied into `fields` by whoever queues it.
 std::size_t waiting_bytes_of(const Outgoing& out) noexcept {
   return out.fields.size() + out.payload.size() - out.payload_sent;
@@ -26,7 +24,9 @@ std::size_t waiting_bytes_of(const Outgoing& out) noexcept {
 
 std::size_t Session::body_bytes(const wire::OutFrame& frame) const noexcept {
   if (!multipart_) return wire::byte_body_bytes(frame);
-  return frame.first.size() + frame.headers.size() + frame.payload.size();
+  const bool pieces = (frame.header.flags & wire::kFlagPieces) != 0;
+  return (pieces ? wire::kPiecesTotalBytes : 0) + frame.first.size() + frame.headers.size() +
+         frame.payload.size();
 }
 
 std::size_t Session::frame_bytes_max(FrameType type) const noexcept {
@@ -34,16 +34,13 @@ std::size_t Session::frame_bytes_max(FrameType type) const noexcept {
 }
 
 bool Session::fits_one_frame(const wire::OutFrame& frame, std::size_t bytes) const noexcept {
-  if (multipart_) return true;
+  // A naive peer knows no pieces.
+  if (naive_) return true;
   return frame.payload.size() <= wire::kPieceBytes && bytes <= frame_bytes_max(type_of(frame));
 }
 
 std::size_t Session::charge_of(FrameType type, std::size_t bytes) const noexcept {
-  if (!uses_credit(type) || naive_) return 0;
-  if (!multipart_) return bytes;
-  std::size_t most = peer_.connection_window_bytes / 2;
-  if (type == FrameType::data) most = std::min<std::size_t>(most, peer_.stream_window_bytes / 2);
-  return std::min(bytes, most);
+  return type == FrameType::head || naive_ ? 0 : bytes;
 }
 
 Session::Pumped Session::check_credit(Stream& stream, FrameType type, std::size_t charge) {
@@ -179,7 +176,7 @@ std::size_t Session::begin_body(Outgoing& out, wire::OutFrame& frame) {
   const std::size_t fields = body_bytes(frame);
   const std::size_t whole = fields + out.payload.size();
   const std::size_t most = frame_bytes_max(out.type);
-  if (multipart_ || (out.payload.size() <= wire::kPieceBytes && whole <= most)) {
+  if (naive_ || (out.payload.size() <= wire::kPieceBytes && whole <= most)) {
     return out.payload.size();
   }
   frame.header.flags = static_cast<std::uint8_t>(frame.header.flags | wire::kFlagPieces);

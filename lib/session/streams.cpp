@@ -193,9 +193,7 @@ void Session::on_data(const wire::FrameHeader& header, MessageParts& parts) {
 }
 
 bool Session::take_stream_credit(Flow& flow, std::size_t body_bytes) {
-  const std::size_t charge =
-      multipart_ ? std::min(body_bytes, receive_data_charge_max_) : body_bytes;
-  flow.receive_credit -= static_cast<std::int64_t>(charge);
+  flow.receive_credit -= static_cast<std::int64_t>(body_bytes);
   if (flow.receive_credit >= 0) return true;
   fail(Errc::credit_exceeded);
   return false;
@@ -203,10 +201,8 @@ bool Session::take_stream_credit(Flow& flow, std::size_t body_bytes) {
 
 void Session::deliver_data(Stream& stream, MessageParts& parts) {
   if (stream.user == nullptr || stream.has(kReplied)) return;
-  const std::size_t charge =
-      multipart_ ? std::min(parts.payload_bytes, receive_data_charge_max_) : parts.payload_bytes;
-  flow_of(stream).unread += charge;
-  held_bytes_ += charge;
+  flow_of(stream).unread += parts.payload_bytes;
+  held_bytes_ += parts.payload_bytes;
   Body body = parts.take_body();
   events_.on_data(stream.user, body, stream.has(kRemoteEnd));
 }

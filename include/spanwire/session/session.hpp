@@ -21,6 +21,10 @@
 #include "spanwire/wire/limits.hpp"
 #include "spanwire/wire/out_frame.hpp"
 
+namespace spanwire::wire {
+struct InParts;
+}
+
 namespace spanwire::session {
 
 enum class Role : std::uint8_t { client, server };
@@ -214,13 +218,12 @@ class Session final : private wire::PiecePlacer {
   void on_first_frame(wire::InFrame& frame);
   void on_small_frame(const wire::InFrame& frame);
   void on_body(wire::InFrame& frame);
-  void read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts);
+  bool take_body(const wire::FrameHeader& header);
+  Errc read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts);
   void on_parts(const wire::FrameHeader& header, MessageParts& parts);
   bool admit_first_message(const wire::FrameHeader& header);
-  void on_message_body(const wire::FrameHeader& header, std::span<Slice> parts);
-  void on_message_of_stream(const wire::FrameHeader& header, Slice& first, Slice& headers,
-                            Slice& payload);
-  bool take_credit(std::size_t body_bytes);
+  void on_in_parts(wire::InParts& in);
+  Errc check_parts(wire::FrameType type, MessageParts& parts) const;
   void after_input();
 
   // streams.cpp: frames of streams -> events.
@@ -355,9 +358,7 @@ class Session final : private wire::PiecePlacer {
   wire::FrameReader reader_;
   std::size_t preface_seen_ = 0;
   std::int64_t receive_credit_ = 0;
-  std::uint64_t owed_ = 0;              // received, not yet given back as credit
-  std::size_t receive_charge_max_ = 0;  // what a multipart message costs at most
-  std::size_t receive_data_charge_max_ = 0;
+  std::uint64_t owed_ = 0;  // received, not yet given back as credit
   std::size_t held_bytes_ = 0;
   Block* placed_ = nullptr;  // keeps alive what the reader writes a piece to
   std::uint64_t requests_before_restart_ = 0;

@@ -34,7 +34,8 @@ struct Assembly {
   Block* payload = nullptr;
   std::size_t payload_bytes = 0;
   std::size_t filled = 0;
-  Slice head;  // the first piece's fields, as in a whole body
+  std::size_t first_bytes = 0;  // of `fields`, as in Outgoing
+  Slice fields;
 
   std::size_t missing() const noexcept { return payload_bytes - filled; }
 };

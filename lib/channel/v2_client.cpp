@@ -1,0 +1,121 @@
+#include "lib/channel/v2_core.hpp"
+
+namespace spanwire::channel {
+namespace {
+
+Progress to_channel(session::Progress progress) noexcept {
+  switch (progress) {
+    case session::Progress::not_sent:
+      return Progress::not_sent;
+    case session::Progress::not_started:
+      return Progress::not_started;
+    case session::Progress::sent:
+      return Progress::sent;
+    case session::Progress::started:
+      break;
+  }
+  return Progress::started;
+}
+
+CallSink& sink_of(void* user) noexcept { return *static_cast<CallSink*>(user); }
+
+class V2Client final : public ClientChannel, private V2Core {
+ public:
+  V2Client(std::unique_ptr<transport::Link> link, Executor& executor, const V2Options& options)
+      : V2Core(std::move(link), executor, options, session::Role::client) {}
+
+  void start(ClientChannelEvents& events) override {
+    events_ = &events;
+    start_session(LinkState::fresh);
+  }
+
+  State state() const noexcept override {
+    switch (session_.state()) {
+      case session::State::handshake:
+        return State::handshake;
+      case session::State::ready:
+        return State::ready;
+      case session::State::draining:
+        return State::draining;
+      case session::State::closed:
+        break;
+    }
+    return State::closed;
+  }
+
+  Result<CallId> open(RequestOut& request, CallSink& sink) override {
+    session::RequestOut out;
+    out.path = request.path;
+    out.headers = request.headers;
+    out.payload = std::move(request.payload);
+    out.stream = request.stream;
+    out.end = request.end;
+    out.one_way = request.one_way;
+    Result<CallId> id = session_.open(out, &sink);
+    request.payload = std::move(out.payload);
+    arm();
+    return id;
+  }
+
+  Result<WriteResult> write(CallId id, Slice& data, bool end) override {
+    SPANWIRE_TRY(const bool taken, session_.write(id, data, end));
+    return taken ? WriteResult::ok : WriteResult::full;
+  }
+
+  void grant(CallId id, std::size_t bytes) override { session_.grant(id, bytes); }
+
+  bool cancel(CallId id, Errc reason) override {
+    const bool gone = session_.cancel(id, reason);
+    arm();
+    return gone;
+  }
+
+  std::size_t in_flight() const noexcept override { return session_.in_flight(); }
+  void drain() override {
+    session_.drain(now());
+    arm();
+  }
+  void close(const Error& cause) override { session_.close(cause); }
+  const ChannelInfo& info() const noexcept override { return info_; }
+
+ private:
+  void closed(const Error& cause) override {
+    if (events_ != nullptr) events_->on_closed(cause);
+  }
+
+  void on_ready() override { events_->on_ready(); }
+  void on_draining() override { events_->on_draining(); }
+  void on_free() override { events_->on_free(); }
+
+  void on_head(void* user, ByteView headers) override { sink_of(user).on_head(headers); }
+  void on_data(void* user, session::Body& data, bool end) override {
+    sink_of(user).on_data(channel::to_channel(data), end);
+  }
+  void on_writable(void* user) override { sink_of(user).on_writable(); }
+  void on_writable() override { V2Core::on_writable(); }
+  void on_reply(void* user, session::ReplyIn& in) override {
+    ReplyIn reply;
+    reply.status = in.status;
+    reply.not_started = in.not_started;
+    reply.received = in.received;
+    reply.duration = in.duration;
+    reply.message = in.message;
+    reply.headers = in.headers;
+    reply.payload = channel::to_channel(in.payload);
+    sink_of(user).on_reply(reply);
+  }
+  void on_lost(void* user, const Error& cause, session::Progress progress) override {
+    sink_of(user).on_lost(cause, to_channel(progress));
+  }
+
+  ClientChannelEvents* events_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<ClientChannel> make_v2_client(std::unique_ptr<transport::Link> link,
+                                              Executor& executor, const V2Options& options) {
+  return std::make_unique<V2Client>(std::move(link), executor, options);
+}
+
+}  // namespace spanwire::channel
