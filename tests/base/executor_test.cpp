@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "spanwire/base/blocking.hpp"
+#include "spanwire/base/bounded_queue.hpp"
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/base/spawn.hpp"
+#include "spanwire/base/when.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/manual_executor.hpp"
 #include "tests/support/thread_executor.hpp"
@@ -201,6 +205,48 @@ TEST(Spawn, WorksFromAnyThread) {
     for (std::thread& thread : threads) thread.join();
   }
   EXPECT_EQ(ended, 400);
+}
+
+Task<int> yielding(int times) {
+  for (int i = 0; i < times; ++i) co_await yield();
+  co_return times;
+}
+
+Task<bool> pop_one(BoundedQueue<int>& queue) {
+  const Result<int> item = co_await queue.pop();
+  co_return item.has_value();
+}
+
+// Runs one after the other in scopes that are cancelled at any moment, while another thread pushes.
+Task<int> pop_under_cancel(BoundedQueue<int>& queue, int rounds) {
+  int popped = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const auto first = co_await when_any(pop_one(queue), yielding(i % 5));
+    if (first.index() == 0 && std::get<0>(first)) ++popped;
+  }
+  co_return popped;
+}
+
+// An item that was handed to a loser of the race is lost with it; nothing else is lost or doubled.
+TEST(Suspension, IsResumedOnceWhenCancelMeetsAResumptionFromAnotherThread) {
+  const LeakCheck leaks;
+  constexpr int kRounds = 3000;
+  ThreadExecutor executor;
+  BoundedQueue<int> queue(4);
+  std::atomic<bool> stop{false};
+  int pushed = 0;
+  std::thread pusher([&] {
+    while (!stop) {
+      if (queue.try_push(1)) ++pushed;
+      std::this_thread::yield();
+    }
+  });
+  const Result<int> popped = block_on(executor, pop_under_cancel(queue, kRounds));
+  stop = true;
+  pusher.join();
+  ASSERT_TRUE(popped);
+  EXPECT_LE(*popped + static_cast<int>(queue.size()), pushed);
+  EXPECT_EQ(queue.waiting(), 0u);
 }
 
 // --- sleep.

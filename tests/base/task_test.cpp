@@ -2,13 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "spanwire/base/cancellation.hpp"
+#include "spanwire/base/semaphore.hpp"
 #include "spanwire/base/sleep.hpp"
+#include "spanwire/base/slice.hpp"
 #include "spanwire/base/spawn.hpp"
+#include "spanwire/base/when.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/log_capture.hpp"
 #include "tests/support/manual_executor.hpp"
@@ -364,6 +370,9 @@ struct NotForCoroutines {
 static_assert(AsyncValue<int> && AsyncValue<std::string> && AsyncValue<void>);
 static_assert(AsyncValue<Result<std::string>> && AsyncValue<std::unique_ptr<int>>);
 static_assert(!AsyncValue<NotForCoroutines>);
+static_assert(AsyncValue<Error> && AsyncValue<Slice> && AsyncValue<Buffer>);
+static_assert(AsyncValue<Cancellation> && AsyncValue<Permit> && AsyncValue<WhenAny<int>>);
+static_assert(AsyncValue<Task<int>> && AsyncValue<Task<void>>);
 
 }  // namespace
 }  // namespace spanwire
