@@ -2,7 +2,6 @@
 
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/spawn.hpp"
-#include "spanwire/channel/accept.hpp"
 
 namespace spanwire::rpc {
 namespace {

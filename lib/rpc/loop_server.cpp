@@ -6,7 +6,7 @@
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
-#include "spanwire/channel/accept.hpp"
+#include "spanwire/channel/v2.hpp"
 
 namespace spanwire::rpc {
 
@@ -45,6 +45,12 @@ Result<std::string> LoopServer::listen(const transport::Address& address,
   SPANWIRE_TRY(std::string bound, acceptor->listen(address));
   acceptors_.push_back(std::move(acceptor));
   return bound;
+}
+
+void LoopServer::accept(std::unique_ptr<transport::Link> link, const ListenOptions& options) {
+  channel::V2Options v2;
+  v2.limits = core_.options().limits;
+  accepted(channel::make_v2_server(std::move(link), loop_, v2), options);
 }
 
 void LoopServer::accepted(std::unique_ptr<channel::ServerChannel> channel,

@@ -1,0 +1,133 @@
+// Our calls, measured as the floor measures its own: unary at any size and number in flight, and
+// streams of messages one way (--oneway).  --sample R records that share of calls, drained by an
+// exporter that counts.
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "bench/measure.hpp"
+#include "bench/support/echo.hpp"
+#include "spanwire/base/when.hpp"
+#include "spanwire/rpc/client.hpp"
+#include "spanwire/rpc/server.hpp"
+#include "spanwire/trace/exporter.hpp"
+#include "spanwire/trace/provider.hpp"
+#include "spanwire/trace/sampler.hpp"
+
+namespace {
+
+using namespace spanwire;  // NOLINT: a program
+using bench::EchoOptions;
+using bench::EchoShared;
+using bench::Meter;
+
+constexpr std::string_view kTracestate = "vendor=opaque,other=00f067aa0ba902b7";
+constexpr std::string_view kRequestId = "req-0123456789abcdef";
+
+// Takes every batch and keeps its number.
+class CountingExporter final : public trace::Exporter {
+ public:
+  std::string_view name() const noexcept override { return "counting"; }
+  trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
+                                   MonotonicTime /*deadline*/) override {
+    exported_ += spans.size();
+    return {spans.size(), Error()};
+  }
+
+ private:
+  std::uint64_t exported_ = 0;
+};
+
+void start_tracing(const EchoOptions& options) {
+  if (options.sample < 0) return;
+  trace::ProviderOptions provider;
+  provider.sampler = trace::parent_based(trace::trace_id_ratio(options.sample));
+  provider.exporters.push_back(std::make_unique<CountingExporter>());
+  trace::init(std::move(provider));
+}
+
+EchoShared* shared_counts = nullptr;
+std::uint64_t served = 0;
+
+void count_served() {
+  if ((++served & 63u) != 0) return;
+  shared_counts->server_syscalls = bench::syscalls();
+  shared_counts->server_allocations = bench::allocations();
+  shared_counts->server_messages = served;
+}
+
+Task<rpc::Status> echo_call(rpc::Call& call) {
+  count_served();
+  call.reply(call.payload());
+  co_return rpc::Status::ok();
+}
+
+Task<rpc::Status> sink_stream(rpc::Call& call) {
+  for (;;) {
+    const Result<std::optional<Slice>> message = co_await call.read();
+    if (!message || !*message) co_return rpc::Status::ok();
+    count_served();
+  }
+}
+
+void serve(const EchoOptions& options, EchoShared& shared, const std::function<void(int)>& ready) {
+  shared_counts = &shared;
+  start_tracing(options);
+  rpc::Runtime runtime;
+  rpc::Server server(runtime);
+  server.handle("bench/echo", echo_call);
+  server.handle("bench/sink", sink_stream);
+  const Result<std::string> bound = server.listen("tcp://127.0.0.1:0");
+  if (!bound || !server.start()) std::abort();
+  ready(std::atoi(bound->substr(bound->rfind(':') + 1).c_str()));
+  static_cast<void>(server.run_until_signal());
+}
+
+Task<void> caller(rpc::Client* client, trace::Context context, Slice payload, Meter* meter) {
+  while (!meter->stop()) {
+    const std::uint64_t begin = meter->begin();
+    const Result<rpc::Reply> reply = co_await client->call(context, "bench/echo", payload);
+    if (!reply || reply->payload().size() != payload.size()) std::abort();
+    meter->hit(begin);
+  }
+}
+
+Task<void> callers(rpc::Client* client, trace::Context context, Slice payload, Meter* meter,
+                   unsigned count) {
+  std::vector<Task<void>> tasks;
+  for (unsigned i = 0; i < count; ++i) tasks.push_back(caller(client, context, payload, meter));
+  co_await when_all(std::move(tasks));
+}
+
+Task<void> sender(rpc::Client* client, trace::Context context, Slice payload, Meter* meter) {
+  Result<rpc::Stream> stream = co_await client->open(context, "bench/sink", Slice());
+  if (!stream) std::abort();
+  while (!meter->stop()) {
+    Slice message = payload;
+    if (stream->try_write(message) != rpc::TryWrite::ok) {
+      const Result<void> written = co_await stream->write(std::move(message));
+      if (!written) std::abort();
+    }
+    meter->hit(0);
+  }
+}
+
+void call(const EchoOptions& options, int port, Meter& meter) {
+  start_tracing(options);
+  rpc::Runtime runtime;
+  rpc::ClientOptions client_options;
+  client_options.connections_per_endpoint_max = 1;
+  rpc::Client client(runtime, "tcp://127.0.0.1:" + std::to_string(port), client_options);
+  trace::Context context;
+  if (options.json) {
+    context = context.with_x_request_id(kRequestId);
+  }
+  const Slice payload = Slice::of(std::string(options.payload, 'x'));
+  Task<void> work = options.oneway ? sender(&client, context, payload, &meter)
+                                   : callers(&client, context, payload, &meter, options.inflight);
+  static_cast<void>(runtime.block_on(std::move(work)));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, call); }

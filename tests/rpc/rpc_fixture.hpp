@@ -1,0 +1,94 @@
+// What rpc tests share: a runtime, a server with the usual handlers on any free port, a client.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "spanwire/base/sleep.hpp"
+#include "spanwire/base/when.hpp"
+#include "spanwire/rpc/client.hpp"
+#include "spanwire/rpc/server.hpp"
+
+namespace spanwire::rpc {
+
+inline constexpr std::chrono::seconds kGuard{30};
+
+inline Task<Status> echo(Call& call) {
+  call.reply(call.payload());
+  co_return Status::ok();
+}
+
+inline Task<Status> upper(Call& call) {
+  std::string text(call.payload().text());
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  call.set_header("x-length", std::to_string(text.size()));
+  call.reply(Slice::of(std::move(text)));
+  co_return Status::ok();
+}
+
+inline Task<Status> refuse(Call& call) {
+  Status status(StatusCode::failed_precondition, "not " + std::string(call.payload().text()));
+  status.retry_after(std::chrono::milliseconds(1500));
+  co_return status;
+}
+
+inline Task<Status> throwing(Call& /*call*/) {
+  throw std::runtime_error("secret of the house");
+  co_return Status::ok();
+}
+
+// Waits until it is cancelled.
+inline Task<Status> hanging(Call& /*call*/) {
+  const Result<void> slept = co_await sleep_for(std::chrono::hours(1));
+  if (!slept) co_return Status(StatusCode::cancelled);
+  co_return Status::ok();
+}
+
+// A server at a free port of the given scheme and a client of it.
+class RpcTest : public testing::Test {
+ protected:
+  explicit RpcTest(unsigned threads = 1) : runtime_(options_with(threads)) {}
+
+  static RuntimeOptions options_with(unsigned threads) {
+    RuntimeOptions options;
+    options.threads = threads;
+    return options;
+  }
+
+  Server& server() {
+    if (server_ == nullptr) make_server(ServerOptions());
+    return *server_;
+  }
+  Server& make_server(ServerOptions options) {
+    server_ = std::make_unique<Server>(runtime_, std::move(options));
+    server_->handle("test/echo", echo);
+    server_->handle("test/upper", upper);
+    server_->handle("test/refuse", refuse);
+    server_->handle("test/throw", throwing);
+    server_->handle("test/hang", hanging);
+    return *server_;
+  }
+  // Listens, starts, and gives a client of it.
+  Client& client(ClientOptions options = {}) {
+    Server& s = server();
+    const Result<std::string> bound = s.listen("tcp://127.0.0.1:0");
+    EXPECT_TRUE(bound) << bound.error().message();
+    EXPECT_TRUE(s.start());
+    address_ = *bound;
+    client_ = std::make_unique<Client>(runtime_, address_, std::move(options));
+    return *client_;
+  }
+  Result<Reply> call(std::string_view path, std::string_view payload, CallOptions options = {}) {
+    return client_->call_blocking(trace::Context(), path, Slice::copy_of(payload), options);
+  }
+
+  Runtime runtime_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<Client> client_;
+  std::string address_;
+};
+
+}  // namespace spanwire::rpc
