@@ -1,6 +1,7 @@
 #include <bit>
 #include <cstring>
 
+#include "lib/wire/scan.hpp"
 #include "spanwire/wire/headers.hpp"
 
 namespace spanwire::wire {
@@ -54,8 +55,6 @@ bool is(const char* name) noexcept {
   }
   return true;
 }
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
 }  // namespace
 

@@ -6,15 +6,17 @@
 
 namespace spanwire::wire {
 
-// One pass over one block.  The loop below is the fast path: a string without a special character
-// is found by its closing quote; everything else is left to json_text.
+// One pass over one block.  clean_member() knows what writers write: no blanks, strings
+// without a special character, which end at the next one.  Everything else is member()'s, and in
+// there what is not clean is json_text's.
 class HeaderParser {
  public:
   HeaderParser(ByteView block, HeaderList& list) noexcept
       : list_(list),
         begin_(reinterpret_cast<const char*>(block.data())),
         at_(begin_),
-        end_(begin_ + block.size()) {}
+        end_(begin_ + block.size()),
+        special_(begin_, end_) {}
 
   Errc run() {
     const Errc code = members();
@@ -30,13 +32,33 @@ class HeaderParser {
     if (at_ == end_) return Errc::truncated;
     if (*at_ == '}') return tail();
     for (;;) {
-      if (const Errc code = member(); code != Errc::ok) return code;
-      if (at_ == end_ || is_blank(*at_)) skip_blanks(at_, end_);
-      if (at_ == end_) return Errc::truncated;
-      if (*at_ == '}') return tail();
-      if (*at_ != ',') return Errc::headers_not_json;
+      if (const Errc code = clean_member() ? add_clean() : member(); code != Errc::ok) return code;
+      if (at_ == end_ || *at_ != ',') {
+        skip_blanks(at_, end_);
+        if (at_ == end_) return Errc::truncated;
+        if (*at_ == '}') return tail();
+        if (*at_ != ',') return Errc::headers_not_json;
+      }
       ++at_;
     }
+  }
+
+  // Finds the ends of both strings of a member in the form that writers write.
+  bool clean_member() noexcept {
+    if (at_ == end_ || *at_ != '"') return false;
+    name_end_ = special_.find(at_ + 1);
+    if (end_ - name_end_ < 3) return false;
+    if (name_end_[0] != '"' || name_end_[1] != ':' || name_end_[2] != '"') return false;
+    value_end_ = special_.find(name_end_ + 3);
+    return value_end_ != end_ && *value_end_ == '"';
+  }
+
+  Errc add_clean() noexcept {
+    const std::string_view name(at_ + 1, static_cast<std::size_t>(name_end_ - at_ - 1));
+    const std::string_view value(name_end_ + 3,
+                                 static_cast<std::size_t>(value_end_ - name_end_ - 3));
+    at_ = value_end_ + 1;
+    return add(name, value);
   }
 
   Errc member() {
@@ -87,7 +109,7 @@ class HeaderParser {
   }
 
   Errc string(JsonString& out) {
-    const char* const close = scan_string_in(begin_, at_, end_);
+    const char* const close = special_.find(at_);
     if (close != end_ && *close == '"') [[likely]] {
       out.text = {at_, static_cast<std::size_t>(close - at_)};
       at_ = close + 1;
@@ -153,6 +175,9 @@ class HeaderParser {
   const char* const begin_;
   const char* at_;
   const char* const end_;
+  SpecialFinder special_;
+  const char* name_end_ = nullptr;
+  const char* value_end_ = nullptr;
   Errc fault_ = Errc::ok;
 };
 

@@ -44,8 +44,6 @@ std::size_t escaped_bytes(std::string_view text) noexcept {
   return bytes;
 }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
 char* store_escaped(char* out, std::string_view text) noexcept {
   constexpr std::string_view kHex = "0123456789abcdef";
   for (const char c : text) {
@@ -69,19 +67,10 @@ char* store_text(char* out, std::string_view text) noexcept {
   return out + text.size();
 }
 
-void make_lower(char* text, std::size_t size) noexcept {
-  for (std::size_t i = 0; i < size; ++i) text[i] = lower(text[i]);
-}
-
 // Between the name's text and the value's.
 char* store_colon(char* out) noexcept {
   std::memcpy(out, "\":\"", 3);
   return out + 3;
-}
-
-bool clean(std::string_view text) noexcept {
-  const char* const end = text.data() + text.size();
-  return scan_string_in(text.data(), text.data(), end) == end;
 }
 
 }  // namespace
@@ -97,7 +86,8 @@ HeaderWriter::HeaderWriter(MutableByteView out) noexcept
 char* HeaderWriter::reserve(std::size_t bytes) {
   if (used_ > bytes_max_ || bytes > bytes_max_ - used_) return nullptr;
   if (fixed_ != nullptr) return fixed_ + used_;
-  return reinterpret_cast<char*>(buffer_->reserve(bytes).data());
+  if (buffer_->capacity() - buffer_->size() < bytes) buffer_->reserve(bytes);
+  return reinterpret_cast<char*>(buffer_->data() + buffer_->size());
 }
 
 void HeaderWriter::commit(std::size_t bytes) noexcept {
@@ -114,42 +104,50 @@ char* HeaderWriter::begin_member(std::size_t bytes) {
   return out;
 }
 
-Errc HeaderWriter::add(std::string_view name, std::string_view value) {
-  if (members_ == kHeaderMembersMax) return Errc::headers_too_many;
-  if (!clean(name) || !clean(value)) return add_escaped(name, value);
-  const std::size_t bytes = name.size() + value.size() + kFrameOfMember;
-  char* out = begin_member(bytes);
-  if (out == nullptr) return Errc::headers_too_long;
-  char* const name_text = out;
-  out = store_text(out, name);
-  make_lower(name_text, name.size());
-  out = store_text(store_colon(out), value);
+Errc HeaderWriter::end_member(char* out, std::size_t bytes) noexcept {
   *out = '"';
   commit(bytes);
   ++members_;
   return Errc::ok;
 }
 
-Errc HeaderWriter::add(WellKnown name, std::string_view value) {
+Errc HeaderWriter::add(std::string_view name, std::string_view value) {
   if (members_ == kHeaderMembersMax) return Errc::headers_too_many;
-  if (!clean(value)) return add_escaped(name_of(name), value);
-  char* const out = add_in_place(name, value.size());
+  // Compared before the sum, which a hostile size could overflow.
+  if (name.size() > bytes_max_ || value.size() > bytes_max_) return Errc::headers_too_long;
+  const std::size_t bytes = name.size() + value.size() + kFrameOfMember;
+  char* const out = begin_member(bytes);
   if (out == nullptr) return Errc::headers_too_long;
-  store_text(out, value);
-  return Errc::ok;
+  char* const value_out = out + name.size() + 3;
+  // Text that is not clean after all is written once more, escaped, over this.
+  if (!copy_clean_lower(out, name.data(), name.size()) ||
+      !copy_clean(value_out, value.data(), value.size())) {
+    return add_escaped(name, value);
+  }
+  store_colon(out + name.size());
+  return end_member(value_out + value.size(), bytes);
+}
+
+Errc HeaderWriter::add(WellKnown name, std::string_view value) {
+  const std::string_view text = name_of(name);
+  if (members_ == kHeaderMembersMax) return Errc::headers_too_many;
+  if (value.size() > bytes_max_) return Errc::headers_too_long;
+  const std::size_t bytes = text.size() + value.size() + kFrameOfMember;
+  char* const out = begin_member(bytes);
+  if (out == nullptr) return Errc::headers_too_long;
+  char* const value_out = store_colon(store_text(out, text));
+  if (!copy_clean(value_out, value.data(), value.size())) return add_escaped(text, value);
+  return end_member(value_out + value.size(), bytes);
 }
 
 char* HeaderWriter::add_in_place(WellKnown name, std::size_t value_bytes) {
   const std::string_view text = name_of(name);
-  // Compared before the sum, which a hostile size could overflow.
   if (members_ == kHeaderMembersMax || value_bytes > bytes_max_) return nullptr;
   const std::size_t bytes = text.size() + value_bytes + kFrameOfMember;
-  char* out = begin_member(bytes);
+  char* const out = begin_member(bytes);
   if (out == nullptr) return nullptr;
   char* const value = store_colon(store_text(out, text));
-  value[value_bytes] = '"';
-  commit(bytes);
-  ++members_;
+  end_member(value + value_bytes, bytes);
   return value;
 }
 
@@ -162,11 +160,7 @@ Errc HeaderWriter::add_escaped(std::string_view name, std::string_view value) {
     const char small = lower(c);
     out = store_escaped(out, {&small, 1});
   }
-  out = store_escaped(store_colon(out), value);
-  *out = '"';
-  commit(bytes);
-  ++members_;
-  return Errc::ok;
+  return end_member(store_escaped(store_colon(out), value), bytes);
 }
 
 ByteView HeaderWriter::finish() {

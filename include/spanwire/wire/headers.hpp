@@ -132,6 +132,7 @@ class HeaderWriter {
   char* reserve(std::size_t bytes);
   void commit(std::size_t bytes) noexcept;
   char* begin_member(std::size_t bytes);
+  Errc end_member(char* out, std::size_t bytes) noexcept;
   Errc add_escaped(std::string_view name, std::string_view value);
 
   Buffer* buffer_ = nullptr;
