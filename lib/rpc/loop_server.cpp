@@ -6,7 +6,7 @@
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
-#include "spanwire/channel/v2.hpp"
+#include "spanwire/channel/accept.hpp"
 
 namespace spanwire::rpc {
 
@@ -48,9 +48,8 @@ Result<std::string> LoopServer::listen(const transport::Address& address,
 }
 
 void LoopServer::accept(std::unique_ptr<transport::Link> link, const ListenOptions& options) {
-  channel::V2Options v2;
-  v2.limits = core_.options().limits;
-  accepted(channel::make_v2_server(std::move(link), loop_, v2), options);
+  const channel::AcceptOptions accepting(core_.options().limits);
+  accepted(channel::accept_channel(std::move(link), loop_, accepting), options);
 }
 
 void LoopServer::accepted(std::unique_ptr<channel::ServerChannel> channel,

@@ -17,6 +17,7 @@ bool ServerConnection::may_start_now() noexcept {
 }
 
 void ServerConnection::on_request(channel::ServerChannel& channel, channel::RequestIn& request) {
+  speaking_ = &channel;
   ServerCore& core = server_.core();
   Route* route = core.route(request.path);
   if (route == nullptr) {
@@ -54,7 +55,7 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
       start_server_span(extracted, extracted.context(), request.path, false, request.one_way);
   const std::string message = "no handler for the path '" + std::string(request.path) + "'";
   if (span.recording()) {
-    add_peer(span, channel_->info());
+    add_peer(span, speaking_->info());
     add_status(span, StatusCode::unimplemented, message);
   }
   span.end();
@@ -71,7 +72,7 @@ void ServerConnection::refuse(channel::CallId id, StatusCode code, std::string_v
   reply.not_started = true;
   reply.message = message;
   reply.headers = headers.view();
-  channel_->reply(id, reply);
+  speaking_->reply(id, reply);
 }
 
 void ServerConnection::on_closed(channel::ServerChannel& /*channel*/, const Error& /*cause*/) {

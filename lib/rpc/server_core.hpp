@@ -42,10 +42,13 @@ class ServerConnection final : private channel::ServerChannelEvents {
  public:
   ServerConnection(LoopServer& server, std::unique_ptr<channel::ServerChannel> channel,
                    ListenOptions options)
-      : server_(server), channel_(std::move(channel)), options_(options) {}
+      : server_(server),
+        channel_(std::move(channel)),
+        speaking_(channel_.get()),
+        options_(options) {}
 
   void start() { channel_->start(*this); }
-  channel::ServerChannel& channel() noexcept { return *channel_; }
+  channel::ServerChannel& channel() noexcept { return *speaking_; }
   LoopServer& server() noexcept { return server_; }
   const ListenOptions& options() const noexcept { return options_; }
   // Whether one more handler may start in this turn.
@@ -65,6 +68,8 @@ class ServerConnection final : private channel::ServerChannelEvents {
 
   LoopServer& server_;
   std::unique_ptr<channel::ServerChannel> channel_;
+  // The channel of the protocol itself, once that is known: calls need not pass through the other.
+  channel::ServerChannel* speaking_;
   ListenOptions options_;
   MonotonicTime turn_{};
   unsigned starts_ = 0;
