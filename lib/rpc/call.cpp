@@ -23,7 +23,8 @@ std::string_view Call::path() const noexcept { return call_->path(); }
 const Slice& Call::payload() const noexcept { return call_->payload(); }
 
 std::optional<std::string> Call::header(std::string_view name) const {
-  const std::optional<std::string_view> value = headers().get(name);
+  const Headers all = headers();
+  const std::optional<std::string_view> value = all.get(name);
   if (!value) return std::nullopt;
   return std::string(*value);
 }
