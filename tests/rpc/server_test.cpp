@@ -1,0 +1,308 @@
+#include "spanwire/rpc/server.hpp"
+
+#include <sys/wait.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "spanwire/rpc/async.hpp"
+#include "spanwire/rpc/interceptor.hpp"
+#include "tests/rpc/rpc_fixture.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+// A gate that handlers wait at, on threads of their own.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void await_waiting(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int waiting_ = 0;
+  bool open_ = false;
+};
+
+using ServerTest = RpcTest;
+
+TEST_F(ServerTest, RunsBlockingHandlersOnTheirOwnThreads) {
+  const std::thread::id mine = std::this_thread::get_id();
+  std::atomic<bool> on_loop{true};
+  server().handle(
+      "test/block",
+      [&](Call& call) {
+        on_loop = Executor::current() != nullptr || std::this_thread::get_id() == mine;
+        call.reply(Slice::copy_of("slow"));
+        return Status::ok();
+      },
+      RunOn::pool(2));
+  client();
+  const Result<Reply> reply = call("test/block", "");
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->payload().text(), "slow");
+  EXPECT_FALSE(on_loop);
+}
+
+TEST_F(ServerTest, RefusesBeyondItsLimitAtOnce) {
+  Gate gate;
+  ServerOptions options;
+  options.running_handlers_max = 2;
+  make_server(std::move(options));
+  server().handle(
+      "test/gate",
+      [&](Call&) {
+        gate.pass();
+        return Status::ok();
+      },
+      RunOn::pool(4));
+  client();
+  std::vector<std::thread> callers;
+  std::atomic<int> good{0};
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([&] {
+      if (call("test/gate", "")) good.fetch_add(1);
+    });
+  }
+  gate.await_waiting(2);
+  const Result<Reply> refused = call("test/gate", "");
+  gate.open();
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(good.load(), 2);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(status_of(refused.error()), StatusCode::resource_exhausted);
+  const CallFailure* failure = call_failure(refused.error());
+  EXPECT_EQ(failure->reached, Reached::not_started);
+  EXPECT_EQ(failure->retry_after, ServerOptions().retry_after);
+}
+
+TEST_F(ServerTest, DrainsWhatRunsAndRefusesWhatComes) {
+  Gate gate;
+  server().handle(
+      "test/gate",
+      [&](Call&) {
+        gate.pass();
+        return Status::ok();
+      },
+      RunOn::pool(1));
+  client();
+  std::atomic<bool> answered{false};
+  std::thread caller([&] { answered = call("test/gate", "").has_value(); });
+  gate.await_waiting(1);
+  DrainReport report;
+  std::thread drainer([&] { report = server().drain_blocking(kGuard); });
+  // Once the peer knows, a new call has nowhere to go.
+  for (;;) {
+    CallOptions options;
+    options.timeout = std::chrono::seconds(5);
+    const Result<Reply> late = call("test/echo", "", options);
+    if (!late) break;
+  }
+  gate.open();
+  drainer.join();
+  caller.join();
+  EXPECT_TRUE(answered);
+  EXPECT_GE(report.finished, 1u);
+  EXPECT_EQ(report.abandoned, 0u);
+  EXPECT_NE(report.text().find("0 abandoned"), std::string::npos);
+}
+
+TEST_F(ServerTest, CancelsWhatOutlastsTheDrain) {
+  client();
+  std::thread caller([&] { EXPECT_FALSE(call("test/hang", "")); });
+  while (server().running() == 0) std::this_thread::yield();
+  const DrainReport report = server().drain_blocking(std::chrono::milliseconds(20));
+  EXPECT_EQ(report.abandoned, 1u);
+  caller.join();
+}
+
+class Recorder final : public ServerInterceptor, public ClientInterceptor {
+ public:
+  Status before(Call& call) override {
+    if (call.header("authorization") != "secret")
+      return Status(StatusCode::unauthenticated, "who are you?");
+    return Status::ok();
+  }
+  void after(Call&, const Status& status) override {
+    if (status.is_ok()) served.fetch_add(1);
+  }
+  Result<void> before(const trace::Context&, std::string_view path, Headers& headers) override {
+    if (path == "test/forbidden") return fail(Errc::invalid_argument, "not this one");
+    if (authorized) headers.set("authorization", "secret");
+    return {};
+  }
+  void after(const trace::Context&, std::string_view, StatusCode) override { ended.fetch_add(1); }
+
+  std::atomic<bool> authorized{true};
+  std::atomic<int> served{0};
+  std::atomic<int> ended{0};
+};
+
+TEST_F(ServerTest, InterceptorsSeeEveryCallAndMayRefuse) {
+  const auto recorder = std::make_shared<Recorder>();
+  ServerOptions server_options;
+  server_options.interceptors.push_back(recorder);
+  make_server(std::move(server_options));
+  ClientOptions client_options;
+  client_options.interceptors.push_back(recorder);
+  client(std::move(client_options));
+  EXPECT_TRUE(call("test/echo", "a"));
+  EXPECT_EQ(call("test/forbidden", "a").error().code(), Errc::invalid_argument);
+  recorder->authorized = false;
+  const Result<Reply> refused = call("test/echo", "a");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(status_of(refused.error()), StatusCode::unauthenticated);
+  EXPECT_EQ(recorder->served.load(), 1);
+  EXPECT_EQ(recorder->ended.load(), 3);
+}
+
+struct Question {
+  int number = 0;
+};
+struct Answer {
+  int doubled = 0;
+};
+
+}  // namespace
+
+template <>
+struct Codec<Question> {
+  static Result<Slice> encode(const Question& question) {
+    return Slice::of(std::to_string(question.number));
+  }
+  static Result<Question> decode(ByteView payload) {
+    if (payload.empty()) return fail(Errc::invalid_argument, "a question needs a number");
+    return Question{std::atoi(std::string(text_of(payload)).c_str())};
+  }
+};
+template <>
+struct Codec<Answer> {
+  static Result<Slice> encode(const Answer& answer) {
+    return Slice::of(std::to_string(answer.doubled));
+  }
+  static Result<Answer> decode(ByteView payload) {
+    return Answer{std::atoi(std::string(text_of(payload)).c_str())};
+  }
+};
+
+namespace {
+
+Task<Result<Answer>> double_it(Call& /*call*/, Question question) {
+  co_return Answer{2 * question.number};
+}
+
+TEST_F(ServerTest, TypedCallsGoThroughTheCodec) {
+  server().handle_typed<Question, Answer>("test/double", double_it);
+  Client& c = client();
+  const auto ask = [](Client* called) -> Task<Result<Answer>> {
+    Question question;
+    question.number = 21;
+    Result<Answer> answer =
+        co_await called->call<Question, Answer>(trace::Context(), "test/double", question);
+    co_return answer;
+  };
+  const Result<Answer> answer = runtime_.block_on(ask(&c));
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_EQ(answer->doubled, 42);
+  const Result<Reply> bad = call("test/double", "");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(status_of(bad.error()), StatusCode::invalid_argument);
+  EXPECT_NE(call_failure(bad.error())->status_message.find("needs a number"), std::string::npos);
+}
+
+TEST_F(ServerTest, CallsCompleteThroughAsioTokens) {
+  Client& c = client();
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::string text;
+  async_call(c, trace::Context(), "test/upper", Slice::copy_of("token"), {},
+             [&](Result<Reply> reply) {
+               const std::lock_guard lock(mutex);
+               text = reply ? std::string(reply->payload().text()) : reply.error().message();
+               changed.notify_all();
+             });
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, kGuard, [&] { return !text.empty(); });
+  EXPECT_EQ(text, "TOKEN");
+}
+
+TEST_F(ServerTest, ListensOnSeveralAddressesAndSaysWhichPort) {
+  ServerOptions options;
+  options.listen("tcp://127.0.0.1:0").listen("tcp://[::1]:0").listen("memory://server-test");
+  make_server(std::move(options));
+  ASSERT_TRUE(server().start());
+  ASSERT_EQ(server().addresses().size(), 3u);
+  for (const std::string& address : server().addresses()) {
+    Client each(runtime_, address);
+    const Result<Reply> reply =
+        each.call_blocking(trace::Context(), "test/echo", Slice::copy_of("x"));
+    EXPECT_TRUE(reply) << address << ": " << reply.error().message();
+  }
+}
+
+TEST_F(ServerTest, NamesTheAddressThatItCannotBind) {
+  client();
+  ServerOptions options;
+  options.listen(address_);
+  Server second(runtime_, std::move(options));
+  const Result<void> started = second.start();
+  ASSERT_FALSE(started);
+  EXPECT_NE(started.error().message().find(address_), std::string::npos);
+}
+
+TEST_F(ServerTest, IsDeadInAForkedChild) {
+  client();
+  ASSERT_TRUE(call("test/echo", "parent"));
+  const pid_t child = fork();
+  if (child == 0) {
+    const Result<Reply> reply = call("test/echo", "child");
+    _exit(!reply && reply.error().code() == Errc::forked ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(call("test/echo", "parent still"));
+}
+
+class ManyLoops : public RpcTest {
+ protected:
+  ManyLoops() : RpcTest(4) {}
+};
+
+TEST_F(ManyLoops, ServeOneClientFromAllThreads) {
+  client();
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string text = std::to_string(t * 1000 + i);
+        const Result<Reply> reply = call("test/echo", text);
+        if (reply && reply->payload().text() == text) good.fetch_add(1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good.load(), 200);
+}
+
+}  // namespace
+}  // namespace spanwire::rpc
