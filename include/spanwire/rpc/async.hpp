@@ -22,15 +22,15 @@ auto async_call(Client& client, trace::Context context, Path path, Slice payload
   return asio::async_initiate<Token, void(Result<Reply>)>(
       [](auto handler, Client* called, trace::Context call_context, Path call_path,
          Slice call_payload, CallOptions call_options) {
-        using Handler = decltype(handler);
+        using Completion = decltype(handler);
         // std::function wants to copy what it holds; handlers need not be copyable.
-        auto kept = std::make_shared<Handler>(std::move(handler));
+        auto kept = std::make_shared<Completion>(std::move(handler));
         auto work = asio::make_work_guard(asio::get_associated_executor(*kept));
         called->call_then(std::move(call_context), std::move(call_path), std::move(call_payload),
                           call_options, [kept, work](Result<Reply> reply) {
                             asio::dispatch(work.get_executor(),
                                            [kept, reply = std::move(reply)]() mutable {
-                                             Handler last = std::move(*kept);
+                                             Completion last = std::move(*kept);
                                              std::move(last)(std::move(reply));
                                            });
                           });
