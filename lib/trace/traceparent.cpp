@@ -29,16 +29,6 @@ Errc check_other_version(std::string_view text) noexcept {
   return Errc::ok;
 }
 
-void write_with_flags(const SpanContext& span, unsigned flags, char* out) noexcept {
-  std::memcpy(out, "00-", 3);
-  hex::write_16(span.trace_id().bytes().data(), out + kTraceIdAt);
-  out[kSpanIdAt - 1] = '-';
-  hex::write_8(span.span_id().bytes().data(), out + kSpanIdAt);
-  out[kFlagsAt - 1] = '-';
-  out[kFlagsAt] = '0';
-  out[kFlagsAt + 1] = static_cast<char>('0' + flags);
-}
-
 }  // namespace
 
 Errc read_traceparent(std::string_view text, SpanContext& span) noexcept {
@@ -73,12 +63,13 @@ Result<SpanContext> parse_traceparent(std::string_view text) {
   return span;
 }
 
-void write_traceparent(const SpanContext& span, char* out) noexcept {
-  write_with_flags(span, span.flags(), out);
-}
-
-void write_traceparent_sampled_only(const SpanContext& span, char* out) noexcept {
-  write_with_flags(span, span.flags() & kFlagSampled, out);
+void write_traceparent(const SpanContext& span, char* out, std::uint8_t flags_mask) noexcept {
+  std::memcpy(out, "00-", kTraceIdAt);
+  hex::write_16(span.trace_id().bytes().data(), out + kTraceIdAt);
+  out[kSpanIdAt - 1] = '-';
+  hex::write_8(span.span_id().bytes().data(), out + kSpanIdAt);
+  std::memcpy(out + kFlagsAt - 1, "-0", 2);
+  out[kFlagsAt + 1] = static_cast<char>('0' + (span.flags() & flags_mask));
 }
 
 FixedText<kTraceparentBytes> traceparent_text(const SpanContext& span) noexcept {

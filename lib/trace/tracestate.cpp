@@ -10,7 +10,7 @@ namespace {
 struct ValueEnd {
   const char* end = nullptr;  // behind the last character that is not a blank; null for a bad value
   const char* next = nullptr;  // the comma, or the end of the text
-  std::uint8_t classes = 0;
+  unsigned classes = 0;
 };
 
 // A value begins at `at` and ends at a comma or at `last`.  Leading blanks belong to it, trailing
@@ -18,11 +18,17 @@ struct ValueEnd {
 ValueEnd scan_value(const char* at, const char* last) noexcept {
   ValueEnd value;
   const char* const first = at;
-  std::uint8_t classes = 0;
-  while (at != last && (class_of(*at) & kStateValue) != 0) classes |= class_of(*at++);
+  unsigned classes = 0;
+  for (; at != last; ++at) {
+    const unsigned character = class_of(*at);
+    if ((character & kStateValue) == 0) break;
+    classes |= character;
+  }
   const char* end = at;
-  while (at != last && is_blank(*at)) ++at;
-  if (at != last && *at != ',') return value;
+  if (at != last && *at != ',') {
+    while (at != last && is_blank(*at)) ++at;
+    if (at != last && *at != ',') return value;
+  }
   while (end != first && end[-1] == ' ') --end;
   if (end == first || end - first > static_cast<std::ptrdiff_t>(kTracestateValueBytesMax)) {
     return value;
@@ -64,7 +70,7 @@ TracestateCheck check_tracestate(std::string_view text) noexcept {
   const char* first_member = nullptr;
   const char* last_member = nullptr;
   std::uint32_t members = 0;
-  std::uint8_t classes = 0;
+  unsigned classes = 0;
   for (;;) {
     while (at != last && (*at == ',' || is_blank(*at))) ++at;
     if (at == last) break;

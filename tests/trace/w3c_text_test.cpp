@@ -159,7 +159,7 @@ TEST(Traceparent, WritesWhatItReads) {
 TEST(Traceparent, WritesTheSampledBitAloneWhenAsked) {
   for (std::uint8_t flags = 0; flags < 4; ++flags) {
     FixedText<kTraceparentBytes> text;
-    write_traceparent_sampled_only(example(flags), text.chars.data());
+    write_traceparent(example(flags), text.chars.data(), kFlagSampled);
     EXPECT_EQ(parse_traceparent(text)->flags(), flags & 1);
   }
 }

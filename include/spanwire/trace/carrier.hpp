@@ -9,7 +9,10 @@
 // header in order.  A carrier to write to has an overload of
 //   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
 // that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
-// already.  All are found by argument-dependent lookup or in this namespace.
+// already.  One that can be written in place has
+//   char* trace_in_place(Carrier&, const ContextTexts&)
+// which writes tracestate and returns the room for the kTraceparentBytes of traceparent, or null if
+// it did nothing.  All are found by argument-dependent lookup or in this namespace.
 #pragma once
 
 #include <array>
@@ -143,25 +146,36 @@ struct InjectOptions {
   bool baggage = true;
 };
 
+namespace detail {
+template <class Carrier>
+void inject_trace(const SpanContext& span, const ContextTexts& texts, Carrier& carrier,
+                  std::uint8_t flags_mask) {
+  if constexpr (requires { trace_in_place(carrier, texts); }) {
+    if (char* const room = trace_in_place(carrier, texts)) {
+      return write_traceparent(span, room, flags_mask);
+    }
+  }
+  FixedText<kTraceparentBytes> traceparent;
+  write_traceparent(span, traceparent.chars.data(), flags_mask);
+  set_field(carrier, Field::traceparent, traceparent.view(), false);
+  if (!texts.tracestate.empty()) {
+    set_field(carrier, Field::tracestate, texts.tracestate, texts.tracestate_needs_escape);
+  } else if constexpr (requires { remove_field(carrier, Field::tracestate); }) {
+    remove_field(carrier, Field::tracestate);  // one that stands there is of another trace
+  }
+}
+}  // namespace detail
+
 // Writes `context`: traceparent of its current span if that is valid, with the tracestate that came
 // in, byte for byte; baggage and request ids if it has them.
 template <class Carrier>
 void inject(const Context& context, Carrier& carrier, const InjectOptions& options = {}) {
   const ContextTexts& texts = context.texts();
   if (context.span().valid()) {
-    FixedText<kTraceparentBytes> traceparent;
-    if (options.sampled_bit_only) {
-      write_traceparent_sampled_only(context.span(), traceparent.chars.data());
-    } else {
-      write_traceparent(context.span(), traceparent.chars.data());
-    }
-    set_field(carrier, Field::traceparent, traceparent.view(), false);
-    if (!texts.tracestate.empty()) {
-      set_field(carrier, Field::tracestate, texts.tracestate, texts.tracestate_needs_escape);
-    } else if constexpr (requires { remove_field(carrier, Field::tracestate); }) {
-      remove_field(carrier, Field::tracestate);  // one that stands there is of another trace
-    }
+    detail::inject_trace(context.span(), texts, carrier,
+                         options.sampled_bit_only ? kFlagSampled : kFlagsKnown);
   }
+  if (texts.empty()) return;
   if (options.baggage && !texts.baggage.empty()) {
     set_field(carrier, Field::baggage, texts.baggage, texts.baggage_needs_escape);
   }

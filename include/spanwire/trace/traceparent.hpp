@@ -20,10 +20,10 @@ inline constexpr std::size_t kTraceparentBytes = 55;
 Errc read_traceparent(std::string_view text, SpanContext& span) noexcept;
 Result<SpanContext> parse_traceparent(std::string_view text);
 
-// Writes version 00, kTraceparentBytes characters without a terminator.  `span` must be valid.
-void write_traceparent(const SpanContext& span, char* out) noexcept;
-// For peers that refuse the random bit: only the sampled bit is written.
-void write_traceparent_sampled_only(const SpanContext& span, char* out) noexcept;
+// Writes version 00, kTraceparentBytes characters without a terminator, and of the flags those in
+// `flags_mask`: some peers refuse the random bit.  `span` must be valid.
+void write_traceparent(const SpanContext& span, char* out,
+                       std::uint8_t flags_mask = kFlagsKnown) noexcept;
 FixedText<kTraceparentBytes> traceparent_text(const SpanContext& span) noexcept;
 
 }  // namespace spanwire::trace
