@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -23,6 +24,16 @@ std::vector<const Exporter*> prototypes_of(const ProviderOptions& options) {
   return prototypes;
 }
 
+// What the record's 16-bit counters can hold.
+ProviderOptions checked(ProviderOptions options) {
+  constexpr std::size_t kMost = std::numeric_limits<std::uint16_t>::max();
+  for (std::size_t* limit :
+       {&options.limits.attributes_max, &options.limits.events_max, &options.limits.links_max}) {
+    *limit = std::min(*limit, kMost);
+  }
+  return options;
+}
+
 void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
   if (now != before) counter.add(static_cast<std::int64_t>(now - before));
 }
@@ -34,11 +45,12 @@ std::size_t rounded_ring(std::size_t bytes) noexcept {
 }  // namespace
 
 Core::Core(ProviderOptions options)
-    : options_(std::move(options)),
+    : options_(checked(std::move(options))),
       prototypes_(prototypes_of(options_)),
       fork_generation_(fork_generation()),
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
+      system_clock_(options_.clock == &Clock::system()),
       processor_(*this, std::move(options_.exporters)) {}
 
 Core::Core(Inherit, const Core& parent)
@@ -47,6 +59,7 @@ Core::Core(Inherit, const Core& parent)
       fork_generation_(fork_generation()),
       ring_bytes_(parent.ring_bytes_),
       slab_(options_.open_spans_max),
+      system_clock_(options_.clock == &Clock::system()),
       processor_(*this, {}) {
   options_.resource.renew_after_fork();
   const TraceStats inherited = parent.stats();

@@ -2,6 +2,8 @@
 // because spans that are still open refer to it.
 #pragma once
 
+#include <time.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -27,9 +29,17 @@ class Core {
 
   // Fixed from the beginning.
   const ProviderOptions& options() const noexcept { return options_; }
-  const Sampler& sampler() const noexcept { return *options_.sampler; }
+  // Null: parent-based, roots always on.
+  const Sampler* sampler() const noexcept { return options_.sampler.get(); }
   const SpanLimits& limits() const noexcept { return options_.limits; }
   const Clock& clock() const noexcept { return *options_.clock; }
+  // Of the clock above.  Spared the way through it where it is the machine's.
+  std::int64_t monotonic_ns() const noexcept {
+    if (!system_clock_) return options_.clock->monotonic().time_since_epoch().count();
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  }
   const std::vector<const Exporter*>& prototypes() const noexcept { return prototypes_; }
   bool of_this_process() const noexcept;
 
@@ -76,6 +86,7 @@ class Core {
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;
+  const bool system_clock_;
   std::atomic<ThreadState*> states_{nullptr};
   std::atomic<std::size_t> state_count_{0};
   std::atomic<std::size_t> arena_bytes_{0};

@@ -119,7 +119,6 @@ Provider& init(ProviderOptions options) {
     log_warn("tracing is already active; the second init() changes nothing");
     return all.provider;
   }
-  if (options.sampler == nullptr) options.sampler = parent_based(always_on());
   options.resource = Resource::of_process().merge(options.resource);
   auto* core = new Core(std::move(options));
   all.all.push_back(core);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "lib/trace/core.hpp"
 
@@ -10,12 +9,10 @@ namespace spanwire::trace::detail {
 namespace {
 
 constexpr std::size_t kNameBytesKept = 128;
-constexpr std::size_t kCountMax = std::numeric_limits<std::uint16_t>::max();
 
 Item* mutable_item(OpenRecord& record, std::size_t offset) noexcept {
   return reinterpret_cast<Item*>(record.items + offset);
 }
-char* value_in(Item& item) noexcept { return reinterpret_cast<char*>(&item) + value_offset(item); }
 
 // Closes the gaps that overwritten items left.
 void compact(OpenRecord& record) noexcept {
@@ -23,65 +20,18 @@ void compact(OpenRecord& record) noexcept {
   std::uint32_t to = 0;
   for (std::uint32_t from = 0; from < header.items_bytes;) {
     const Item item = *item_at(record.items, from);
+    const auto room = static_cast<std::uint32_t>(room_of(item));
     if (item.tag != ItemTag::removed) {
       if (header.name_at == from) header.name_at = to;
       if (header.status_at == from) header.status_at = to;
       if (header.tracestate_at == from) header.tracestate_at = to;
       if (record.head_at == from) record.head_at = to;
-      if (to != from) std::memmove(record.items + to, record.items + from, item.room);
-      to += item.room;
+      if (to != from) std::memmove(record.items + to, record.items + from, room);
+      to += room;
     }
-    from += item.room;
+    from += room;
   }
   header.items_bytes = to;
-}
-
-// Room for `more` bytes behind the items, from the arena if need be.
-bool make_room(OpenRecord& record, std::size_t more) noexcept {
-  compact(record);
-  const std::size_t used = record.header.items_bytes;
-  if (more <= record.capacity - used) return true;
-  Core& core = *record.core;
-  const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
-  if (used > most || more > most - used) return false;
-  const std::size_t capacity =
-      std::min(most, std::max(used + more, std::size_t{record.capacity} * 2));
-  std::byte* block = core.take_block(capacity);
-  if (block == nullptr) return false;
-  std::memcpy(block, record.items, used);
-  if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
-  record.items = block;
-  record.capacity = static_cast<std::uint32_t>(capacity);
-  return true;
-}
-
-// A new item behind the others with room for `value_bytes`; null if it does not fit.
-Item* append(OpenRecord& record, ItemTag tag, ValueType type, const Key& key,
-             std::size_t value_bytes) noexcept {
-  constexpr std::size_t kSane = 1u << 30;
-  if (key.size() > kSane || value_bytes > kSane) return nullptr;
-  const std::size_t key_room = key.is_literal() ? sizeof(const char*) : padded(key.size());
-  const std::size_t bytes = sizeof(Item) + key_room + value_bytes;
-  const std::size_t room = padded(bytes);
-  if (room > record.capacity - record.header.items_bytes && !make_room(record, room))
-    return nullptr;
-  Item* item = mutable_item(record, record.header.items_bytes);
-  *item = {tag,
-           type,
-           key.is_literal(),
-           0,
-           static_cast<std::uint32_t>(key.size()),
-           static_cast<std::uint32_t>(bytes),
-           static_cast<std::uint32_t>(room)};
-  char* at = reinterpret_cast<char*>(item + 1);
-  if (key.is_literal()) {
-    const char* data = key.data();
-    std::memcpy(at, &data, sizeof data);
-  } else if (!key.empty()) {
-    std::memcpy(at, key.data(), key.size());
-  }
-  record.header.items_bytes += static_cast<std::uint32_t>(room);
-  return item;
 }
 
 // At most `chars` characters of UTF-8; never cuts one in two.
@@ -95,7 +45,7 @@ std::string_view cut(std::string_view text, std::size_t chars) noexcept {
   return text;
 }
 
-std::size_t bytes_of_value(const AttributeValue& value, std::size_t chars) noexcept {
+std::size_t bytes_of_value(AttributeValue value, std::size_t chars) noexcept {
   switch (value.type()) {
     case ValueType::string:
       return cut(value.text(), chars).size();
@@ -119,18 +69,17 @@ std::size_t bytes_of_value(const AttributeValue& value, std::size_t chars) noexc
   return bytes;
 }
 
-void write_strings(char* to, const AttributeValue& value, std::size_t chars) noexcept {
+void write_strings(char* to, AttributeValue value, std::size_t chars) noexcept {
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string_view text = cut(value.text_at(i), chars);
     const auto size = static_cast<std::uint32_t>(text.size());
     std::memcpy(to, &size, sizeof size);
-    if (size != 0) std::memcpy(to + sizeof size, text.data(), size);
+    copy_text(to + sizeof size, text.data(), size);
     to += sizeof size + size;
   }
 }
 
-void write_value(char* to, const AttributeValue& value, std::size_t bytes,
-                 std::size_t chars) noexcept {
+void write_value(char* to, AttributeValue value, std::size_t bytes, std::size_t chars) noexcept {
   switch (value.type()) {
     case ValueType::boolean:
       *to = value.boolean() ? 1 : 0;
@@ -152,31 +101,18 @@ void write_value(char* to, const AttributeValue& value, std::size_t bytes,
     case ValueType::boolean_array:
     case ValueType::int64_array:
     case ValueType::real_array:
-      if (bytes != 0) std::memcpy(to, value.elements(), bytes);
+      copy_text(to, static_cast<const char*>(value.elements()), bytes);
       return;
   }
 }
 
-bool append_value(OpenRecord& record, ItemTag tag, const Key& key,
-                  const AttributeValue& value) noexcept {
+bool append_value(OpenRecord& record, ItemTag tag, Key key, AttributeValue value) noexcept {
   const std::size_t chars = record.core->limits().value_chars_max;
   const std::size_t bytes = bytes_of_value(value, chars);
-  Item* item = append(record, tag, value.type(), key, bytes);
-  if (item == nullptr) return false;
-  write_value(value_in(*item), value, bytes, chars);
+  const Appended added = append(record, tag, value.type(), key, bytes);
+  if (added.item == nullptr) return false;
+  write_value(added.value, value, bytes, chars);
   return true;
-}
-
-// One of 64 bits; equal keys have equal bits.
-std::uint64_t filter_bit(std::string_view key) noexcept {
-  std::uint64_t mixed = key.size();
-  if (key.size() >= 8) {
-    mixed += load_as<std::uint64_t>(key.data()) * 3;
-    mixed ^= load_as<std::uint64_t>(key.data() + key.size() - 8);
-  } else {
-    for (const char c : key) mixed = mixed << 8 ^ static_cast<unsigned char>(c) ^ mixed >> 56;
-  }
-  return std::uint64_t{1} << ((mixed * 0x9E37'79B9'7F4A'7C15ull) >> 58);
 }
 
 Item* find_attribute(OpenRecord& record, std::string_view key) noexcept {
@@ -185,26 +121,31 @@ Item* find_attribute(OpenRecord& record, std::string_view key) noexcept {
     if (item->tag == ItemTag::attribute && item->key_bytes == key.size() && key_of(*item) == key) {
       return item;
     }
-    at += item->room;
+    at += room_of(*item);
   }
   return nullptr;
 }
 
-void overwrite(OpenRecord& record, Item& item, const Key& key,
-               const AttributeValue& value) noexcept {
+void overwrite(OpenRecord& record, Item& item, Key key, AttributeValue value) noexcept {
   const std::size_t chars = record.core->limits().value_chars_max;
   const std::size_t bytes = bytes_of_value(value, chars);
   const std::size_t offset = value_offset(item);
-  if (bytes <= item.room - offset) {
-    item.type = value.type();
-    item.bytes = static_cast<std::uint32_t>(offset + bytes);
-    write_value(value_in(item), value, bytes, chars);
+  const std::size_t room = room_of(item);
+  if (bytes > room - offset) {
+    item.tag = ItemTag::removed;
+    if (append_value(record, ItemTag::attribute, key, value)) return;
+    --record.header.attributes;
+    ++record.header.dropped_attributes;
     return;
   }
-  item.tag = ItemTag::removed;
-  if (append_value(record, ItemTag::attribute, key, value)) return;
-  --record.header.attributes;
-  ++record.header.dropped_attributes;
+  item.type_bits = static_cast<std::uint8_t>(static_cast<std::uint8_t>(value.type()) |
+                                             (item.type_bits & Item::kLiteralKey));
+  item.bytes = static_cast<std::uint32_t>(offset + bytes);
+  write_value(value_in(item), value, bytes, chars);
+  const std::size_t rest = room - room_of(item);
+  if (rest == 0) return;
+  auto* gap = reinterpret_cast<Item*>(reinterpret_cast<std::byte*>(&item) + room_of(item));
+  *gap = {ItemTag::removed, 0, 0, static_cast<std::uint32_t>(rest)};
 }
 
 // The attributes of an event or link behind its item.  Of equal keys the last counts.
@@ -251,10 +192,10 @@ void attach(OpenRecord& record, const Item* item, ItemTag tag,
 
 // An item that is nothing but a text; its offset, kNoItem if it does not fit.
 std::uint32_t append_text(OpenRecord& record, ItemTag tag, std::string_view text) noexcept {
-  Item* item = append(record, tag, ValueType::string, Key(), text.size());
-  if (item == nullptr) return kNoItem;
-  if (!text.empty()) std::memcpy(value_in(*item), text.data(), text.size());
-  return offset_of(record, item);
+  const Appended added = append(record, tag, ValueType::string, Key(), text.size());
+  if (added.item == nullptr) return kNoItem;
+  copy_text(added.value, text.data(), text.size());
+  return offset_of(record, added.item);
 }
 
 void remove_item(OpenRecord& record, std::uint32_t& at) noexcept {
@@ -264,15 +205,14 @@ void remove_item(OpenRecord& record, std::uint32_t& at) noexcept {
 
 }  // namespace
 
-void begin_record(OpenRecord& record, Core& core, const Key& name,
-                  std::string_view tracestate) noexcept {
+void begin_record(OpenRecord& record, Core& core, Key name, std::string_view tracestate) noexcept {
   record.core = &core;
   record.items = record.inline_items;
   record.capacity = sizeof record.inline_items;
   record.head_at = kNoItem;
   RecordHeader& header = record.header;
   header.status = static_cast<std::uint8_t>(StatusCode::unset);
-  header.key_filter = 0;
+  record.key_filter = 0;
   header.items_bytes = 0;
   header.name_at = kNoItem;
   header.status_at = kNoItem;
@@ -287,38 +227,57 @@ void begin_record(OpenRecord& record, Core& core, const Key& name,
   }
 }
 
-void set_attribute(OpenRecord& record, const Key& key, const AttributeValue& value) noexcept {
+bool make_room(OpenRecord& record, std::size_t more) noexcept {
+  compact(record);
+  const std::size_t used = record.header.items_bytes;
+  if (more <= record.capacity - used) return true;
+  Core& core = *record.core;
+  const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
+  if (used > most || more > most - used) return false;
+  const std::size_t capacity =
+      std::min(most, std::max(used + more, std::size_t{record.capacity} * 2));
+  std::byte* block = core.take_block(capacity);
+  if (block == nullptr) return false;
+  std::memcpy(block, record.items, used);
+  if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
+  record.items = block;
+  record.capacity = static_cast<std::uint32_t>(capacity);
+  return true;
+}
+
+void set_attribute_slowly(OpenRecord& record, Key key, AttributeValue value) noexcept {
   RecordHeader& header = record.header;
-  const std::uint64_t bit = filter_bit(key.view());
-  if ((header.key_filter & bit) != 0) {
-    if (Item* item = find_attribute(record, key.view()))
+  const std::uint64_t bit = std::uint64_t{1} << key.filter();
+  if ((record.key_filter & bit) != 0) {
+    if (Item* item = find_attribute(record, key.view())) {
       return overwrite(record, *item, key, value);
+    }
   }
-  const std::size_t most = std::min(record.core->limits().attributes_max, kCountMax);
-  if (key.empty() || header.attributes >= most ||
+  if (key.empty() || header.attributes >= record.core->limits().attributes_max ||
       !append_value(record, ItemTag::attribute, key, value)) {
     ++header.dropped_attributes;
     return;
   }
   ++header.attributes;
-  header.key_filter |= bit;
+  record.key_filter |= bit;
 }
 
-void add_event(OpenRecord& record, const Key& name, std::span<const Attribute> attributes,
+void add_event(OpenRecord& record, Key name, std::span<const Attribute> attributes,
                std::int64_t time_ns) noexcept {
   RecordHeader& header = record.header;
   const SpanLimits& limits = record.core->limits();
-  Item* item = header.events < std::min(limits.events_max, kCountMax)
-                   ? append(record, ItemTag::event, ValueType::string, name, sizeof(EventHead))
-                   : nullptr;
-  if (item == nullptr) {
+  const Appended added =
+      header.events < limits.events_max
+          ? append(record, ItemTag::event, ValueType::string, name, sizeof(EventHead))
+          : Appended();
+  if (added.item == nullptr) {
     ++header.dropped_events;
     return;
   }
   ++header.events;
   const EventHead head{time_ns, 0, 0};
-  std::memcpy(value_in(*item), &head, sizeof head);
-  attach<EventHead>(record, item, ItemTag::event_attribute, attributes,
+  std::memcpy(added.value, &head, sizeof head);
+  attach<EventHead>(record, added.item, ItemTag::event_attribute, attributes,
                     limits.event_attributes_max);
 }
 
@@ -327,20 +286,20 @@ void add_link(OpenRecord& record, const Link& link) noexcept {
   RecordHeader& header = record.header;
   const SpanLimits& limits = record.core->limits();
   const std::size_t bytes = sizeof(LinkHead) + link.tracestate.size();
-  Item* item = header.links < std::min(limits.links_max, kCountMax)
-                   ? append(record, ItemTag::link, ValueType::string, Key(), bytes)
-                   : nullptr;
-  if (item == nullptr) {
+  const Appended added = header.links < limits.links_max
+                             ? append(record, ItemTag::link, ValueType::string, Key(), bytes)
+                             : Appended();
+  if (added.item == nullptr) {
     ++header.dropped_links;
     return;
   }
   ++header.links;
   const LinkHead head{link.context, 0, 0};
-  std::memcpy(value_in(*item), &head, sizeof head);
+  std::memcpy(added.value, &head, sizeof head);
   if (!link.tracestate.empty()) {
-    std::memcpy(value_in(*item) + sizeof head, link.tracestate.data(), link.tracestate.size());
+    std::memcpy(added.value + sizeof head, link.tracestate.data(), link.tracestate.size());
   }
-  attach<LinkHead>(record, item, ItemTag::link_attribute, link.attributes,
+  attach<LinkHead>(record, added.item, ItemTag::link_attribute, link.attributes,
                    limits.link_attributes_max);
 }
 
@@ -356,11 +315,11 @@ void set_status(OpenRecord& record, StatusCode status, std::string_view message)
                                  cut(message, record.core->limits().value_chars_max));
 }
 
-void set_name(OpenRecord& record, const Key& name) noexcept {
-  Item* item = append(record, ItemTag::name, ValueType::string, name, 0);
-  if (item == nullptr) return;
+void set_name(OpenRecord& record, Key name) noexcept {
+  const Appended added = append(record, ItemTag::name, ValueType::string, name, 0);
+  if (added.item == nullptr) return;
   remove_item(record, record.header.name_at);
-  record.header.name_at = offset_of(record, item);
+  record.header.name_at = offset_of(record, added.item);
 }
 
 }  // namespace spanwire::trace::detail

@@ -25,8 +25,9 @@ struct alignas(64) OpenRecord {
   std::atomic<std::uint32_t> next_batch;
   std::uint32_t head_at;  // of the event or link that is being written
   std::uint32_t unused;
+  std::uint64_t key_filter;  // a bit for each key that is set: most new keys need no search
   RecordHeader header;
-  std::byte inline_items[kOpenRecordBytes - 40 - sizeof(RecordHeader)];
+  std::byte inline_items[kOpenRecordBytes - 48 - sizeof(RecordHeader)];
 };
 static_assert(sizeof(OpenRecord) == kOpenRecordBytes);
 

@@ -14,7 +14,7 @@ namespace {
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
 std::int64_t given_or_now(MonotonicTime at, const Core& core) noexcept {
-  return ns_of(at == MonotonicTime{} ? core.clock().monotonic() : at);
+  return at == MonotonicTime{} ? core.monotonic_ns() : ns_of(at);
 }
 
 std::size_t entry_bytes(const OpenRecord& record) noexcept {
@@ -22,18 +22,22 @@ std::size_t entry_bytes(const OpenRecord& record) noexcept {
          (record.items == record.inline_items ? record.header.items_bytes : sizeof(ExternalItems));
 }
 
-void write_entry(std::byte* to, OpenRecord& record, std::size_t bytes) noexcept {
+void write_entry(std::byte* to, const OpenRecord& record, std::size_t bytes,
+                 std::int64_t end_ns) noexcept {
   const bool external = record.items != record.inline_items;
-  record.header.entry_bytes = static_cast<std::uint32_t>(bytes);
-  record.header.entry_type = external ? EntryType::external : EntryType::record;
   if (!external) {
+    // Header and items are one piece.
+    std::memcpy(to, static_cast<const void*>(&record.header), bytes);
+  } else {
+    const ExternalItems items{record.items, record.capacity};
     std::memcpy(to, &record.header, sizeof record.header);
-    std::memcpy(to + sizeof record.header, record.inline_items, record.header.items_bytes);
-    return;
+    std::memcpy(to + sizeof record.header, &items, sizeof items);
   }
-  const ExternalItems items{record.items, record.capacity};
-  std::memcpy(to, &record.header, sizeof record.header);
-  std::memcpy(to + sizeof record.header, &items, sizeof items);
+  // Patched into the copy: a wide load does not wait for narrow stores of a moment ago.
+  auto* header = reinterpret_cast<RecordHeader*>(to);
+  header->entry_bytes = static_cast<std::uint32_t>(bytes);
+  header->entry_type = external ? EntryType::external : EntryType::record;
+  header->end_ns = end_ns;
 }
 
 void count_lost(ThreadState& state, LossReason reason) noexcept {
@@ -41,7 +45,7 @@ void count_lost(ThreadState& state, LossReason reason) noexcept {
 }
 
 // Into the calling thread's ring; false, and the reason, if there is no room.
-bool enqueue(Core& core, ThreadState& state, OpenRecord& record) noexcept {
+bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t end_ns) noexcept {
   if (!core.enter_queue()) {
     count_lost(state, LossReason::queue_full);
     return false;
@@ -53,7 +57,7 @@ bool enqueue(Core& core, ThreadState& state, OpenRecord& record) noexcept {
     count_lost(state, LossReason::ring_full);
     return false;
   }
-  write_entry(to, record, bytes);
+  write_entry(to, record, bytes, end_ns);
   state.queued.add();
   if (state.ring.publish(bytes)) core.processor().hurry();
   return true;
@@ -68,7 +72,7 @@ void discard(OpenRecord& record) noexcept {
   core.lose_ended(LossReason::shut_down);
 }
 
-void end(OpenRecord& record) noexcept {
+void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   Core& core = *record.core;
   if (active_core.load(std::memory_order_acquire) != &core) return discard(record);
   ThreadState* state = state_in(core);
@@ -77,7 +81,7 @@ void end(OpenRecord& record) noexcept {
     core.lose_ended(LossReason::too_many_threads);
     return;
   }
-  if (!enqueue(core, *state, record) && record.items != record.inline_items) {
+  if (!enqueue(core, *state, record, end_ns) && record.items != record.inline_items) {
     core.give_block(record.items, record.capacity);
   }
   state->ended.add();
@@ -106,81 +110,145 @@ void set_attributes(OpenRecord& record, std::span<const Attribute> attributes) n
 
 }  // namespace
 
-void count_misuse() noexcept {
-  if (Core* core = latest_core()) core->count_misuse();
-}
-
 }  // namespace detail
 
-void Span::set_record(const Key& key, const AttributeValue& value) noexcept {
-  detail::set_attribute(*record_, key, value);
+bool Span::writable() const noexcept {
+  if (record_ != gone()) return true;
+  if (detail::Core* core = detail::latest_core()) core->count_misuse();
+  return false;
 }
 
-void Span::add_event_record(const Key& event, std::span<const Attribute> attributes,
+void Span::set_record(Key key, AttributeValue value) noexcept {
+  if (writable()) detail::set_attribute(*record_, key, value);
+}
+
+void Span::set_record(std::span<const Attribute> attributes) noexcept {
+  if (writable()) detail::set_attributes(*record_, attributes);
+}
+
+void Span::add_event_record(Key event, std::span<const Attribute> attributes,
                             MonotonicTime at) noexcept {
+  if (!writable()) return;
   detail::add_event(*record_, event, attributes, detail::given_or_now(at, *record_->core));
 }
 
-void Span::add_link_record(const Link& link) noexcept { detail::add_link(*record_, link); }
-
-void Span::set_status_record(StatusCode status, std::string_view message) noexcept {
-  detail::set_status(*record_, status, message);
+void Span::add_link_record(const Link& link) noexcept {
+  if (writable()) detail::add_link(*record_, link);
 }
 
-void Span::update_name_record(const Key& span_name) noexcept {
-  detail::set_name(*record_, span_name);
+void Span::set_status_record(StatusCode status, std::string_view message) noexcept {
+  if (writable()) detail::set_status(*record_, status, message);
+}
+
+void Span::update_name_record(Key span_name) noexcept {
+  if (writable()) detail::set_name(*record_, span_name);
 }
 
 void Span::end_record(MonotonicTime at) noexcept {
+  if (!writable()) return;
   detail::OpenRecord& record = *record_;
-  record_ = nullptr;
-  state_ = State::gone;
-  record.header.end_ns = detail::given_or_now(at, *record.core);
-  if (record.header.end_ns < record.header.start_ns) {
-    record.header.end_ns = record.header.start_ns;
+  record_ = gone();
+  std::int64_t end_ns = detail::given_or_now(at, *record.core);
+  if (end_ns < record.header.start_ns) [[unlikely]] {
+    end_ns = record.header.start_ns;
     detail::set_attribute(record, "spanwire.misuse", "end before start");
     record.core->count_misuse();
   }
-  detail::end(record);
+  detail::end(record, end_ns);
 }
 
-Span Tracer::start_in(detail::Core& core, const Context& parent, const Key& name,
-                      const SpanOptions& options) const noexcept {
-  const SpanContext& above = parent.span();
-  const bool root = !above.valid();
-  Random& random = Random::of_thread();
-  const TraceId trace_id = root ? TraceId::generate(random) : above.trace_id();
-  const SamplingResult sampling = core.sampler().sample(
-      {parent, trace_id, name.view(), options.kind, options.attributes, options.links});
-  // There is nobody but exporters to record for: record_only is as good as drop.
-  const bool sampled = sampling.decision == Decision::record_and_sample;
-  const unsigned flags =
-      (root ? kFlagRandom : above.flags() & kFlagRandom) | (sampled ? kFlagSampled : 0u);
-  const SpanContext context(trace_id, SpanId::generate(random), static_cast<std::uint8_t>(flags));
-  detail::ThreadState* state = detail::state_in(core);
-  if (state != nullptr) state->started.add();
-  if (!sampled) {
-    detail::release_if_ending(state);
-    return Span(context);
+namespace detail {
+namespace {
+
+struct Start {
+  const Context& parent;
+  Key name;
+  SpanKind kind;
+  const SpanOptions* options;  // null: as they are by default
+  const Scope& scope;
+};
+
+SamplingResult ask(const Sampler& sampler, const Start& start, const TraceId& trace_id) noexcept {
+  SamplingInput input{start.parent, trace_id, start.name.view(), start.kind};
+  if (start.options != nullptr) {
+    input.attributes = start.options->attributes;
+    input.links = start.options->links;
   }
-  detail::OpenRecord* record = detail::open_record(core, state);
-  detail::release_if_ending(state);
-  if (record == nullptr) return Span(context);
-  detail::begin_record(*record, core, name,
-                       sampling.replaces_tracestate ? sampling.tracestate : parent.tracestate());
-  detail::RecordHeader& header = record->header;
-  header.kind = static_cast<std::uint8_t>(options.kind);
-  header.flags = context.flags();
-  header.trace_id = trace_id;
-  header.span_id = context.span_id();
+  return sampler.sample(input);
+}
+
+struct Identity {
+  TraceId trace_id;
+  SpanId span_id;
+  std::uint8_t flags = 0;
+};
+
+void fill(OpenRecord& record, Core& core, const Start& start, const Identity& identity,
+          std::string_view tracestate) noexcept {
+  begin_record(record, core, start.name, tracestate);
+  const SpanContext& above = start.parent.span();
+  const bool root = !above.valid();
+  RecordHeader& header = record.header;
+  header.kind = static_cast<std::uint8_t>(start.kind);
+  header.flags = identity.flags;
+  header.trace_id = identity.trace_id;
+  header.span_id = identity.span_id;
   header.parent_span_id = root ? SpanId() : above.span_id();
   header.parent_remote = !root && above.remote() ? 1 : 0;
-  header.scope = scope_;
-  header.start_ns = detail::given_or_now(options.start, core);
-  detail::set_attributes(*record, options.attributes);
-  detail::set_attributes(*record, sampling.attributes);
-  for (const Link& link : options.links) detail::add_link(*record, link);
-  return Span(context, record);
+  header.scope = &start.scope;
+  header.start_ns =
+      start.options == nullptr ? core.monotonic_ns() : given_or_now(start.options->start, core);
+  if (start.options == nullptr) return;
+  set_attributes(record, start.options->attributes);
+  for (const Link& link : start.options->links) add_link(record, link);
+}
+
+// The record, or null; in any case `identity`.
+[[gnu::always_inline]] inline OpenRecord* start_span(Core& core, const Start& start,
+                                                     Identity& identity) noexcept {
+  const SpanContext& above = start.parent.span();
+  const bool root = !above.valid();
+  ThreadState* state = state_in(core);
+  Random& random = state != nullptr ? state->random : Random::of_thread();
+  identity.trace_id = root ? TraceId::generate(random) : above.trace_id();
+  identity.span_id = SpanId::generate(random);
+  SamplingResult sampling;
+  // The default: roots always, others as their parent.
+  bool sampled = root || above.sampled();
+  if (core.sampler() != nullptr) {
+    sampling = ask(*core.sampler(), start, identity.trace_id);
+    // There is nobody but exporters to record for: record_only is as good as drop.
+    sampled = sampling.decision == Decision::record_and_sample;
+  }
+  const unsigned random_bit = root ? kFlagRandom : above.flags() & kFlagRandom;
+  identity.flags = static_cast<std::uint8_t>(random_bit | (sampled ? kFlagSampled : 0u));
+  if (state != nullptr) state->started.add();
+  OpenRecord* record = sampled ? open_record(core, state) : nullptr;
+  release_if_ending(state);
+  if (record == nullptr) return nullptr;
+  const bool replaced = core.sampler() != nullptr && sampling.replaces_tracestate;
+  fill(*record, core, start, identity, replaced ? sampling.tracestate : start.parent.tracestate());
+  if (core.sampler() != nullptr) set_attributes(*record, sampling.attributes);
+  return record;
+}
+
+}  // namespace
+}  // namespace detail
+
+Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
+                      const SpanOptions& options) const noexcept {
+  const detail::Start start{parent, name, options.kind, &options, *scope_};
+  detail::Identity identity;
+  detail::OpenRecord* record = detail::start_span(core, start, identity);
+  return Span(identity.trace_id, identity.span_id, identity.flags, record);
+}
+
+Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
+                         SpanKind kind) const noexcept {
+  const detail::Start start{parent, name, kind, nullptr, *scope_};
+  detail::Identity identity;
+  detail::OpenRecord* record = detail::start_span(core, start, identity);
+  return Span(identity.trace_id, identity.span_id, identity.flags, record);
 }
 
 }  // namespace spanwire::trace

@@ -10,10 +10,6 @@ constinit thread_local ThreadState* state_of_thread = nullptr;
 
 namespace {
 
-void release_state(ThreadState& state) noexcept {
-  state.in_use.store(false, std::memory_order_release);
-}
-
 constinit thread_local bool thread_is_ending = false;
 
 // Made with the thread's first state, so that the thread's end gives it back.
@@ -21,7 +17,6 @@ struct EndOfThread {
   ~EndOfThread() {
     thread_is_ending = true;
     if (state_of_thread != nullptr) release_state(*state_of_thread);
-    state_of_thread = nullptr;
   }
   void touch() noexcept { asm volatile("" : : "r"(this) : "memory"); }
 };
@@ -42,20 +37,23 @@ ThreadState* take_abandoned(Core& core, bool any) noexcept {
 
 }  // namespace
 
+void release_state(ThreadState& state) noexcept {
+  state_of_thread = nullptr;
+  state.borrowed = false;
+  state.in_use.store(false, std::memory_order_release);
+}
+
 ThreadState* claim_state(Core& core) noexcept {
   if (state_of_thread != nullptr) release_state(*state_of_thread);
   ThreadState* state = take_abandoned(core, false);
   if (state == nullptr) state = core.add_state();
   if (state == nullptr) state = take_abandoned(core, true);
+  if (state == nullptr) return nullptr;
+  state->random = Random(Random::of_thread().next());
+  state->borrowed = thread_is_ending;
   state_of_thread = state;
   if (!thread_is_ending) end_of_thread.touch();
   return state;
-}
-
-void release_if_ending(ThreadState* state) noexcept {
-  if (!thread_is_ending || state == nullptr) return;
-  release_state(*state);
-  state_of_thread = nullptr;
 }
 
 void forget_state() noexcept { state_of_thread = nullptr; }

@@ -8,6 +8,7 @@
 
 #include "lib/trace/ring.hpp"
 #include "lib/trace/slab.hpp"
+#include "spanwire/base/random.hpp"
 #include "spanwire/trace/exporter.hpp"
 
 namespace spanwire::trace::detail {
@@ -49,10 +50,13 @@ struct ThreadState {
   Core* const core;
   ThreadState* next = nullptr;  // in the core's list
   std::atomic<bool> in_use{true};
+  bool borrowed = false;  // by a thread that is ending, for one operation
 
   Ring ring;
   std::uint32_t free_count = 0;
   std::array<std::uint32_t, 2 * kSlotBatch> free_slots{};
+  // Seeded anew for each thread that takes the state over.
+  Random random{0};
 
   OwnCounter started;
   OwnCounter recorded;
@@ -75,7 +79,11 @@ inline ThreadState* state_in(Core& core) noexcept {
     return state;
   return claim_state(core);
 }
-void release_if_ending(ThreadState* state) noexcept;
+void release_state(ThreadState& state) noexcept;
+inline void release_if_ending(ThreadState* state) noexcept {
+  if (state != nullptr && state->borrowed) [[unlikely]]
+    release_state(*state);
+}
 
 // In a forked child: the surviving thread lets go of its state without a trace.
 void forget_state() noexcept;

@@ -15,34 +15,76 @@
 
 namespace spanwire::trace {
 
+namespace detail {
+
+constexpr std::uint64_t load_8(const char* from) noexcept {
+  std::uint64_t word = 0;
+  if (std::is_constant_evaluated()) {
+    for (unsigned i = 0; i < 8; ++i) {
+      word |= std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);
+    }
+  } else {
+    word = load_little_endian(from);
+  }
+  return word;
+}
+
+// A number below 64 that equal keys have in common.
+constexpr unsigned key_filter(std::string_view key) noexcept {
+  std::uint64_t mixed = key.size();
+  if (key.size() >= 8) {
+    mixed += load_8(key.data()) * 3;
+    mixed ^= load_8(key.data() + key.size() - 8);
+  } else {
+    for (const char c : key) mixed = mixed << 8 ^ static_cast<unsigned char>(c);
+  }
+  return static_cast<unsigned>((mixed * 0x9E37'79B9'7F4A'7C15ull) >> 58);
+}
+
+constexpr std::size_t kTextBytesMax = 0xFFFF'FFFFu;
+constexpr std::uint64_t text_size(std::size_t size) noexcept {
+  return size < kTextBytesMax ? size : kTextBytesMax;
+}
+
+}  // namespace detail
+
 // A short text: the key of an attribute, the name of a span or an event.  A literal is known at
 // compile time and recorded by its address alone; any other text is copied when it is recorded.
 // A literal inside a library that is unloaded while spans wait for export must be passed as
-// std::string_view.
+// std::string_view.  Two words, so that it travels in registers.
 class Key {
  public:
   constexpr Key() noexcept = default;
   template <std::size_t Size>
   consteval Key(const char (&literal)[Size]) noexcept  // NOLINT: a literal is a key
-      : data_(literal), size_(Size - 1), literal_(true) {}
+      : data_(literal),
+        packed_((Size - 1) | kLiteral |
+                std::uint64_t{detail::key_filter({literal, Size - 1})} << kFilterShift) {}
   template <class Text>
     requires std::convertible_to<const Text&, std::string_view> && (!std::is_array_v<Text>)
-  constexpr Key(const Text& text) noexcept : Key(std::string_view(text), false) {}  // NOLINT
+  constexpr Key(const Text& text) noexcept : Key(std::string_view(text), 0) {}  // NOLINT
 
-  constexpr std::string_view view() const noexcept { return {data_, size_}; }
+  constexpr std::string_view view() const noexcept { return {data_, size()}; }
   constexpr const char* data() const noexcept { return data_; }
-  constexpr std::size_t size() const noexcept { return size_; }
-  constexpr bool empty() const noexcept { return size_ == 0; }
-  constexpr bool is_literal() const noexcept { return literal_; }
+  constexpr std::size_t size() const noexcept { return packed_ & 0xFFFF'FFFFu; }
+  constexpr bool empty() const noexcept { return size() == 0; }
+  constexpr bool is_literal() const noexcept { return (packed_ & kLiteral) != 0; }
+  // Below 64; the same for equal texts.
+  constexpr unsigned filter() const noexcept {
+    return is_literal() ? static_cast<unsigned>(packed_ >> kFilterShift)
+                        : detail::key_filter(view());
+  }
 
  private:
-  constexpr Key(std::string_view text, bool literal) noexcept
-      : data_(text.data()), size_(text.size()), literal_(literal) {}
+  constexpr Key(std::string_view text, int) noexcept
+      : data_(text.data()), packed_(detail::text_size(text.size())) {}
 
+  static constexpr std::uint64_t kLiteral = std::uint64_t{1} << 32;
+  static constexpr unsigned kFilterShift = 40;
   const char* data_ = "";
-  std::size_t size_ = 0;
-  bool literal_ = false;
+  std::uint64_t packed_ = 0;
 };
+static_assert(sizeof(Key) == 16);
 
 // The types that OTLP knows of an attribute's value.
 enum class ValueType : std::uint8_t {
@@ -57,13 +99,13 @@ enum class ValueType : std::uint8_t {
 };
 
 // The value of an attribute as an argument.  Borrows texts and arrays until the call returns.
-// An unsigned number beyond the range of int64 becomes its largest value.
+// An unsigned number beyond the range of int64 becomes its largest value.  Two words.
 class AttributeValue {
  public:
   constexpr AttributeValue(const char* text) noexcept  // NOLINT: values are attribute values
       : AttributeValue(std::string_view(text)) {}
   constexpr AttributeValue(std::string_view text) noexcept  // NOLINT
-      : type_(ValueType::string), size_(text.size()), pointer_(text.data()) {}
+      : AttributeValue(ValueType::string, text.data(), text.size()) {}
   AttributeValue(const std::string& text) noexcept  // NOLINT
       : AttributeValue(std::string_view(text)) {}
   template <std::same_as<bool> Bool>
@@ -77,18 +119,17 @@ class AttributeValue {
   constexpr AttributeValue(Real value) noexcept  // NOLINT
       : type_(ValueType::real), real_(static_cast<double>(value)) {}
   constexpr AttributeValue(std::span<const std::string_view> values) noexcept  // NOLINT
-      : type_(ValueType::string_array), size_(values.size()), pointer_(values.data()) {}
+      : AttributeValue(ValueType::string_array, values.data(), values.size()) {}
   constexpr AttributeValue(std::span<const std::string> values) noexcept  // NOLINT
-      : type_(ValueType::string_array),
-        owning_strings_(true),
-        size_(values.size()),
-        pointer_(values.data()) {}
+      : AttributeValue(ValueType::string_array, values.data(), values.size()) {
+    owning_strings_ = true;
+  }
   constexpr AttributeValue(std::span<const bool> values) noexcept  // NOLINT
-      : type_(ValueType::boolean_array), size_(values.size()), pointer_(values.data()) {}
+      : AttributeValue(ValueType::boolean_array, values.data(), values.size()) {}
   constexpr AttributeValue(std::span<const std::int64_t> values) noexcept  // NOLINT
-      : type_(ValueType::int64_array), size_(values.size()), pointer_(values.data()) {}
+      : AttributeValue(ValueType::int64_array, values.data(), values.size()) {}
   constexpr AttributeValue(std::span<const double> values) noexcept  // NOLINT
-      : type_(ValueType::real_array), size_(values.size()), pointer_(values.data()) {}
+      : AttributeValue(ValueType::real_array, values.data(), values.size()) {}
   // Whatever is contiguous and of one of those types: std::vector, std::array, C arrays.
   template <class Range>
     requires requires(const Range& range) {
@@ -117,6 +158,11 @@ class AttributeValue {
   }
 
  private:
+  constexpr AttributeValue(ValueType type, const void* pointer, std::size_t size) noexcept
+      : type_(type),
+        size_(static_cast<std::uint32_t>(detail::text_size(size))),
+        pointer_(pointer) {}
+
   template <std::integral Integer>
   static constexpr std::int64_t clamped(Integer value) noexcept {
     if constexpr (std::is_unsigned_v<Integer> && sizeof(Integer) == sizeof(std::int64_t)) {
@@ -129,13 +175,14 @@ class AttributeValue {
 
   ValueType type_;
   bool owning_strings_ = false;
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
   union {
     const void* pointer_ = nullptr;
     std::int64_t integer_;
     double real_;
   };
 };
+static_assert(sizeof(AttributeValue) == 16);
 
 // A key and its value as an argument.
 struct Attribute {

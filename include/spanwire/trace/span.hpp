@@ -17,7 +17,6 @@ namespace spanwire::trace {
 
 namespace detail {
 struct OpenRecord;
-void count_misuse() noexcept;
 }  // namespace detail
 
 // One thread at a time; may be ended on another thread than it was started on, and in another
@@ -28,37 +27,34 @@ class Span {
  public:
   // Records nothing and belongs to no trace.
   Span() noexcept = default;
-  Span(Span&& other) noexcept
-      : context_(other.context_),
-        record_(std::exchange(other.record_, nullptr)),
-        state_(std::exchange(other.state_, State::gone)) {}
+  Span(Span&& other) noexcept : context_(other.context_), record_(other.record_) {
+    if (record_ != nullptr) other.record_ = gone();
+  }
   Span& operator=(Span&& other) noexcept {
     if (this == &other) return *this;
-    if (record_ != nullptr) end_record({});
+    if (recording()) end_record({});
     context_ = other.context_;
-    record_ = std::exchange(other.record_, nullptr);
-    state_ = std::exchange(other.state_, State::gone);
+    record_ = other.record_;
+    if (record_ != nullptr) other.record_ = gone();
     return *this;
   }
   // Ends the span.
   ~Span() {
-    if (record_ != nullptr) end_record({});
+    if (recording()) end_record({});
   }
 
   // What calls made from within this span have as their parent; stays readable after end().  When
   // nothing is traced it is the parent's own, so that passing it on forwards what was received.
   const SpanContext& context() const noexcept { return context_; }
-  bool recording() const noexcept { return record_ != nullptr; }
+  bool recording() const noexcept { return record_ != nullptr && record_ != gone(); }
 
   // The last value of a key wins.  An empty key is left out and counted in the span.
-  Span& set(Key key, const AttributeValue& value) noexcept {
-    if (writable()) set_record(key, value);
+  Span& set(Key key, AttributeValue value) noexcept {
+    if (record_ != nullptr) set_record(key, value);
     return *this;
   }
   Span& set(std::span<const Attribute> attributes) noexcept {
-    if (writable()) {
-      for (const Attribute& attribute : attributes) set_record(attribute.key, attribute.value);
-    }
+    if (record_ != nullptr) set_record(attributes);
     return *this;
   }
   Span& set(std::initializer_list<Attribute> attributes) noexcept {
@@ -68,7 +64,7 @@ class Span {
   // `at` zero: now, which reads the clock.
   Span& add_event(Key event, std::span<const Attribute> attributes = {},
                   MonotonicTime at = {}) noexcept {
-    if (writable()) add_event_record(event, attributes, at);
+    if (record_ != nullptr) add_event_record(event, attributes, at);
     return *this;
   }
   Span& add_event(Key event, std::initializer_list<Attribute> attributes,
@@ -82,52 +78,55 @@ class Span {
 
   // A link to no span is ignored.
   Span& add_link(const Link& link) noexcept {
-    if (writable()) add_link_record(link);
+    if (record_ != nullptr) add_link_record(link);
     return *this;
   }
 
   // ok is final, error replaces unset and error, unset changes nothing.  The message goes with
   // error only.
   Span& set_status(StatusCode status, std::string_view message = {}) noexcept {
-    if (writable()) set_status_record(status, message);
+    if (record_ != nullptr) set_status_record(status, message);
     return *this;
   }
   Span& update_name(Key span_name) noexcept {
-    if (writable()) update_name_record(span_name);
+    if (record_ != nullptr) update_name_record(span_name);
     return *this;
   }
 
   // `at` zero: now.  A time before the span's start counts as the start, and the span gets the
   // attribute spanwire.misuse = "end before start".
   void end(MonotonicTime at = {}) noexcept {
-    if (writable()) end_record(at);
+    if (record_ != nullptr) end_record(at);
   }
 
  private:
   friend class Tracer;
-  enum class State : std::uint8_t { quiet, recording, gone };
 
   // Not recorded.
   explicit Span(const SpanContext& context) noexcept : context_(context) {}
-  Span(const SpanContext& context, detail::OpenRecord* record) noexcept
-      : context_(context), record_(record), state_(State::recording) {}
+  Span(const TraceId& trace_id, const SpanId& span_id, std::uint8_t flags,
+       detail::OpenRecord* record) noexcept
+      : context_(trace_id, span_id, flags), record_(record) {}
 
-  bool writable() const noexcept {
-    if (record_ != nullptr) return true;
-    if (state_ == State::gone) detail::count_misuse();
-    return false;
+  // Stands for a record that was ended or moved away: what tells misuse from a span that was never
+  // recorded, at no cost for the latter.
+  static detail::OpenRecord* gone() noexcept {
+    return reinterpret_cast<detail::OpenRecord*>(std::uintptr_t{1});
   }
-  void set_record(const Key& key, const AttributeValue& value) noexcept;
-  void add_event_record(const Key& event, std::span<const Attribute> attributes,
+  // Counts the misuse if there is nothing to write to any more.
+  bool writable() const noexcept;
+
+  void set_record(Key key, AttributeValue value) noexcept;
+  void set_record(std::span<const Attribute> attributes) noexcept;
+  void add_event_record(Key event, std::span<const Attribute> attributes,
                         MonotonicTime at) noexcept;
   void add_link_record(const Link& link) noexcept;
   void set_status_record(StatusCode status, std::string_view message) noexcept;
-  void update_name_record(const Key& span_name) noexcept;
+  void update_name_record(Key span_name) noexcept;
   void end_record(MonotonicTime at) noexcept;
 
   SpanContext context_;
   detail::OpenRecord* record_ = nullptr;
-  State state_ = State::quiet;
 };
 
 }  // namespace spanwire::trace

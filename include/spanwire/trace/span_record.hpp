@@ -63,7 +63,7 @@ class StringArrayView {
 class AttributeView {
  public:
   explicit AttributeView(const detail::Item& item) noexcept
-      : key_(detail::key_of(item)), value_(detail::value_of(item)), type_(item.type) {}
+      : key_(detail::key_of(item)), value_(detail::value_of(item)), type_(item.type()) {}
 
   std::string_view key() const noexcept { return key_; }
   ValueType type() const noexcept { return type_; }
@@ -112,7 +112,7 @@ class ItemRange {
       }
     }
     Iterator& operator++() noexcept {
-      at_ += item_at(at_, 0)->room;
+      at_ += room_of(*item_at(at_, 0));
       skip();
       return *this;
     }
@@ -120,7 +120,7 @@ class ItemRange {
 
    private:
     void skip() noexcept {
-      while (at_ != end_ && item_at(at_, 0)->tag != Tag) at_ += item_at(at_, 0)->room;
+      while (at_ != end_ && item_at(at_, 0)->tag != Tag) at_ += room_of(*item_at(at_, 0));
     }
     const std::byte* at_;
     const std::byte* end_;
@@ -141,7 +141,7 @@ class ItemRange {
 // The attributes of an event or a link stand directly behind it.
 template <ItemTag Tag>
 const std::byte* end_of_attributes(const std::byte* at, const std::byte* end) noexcept {
-  while (at != end && item_at(at, 0)->tag == Tag) at += item_at(at, 0)->room;
+  while (at != end && item_at(at, 0)->tag == Tag) at += room_of(*item_at(at, 0));
   return at;
 }
 
@@ -166,7 +166,7 @@ class EventView {
   std::size_t attribute_count() const noexcept { return head_.attributes; }
   std::uint32_t dropped_attributes() const noexcept { return head_.dropped_attributes; }
   Attributes attributes() const noexcept {
-    const std::byte* first = detail::bytes_of_item(*item_) + item_->room;
+    const std::byte* first = detail::bytes_of_item(*item_) + detail::room_of(*item_);
     return {first, detail::end_of_attributes<detail::ItemTag::event_attribute>(first, end_), 0};
   }
 
@@ -193,7 +193,7 @@ class LinkView {
   std::size_t attribute_count() const noexcept { return head_.attributes; }
   std::uint32_t dropped_attributes() const noexcept { return head_.dropped_attributes; }
   Attributes attributes() const noexcept {
-    const std::byte* first = detail::bytes_of_item(*item_) + item_->room;
+    const std::byte* first = detail::bytes_of_item(*item_) + detail::room_of(*item_);
     return {first, detail::end_of_attributes<detail::ItemTag::link_attribute>(first, end_), 0};
   }
 

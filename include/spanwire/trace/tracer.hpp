@@ -36,21 +36,23 @@ class Tracer {
 
   // Starts a span under `parent`'s span, or a new trace if that has none.  The caller passes it on
   // with parent.with_span(span.context()).
-  Span start(const Context& parent, Key name, const SpanOptions& options = {}) const noexcept {
+  Span start(const Context& parent, Key name, SpanKind kind = SpanKind::internal) const noexcept {
+    detail::Core* core = detail::active_core.load(std::memory_order_acquire);
+    if (core == nullptr) return Span(parent.span());
+    return start_plain(*core, parent, name, kind);
+  }
+  Span start(const Context& parent, Key name, const SpanOptions& options) const noexcept {
     detail::Core* core = detail::active_core.load(std::memory_order_acquire);
     if (core == nullptr) return Span(parent.span());
     return start_in(*core, parent, name, options);
-  }
-  Span start(const Context& parent, Key name, SpanKind kind) const noexcept {
-    SpanOptions options;
-    options.kind = kind;
-    return start(parent, name, options);
   }
 
   const Scope& scope() const noexcept { return *scope_; }
 
  private:
-  Span start_in(detail::Core& core, const Context& parent, const Key& name,
+  Span start_plain(detail::Core& core, const Context& parent, Key name,
+                   SpanKind kind) const noexcept;
+  Span start_in(detail::Core& core, const Context& parent, Key name,
                 const SpanOptions& options) const noexcept;
 
   const Scope* scope_;

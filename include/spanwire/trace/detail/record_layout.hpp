@@ -21,7 +21,7 @@ struct Scope;
 namespace spanwire::trace::detail {
 
 enum class ItemTag : std::uint8_t {
-  removed,  // overwritten by a longer value that stands further back
+  removed,  // left behind by an item that was overwritten
   name,
   tracestate,
   status_message,
@@ -33,15 +33,17 @@ enum class ItemTag : std::uint8_t {
 };
 
 struct Item {
+  static constexpr std::uint8_t kLiteralKey = 0x80;
+
   ItemTag tag;
-  ValueType type;
-  bool literal_key;
-  std::uint8_t unused;
-  std::uint32_t key_bytes;
-  std::uint32_t bytes;  // item, key and value, without the padding behind
-  std::uint32_t room;   // the same with padding: where the next item begins
+  std::uint8_t type_bits;  // ValueType and kLiteralKey
+  std::uint16_t key_bytes;
+  std::uint32_t bytes;  // item, key and value; the next item begins at the next multiple of 8
+
+  ValueType type() const noexcept { return static_cast<ValueType>(type_bits & ~kLiteralKey); }
+  bool literal_key() const noexcept { return (type_bits & kLiteralKey) != 0; }
 };
-static_assert(sizeof(Item) == 16);
+static_assert(sizeof(Item) == 8);
 
 struct EventHead {
   std::int64_t time_ns;
@@ -74,7 +76,6 @@ struct RecordHeader {
   std::int64_t start_ns;
   std::int64_t end_ns;
   const Scope* scope;
-  std::uint64_t key_filter;  // a bit for each key that is set: most new keys need no search
   std::uint32_t items_bytes;
   std::uint32_t name_at;  // offsets of items; kNoItem for none
   std::uint32_t status_at;
@@ -88,7 +89,7 @@ struct RecordHeader {
   std::uint32_t dropped_events;
   std::uint32_t dropped_links;
 };
-static_assert(sizeof(RecordHeader) == 112);
+static_assert(sizeof(RecordHeader) == 104);
 
 inline constexpr std::uint32_t kNoItem = 0xFFFF'FFFFu;
 
@@ -103,8 +104,9 @@ constexpr std::size_t padded(std::size_t bytes) noexcept { return (bytes + 7) & 
 inline const Item* item_at(const std::byte* items, std::size_t offset) noexcept {
   return reinterpret_cast<const Item*>(items + offset);
 }
+inline std::size_t room_of(const Item& item) noexcept { return padded(item.bytes); }
 inline std::size_t value_offset(const Item& item) noexcept {
-  return sizeof(Item) + (item.literal_key ? sizeof(const char*) : padded(item.key_bytes));
+  return sizeof(Item) + (item.literal_key() ? sizeof(const char*) : padded(item.key_bytes));
 }
 inline const std::byte* bytes_of_item(const Item& item) noexcept {
   return reinterpret_cast<const std::byte*>(&item);
@@ -112,7 +114,7 @@ inline const std::byte* bytes_of_item(const Item& item) noexcept {
 inline std::string_view key_of(const Item& item) noexcept {
   const std::byte* at = bytes_of_item(item) + sizeof(Item);
   const char* text = reinterpret_cast<const char*>(at);
-  if (item.literal_key) std::memcpy(&text, at, sizeof text);
+  if (item.literal_key()) std::memcpy(&text, at, sizeof text);
   return {text, item.key_bytes};
 }
 inline std::string_view value_of(const Item& item) noexcept {
