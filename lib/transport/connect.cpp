@@ -107,7 +107,7 @@ Task<Result<Ref<SocketStream>>> connect_one(Loop& loop, SocketAddress address, b
 // What each address said, for the error of them all.
 void note(std::string& reasons, const SocketAddress& address, const Error& error) {
   if (!reasons.empty()) reasons.append("; ");
-  reasons.append(text_of(address)).append(": ");
+  reasons.append(endpoint_text(address)).append(": ");
   reasons.append(error.detail().empty() ? describe(error.code()) : error.detail());
 }
 

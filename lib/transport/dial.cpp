@@ -32,8 +32,8 @@ LinkInfo info_of(const Address& address, int fd, bool quick_ack) {
   LinkInfo info;
   const bool local = address.scheme == Scheme::unix_socket;
   info.scheme = local ? "unix" : "tcp";
-  info.local = text_of(local_address(fd));
-  info.peer = local ? address.host : text_of(peer_address(fd));
+  info.local = endpoint_text(local_address(fd));
+  info.peer = local ? address.host : endpoint_text(peer_address(fd));
   info.quick_ack = quick_ack;
   return info;
 }

@@ -106,7 +106,7 @@ void Loop::run() {
   SPANWIRE_ASSERT(impl_->own.has_value());
   asio::io_context& context = impl_->context;
   const asio::executor_work_guard<IoExecutor> work(context.get_executor());
-  runner_ = nullptr;
+  runner_.store(nullptr, std::memory_order_relaxed);
   // The flag remembers a stop() that came before run().
   while (!stop_requested_.exchange(false)) {
     context.restart();
@@ -119,7 +119,7 @@ bool Loop::run_one(std::chrono::nanoseconds at_most) {
   asio::io_context& context = impl_->context;
   const asio::executor_work_guard<IoExecutor> work(context.get_executor());
   context.restart();
-  return context.run_one_for(at_most) != 0;
+  return (at_most.count() > 0 ? context.run_one_for(at_most) : context.poll_one()) != 0;
 }
 
 void Loop::stop() noexcept {
@@ -175,10 +175,15 @@ Loop::Step::Step(Loop& loop) noexcept : tail_(loop), turn_(loop) {
   }
 }
 
+bool Loop::on_its_thread() const noexcept {
+  return runner_.load(std::memory_order_relaxed) == this_thread_mark();
+}
+
 void Loop::begin_step() noexcept {
   const void* const mark = this_thread_mark();
-  SPANWIRE_ASSERT(runner_ == nullptr || runner_ == mark);
-  runner_ = mark;
+  const void* const runner = runner_.load(std::memory_order_relaxed);
+  SPANWIRE_ASSERT(runner == nullptr || runner == mark);
+  if (runner == nullptr) runner_.store(mark, std::memory_order_relaxed);
   ++stats_.turns;
   label_ = {};
   segment_start_ns_ = segment_clock();

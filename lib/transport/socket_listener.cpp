@@ -127,8 +127,8 @@ class SocketListener final : public Listener, private StreamEvents, private Time
     LinkInfo info;
     const bool local = address_.scheme == Scheme::unix_socket;
     info.scheme = local ? "unix" : "tcp";
-    info.local = local ? address_.host : text_of(local_address(fd));
-    info.peer = text_of(peer);
+    info.local = local ? address_.host : endpoint_text(local_address(fd));
+    info.peer = endpoint_text(peer);
     if (local && info.peer.empty()) info.peer = "unix peer";
     return info;
   }

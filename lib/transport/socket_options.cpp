@@ -40,7 +40,7 @@ Fd::~Fd() {
 
 int Fd::release() noexcept { return std::exchange(fd_, -1); }
 
-std::string text_of(const SocketAddress& address) {
+std::string endpoint_text(const SocketAddress& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address.family() == AF_INET) {
     const auto& ip = reinterpret_cast<const sockaddr_in&>(address.storage);

@@ -46,7 +46,7 @@ struct SocketAddress {
 };
 
 // "127.0.0.1:7001", "[::1]:7001", the path of a unix socket ("" if it has none).
-std::string text_of(const SocketAddress& address);
+std::string endpoint_text(const SocketAddress& address);
 SocketAddress local_address(int fd) noexcept;
 SocketAddress peer_address(int fd) noexcept;
 // The address of the unix socket at `path`, which fits.

@@ -55,6 +55,8 @@ class Loop final : public Executor {
                                std::chrono::nanoseconds took) noexcept;
   void on_slow_segment(SlowSegment report, void* context) noexcept;
 
+  // True on the thread that ran this loop's last turn.
+  bool on_its_thread() const noexcept;
   const LoopStats& stats() const noexcept { return stats_; }
   asio::io_context& context() noexcept;
 
@@ -92,7 +94,7 @@ class Loop final : public Executor {
   SlowSegment report_ = nullptr;
   void* report_context_ = nullptr;
   LoopStats stats_;
-  const void* runner_ = nullptr;  // identifies the thread
+  std::atomic<const void*> runner_{nullptr};  // identifies the thread
   MonotonicTime timer_at_ = MonotonicTime::max();
   JobQueue from_outside_;
   JobList from_inside_;
