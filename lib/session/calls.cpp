@@ -84,21 +84,23 @@ bool Session::cancel(std::uint32_t id, Errc reason) {
   if (stream == nullptr || closed() || !client()) return false;
   stream->user = nullptr;
   if (stream->has(kCancelled)) return false;
+  const bool unfinished = stream->waits();
+  const bool unsent = !stream->has(kBegun);
   drop_outgoing(*stream, Keep::nothing);
-  if (!stream->has(kBegun)) {
+  const bool one_way = stream->has(kOneWay);
+  // A one-way request that has been written has nothing to wait for; a naive peer knows no cancel.
+  const bool tell = !unsent && !naive_ && (!one_way || unfinished);
+  if (tell) send_control(FrameType::cancel, id, wire::encode_cancel(reason));
+  if (unsent || (one_way && unfinished)) {
     free_stream(*stream);
-    pump();
     if (free_wanted_) wake_by(now_.monotonic);
-    check_drained();
-    return true;
+  } else {
+    stream->set(kCancelled | kLocalEnd);
+    drop_assembly(*stream);
   }
-  // A one-way request has no reply to wait for; a naive peer knows no cancel.
-  if (stream->has(kOneWay) || naive_) return false;
-  stream->set(kCancelled | kLocalEnd);
-  drop_assembly(*stream);
-  send_control(FrameType::cancel, id, wire::encode_cancel(reason));
   pump();
-  return false;
+  check_drained();
+  return unsent;
 }
 
 Result<bool> Session::write(std::uint32_t id, Slice& data, bool end) {

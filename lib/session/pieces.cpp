@@ -71,17 +71,16 @@ void Session::refuse_assembly(Stream& stream, const wire::FrameHeader& header) {
   }
 }
 
-// A message larger than the window could never arrive: its reader can grant nothing before it has
-// all of it.  So the difference is given ahead, and kept back from what the reader grants.
+// A message whose rest is more than the credit that is left might never arrive: its reader can
+// grant nothing before it has all of it.  So the difference is given ahead, and kept back from what
+// is granted later.
 void Session::lend(Stream& stream) {
   Flow& flow = *stream.flow;
-  const std::uint64_t window = options_.limits.stream_window_bytes;
-  const std::uint64_t usable = window - window / 4;
-  const std::uint64_t needed = flow.assembly.payload_bytes + wire::kPiecesTotalBytes;
-  if (needed <= usable) return;
-  const std::uint64_t ahead = needed - usable;
-  flow.lent += ahead;
-  give_stream_credit(stream, ahead);
+  const auto credit = static_cast<std::uint64_t>(flow.receive_credit);
+  const std::uint64_t missing = flow.assembly.missing();
+  if (missing <= credit) return;
+  flow.lent += missing - credit;
+  give_stream_credit(stream, missing - credit);
 }
 
 void Session::on_piece(wire::InFrame& frame) {

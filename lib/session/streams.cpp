@@ -221,7 +221,11 @@ void Session::on_cancel(const wire::FrameHeader& header, ByteView body) {
     drop_assembly(*stream);
     return refuse(*stream, Errc::cancelled);
   }
-  if (stream->waits()) pump_wanted_ = true;
+  if (stream->waits()) {
+    // The reply; until now it may have waited behind data without credit.
+    join_ring(*stream);
+    pump_wanted_ = true;
+  }
   if (stream->user != nullptr) events_.on_cancel(stream->user, *reason);
 }
 
