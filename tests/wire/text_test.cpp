@@ -14,7 +14,7 @@ namespace spanwire::wire {
 namespace {
 
 TEST(Timeout, ReadsEveryVector) {
-  for (const Json& vector : read_vectors("timeouts.json")["read"]) {
+  for (const Json& vector : read_vectors("timeouts.json", "read")) {
     const std::string text = vector["text"].get<std::string>();
     const Result<std::chrono::nanoseconds> timeout = parse_timeout(text);
     EXPECT_EQ(name(timeout ? Errc::ok : timeout.error().code()), text_or(vector, "error", "ok"))
@@ -25,7 +25,7 @@ TEST(Timeout, ReadsEveryVector) {
 }
 
 TEST(Timeout, WritesEveryVector) {
-  for (const Json& vector : read_vectors("timeouts.json")["write"]) {
+  for (const Json& vector : read_vectors("timeouts.json", "write")) {
     const std::chrono::nanoseconds timeout(vector["ns"].get<std::int64_t>());
     EXPECT_EQ(write_timeout(timeout).view(), vector["text"].get<std::string>());
   }

@@ -76,7 +76,7 @@ void expect_request(const Json& expected, const Seen& seen) {
 }
 
 TEST(RequestDecoder, ReadsEveryVector) {
-  for (const Json& vector : read_vectors("v1_requests.json")["decode"]) {
+  for (const Json& vector : read_vectors("v1_requests.json", "decode")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const Outcome run = decode_all(bytes_from(vector), wide_limits());
     EXPECT_EQ(name(run.end), vector["end"].get<std::string>());
@@ -88,7 +88,7 @@ TEST(RequestDecoder, ReadsEveryVector) {
 }
 
 TEST(RequestDecoder, SeesTheSameInAnySplit) {
-  for (const Json& vector : read_vectors("v1_requests.json")["decode"]) {
+  for (const Json& vector : read_vectors("v1_requests.json", "decode")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const std::string bytes = bytes_from(vector);
     const Outcome whole = decode_all(bytes, wide_limits());
@@ -108,7 +108,7 @@ TEST(RequestDecoder, SeesTheSameInAnySplit) {
 }
 
 TEST(RequestDecoder, ReadsWhatWasCaptured) {
-  for (const Json& vector : read_vectors("v1_captures.json")["vectors"]) {
+  for (const Json& vector : read_vectors("v1_captures.json", "vectors")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const Outcome run = decode_all(unhex(vector["request_hex"].get<std::string>()), {});
     EXPECT_EQ(run.end, Errc::ok);
@@ -128,7 +128,7 @@ TEST(RequestDecoder, ReadsWhatWasCaptured) {
 
 // What a server answers to the bytes of each probe, by damage and route alone.
 TEST(RequestDecoder, GivesAServerWhatItNeedsToAnswer) {
-  for (const Json& vector : read_vectors("v1_server.json")["vectors"]) {
+  for (const Json& vector : read_vectors("v1_server.json", "vectors")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const Outcome run = decode_all(unhex(vector["sent_hex"].get<std::string>()), {});
     EXPECT_EQ(name(run.end), vector["end"].get<std::string>());
@@ -268,7 +268,7 @@ TEST(RequestDecoder, SharesTheBlockThatWasReadInto) {
 }
 
 TEST(RequestCodec, EncodesEveryVector) {
-  for (const Json& vector : read_vectors("v1_requests.json")["encode"]) {
+  for (const Json& vector : read_vectors("v1_requests.json", "encode")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const std::string path = bytes_from(vector["path"]);
     const std::string headers = bytes_from(vector["headers"]);
@@ -301,7 +301,7 @@ TEST(RequestCodec, EncodesEveryVector) {
 }
 
 TEST(RequestCodec, CountsTheWholeMessageTowardsAPeersLimit) {
-  for (const Json& vector : read_vectors("v1_requests.json")["whole_message_64"]) {
+  for (const Json& vector : read_vectors("v1_requests.json", "whole_message_64")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const std::string bytes = bytes_from(vector);
     const Result<RequestView> view = decode_request(bytes_of(bytes));
@@ -346,7 +346,7 @@ Replies decode_replies(const std::vector<std::string_view>& pieces) {
 }
 
 TEST(AckDecoder, ReadsEveryVectorInAnySplit) {
-  for (const Json& vector : read_vectors("v1_replies.json")["decode"]) {
+  for (const Json& vector : read_vectors("v1_replies.json", "decode")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
     const std::string bytes = unhex(vector["hex"].get<std::string>());
     const Replies whole = decode_replies({bytes});
@@ -375,7 +375,7 @@ TEST(AckDecoder, TakesTheLongestTextAndNotOneByteMore) {
 
 TEST(Acknowledgement, MeansWhatTheTextBeginsWith) {
   const std::vector<std::string> names = {"accepted", "overloaded", "unavailable", "unknown"};
-  for (const Json& vector : read_vectors("v1_replies.json")["meaning"]) {
+  for (const Json& vector : read_vectors("v1_replies.json", "meaning")) {
     const std::string text = vector["text"].get<std::string>();
     EXPECT_EQ(names.at(static_cast<std::size_t>(classify_ack(text))),
               vector["meaning"].get<std::string>())

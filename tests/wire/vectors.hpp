@@ -24,10 +24,11 @@ namespace spanwire::wire {
 
 using Json = nlohmann::json;
 
-inline Json read_vectors(const std::string& file) {
+// One list of a file.  By value: a range-for over it keeps it alive.
+inline Json read_vectors(const std::string& file, const char* list = "vectors") {
   std::ifstream in(std::string(SPANWIRE_SOURCE_DIR) + "/proto-spec/vectors/" + file);
   if (!in) throw std::runtime_error("no vectors: " + file);
-  return Json::parse(in);
+  return Json::parse(in).at(list);
 }
 
 inline std::string unhex(std::string_view hex) {
