@@ -42,6 +42,8 @@ class Core {
   }
   const std::vector<const Exporter*>& prototypes() const noexcept { return prototypes_; }
   bool of_this_process() const noexcept;
+  // False without exporters: spans have ids and are sampled, but there is nobody to record for.
+  bool records() const noexcept { return !prototypes_.empty(); }
 
   Slab& slab() noexcept { return slab_; }
   Processor& processor() noexcept { return processor_; }

@@ -223,7 +223,7 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Identity& id
   const unsigned random_bit = root ? kFlagRandom : above.flags() & kFlagRandom;
   identity.flags = static_cast<std::uint8_t>(random_bit | (sampled ? kFlagSampled : 0u));
   if (state != nullptr) state->started.add();
-  OpenRecord* record = sampled ? open_record(core, state) : nullptr;
+  OpenRecord* record = sampled && core.records() ? open_record(core, state) : nullptr;
   release_if_ending(state);
   if (record == nullptr) return nullptr;
   const bool replaced = core.sampler() != nullptr && sampling.replaces_tracestate;

@@ -39,7 +39,8 @@ struct ProviderOptions {
   // Null: parent-based, roots always on.
   std::shared_ptr<const Sampler> sampler;
   SpanLimits limits;
-  // Each gets every span.  A span counts as exported when one of them delivered it.
+  // Each gets every span.  A span counts as exported when one of them delivered it.  With none,
+  // spans have ids and are sampled, for the processes behind this one, but nothing is recorded.
   std::vector<std::unique_ptr<Exporter>> exporters;
 
   // How long a span waits at most before it is exported; earlier when a ring is half full.

@@ -187,6 +187,10 @@ class LinkView {
         end_(end) {}
 
   const SpanContext& context() const noexcept { return head_.context; }
+  // OTLP's 32 bits: the W3C flags, and whether the linked span is in another process.
+  std::uint32_t otlp_flags() const noexcept {
+    return head_.context.flags() | 0x100u | (head_.context.remote() ? 0x200u : 0u);
+  }
   std::string_view tracestate() const noexcept {
     return detail::value_of(*item_).substr(sizeof(detail::LinkHead));
   }

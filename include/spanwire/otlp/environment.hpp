@@ -1,0 +1,43 @@
+// Tracing set up from the environment, by OpenTelemetry's variables and SPANWIRE_TRACES_FILE.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spanwire/trace/provider.hpp"
+
+namespace spanwire::otlp {
+
+// A variable's value, nothing when it is not set.  An empty value counts as not set.
+using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+
+// The process's own.
+Environment process_environment();
+
+// What an environment says.  A bad value is never fatal: the warning names the variable, the value
+// and what is used instead.
+struct Configuration {
+  // False: no provider is to be started.  Contexts are passed on all the same.
+  bool enabled = true;
+  trace::ProviderOptions options;
+  std::vector<std::string> warnings;
+  // What tracing is going to do, for people; at most five lines.
+  std::vector<std::string> summary;
+};
+
+// Reads OTEL_SDK_DISABLED, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and
+// _ARG, OTEL_TRACES_EXPORTER (file, none), OTEL_BSP_*, the limits of OTEL_ATTRIBUTE_*, OTEL_SPAN_*,
+// OTEL_EVENT_* and OTEL_LINK_*, and SPANWIRE_TRACES_FILE, the path of the file exporter (%p: the
+// process's number).  The meaning and the defaults are OpenTelemetry's, but for two:
+// OTEL_BSP_MAX_QUEUE_SIZE bounds the queue only when it is set, and without any exporter named and
+// without a file nothing is started.
+Configuration read_environment(const Environment& environment = process_environment());
+
+// Reads the environment, logs warnings and summary, starts the provider.  Null if there is nothing
+// to start; the active provider, unchanged, if there is one already.
+trace::Provider* init_from_env();
+
+}  // namespace spanwire::otlp

@@ -1,0 +1,198 @@
+#include "spanwire/otlp/environment.hpp"
+
+#include <cstdlib>
+#include <utility>
+
+#include "lib/otlp/environment_reader.hpp"
+#include "spanwire/base/log.hpp"
+#include "spanwire/otlp/file_exporter.hpp"
+
+namespace spanwire::otlp {
+namespace {
+
+constexpr std::string_view kFileVariable = "SPANWIRE_TRACES_FILE";
+constexpr std::string_view kDefaultSampler = "parentbased_always_on";
+
+std::chrono::milliseconds milliseconds(std::uint64_t count) noexcept {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(count));
+}
+
+void read_resource(EnvironmentReader& reader, trace::Resource& resource) {
+  for (auto& [key, value] : reader.pairs("OTEL_RESOURCE_ATTRIBUTES")) {
+    resource.set(key, std::move(value));
+  }
+  if (auto name = reader.text("OTEL_SERVICE_NAME")) resource.set("service.name", std::move(*name));
+}
+
+// Leaves the sampler null for the default, which costs nothing to ask.
+std::string read_sampler(EnvironmentReader& reader, trace::ProviderOptions& options) {
+  const std::string name(reader.text("OTEL_TRACES_SAMPLER").value_or(std::string(kDefaultSampler)));
+  const std::string argument = reader.text("OTEL_TRACES_SAMPLER_ARG").value_or("");
+  if (lower_case(name) == kDefaultSampler) return std::string(kDefaultSampler);
+  Result<trace::SamplerPtr> sampler = trace::make_sampler(name, argument);
+  if (!sampler && sampler.error().code() == Errc::invalid_argument) {
+    reader.warn("OTEL_TRACES_SAMPLER_ARG", argument, "not a ratio from 0 to 1: using 1");
+    sampler = trace::make_sampler(name, "");
+  }
+  if (!sampler) {
+    reader.warn("OTEL_TRACES_SAMPLER", name, "not a known sampler: using parentbased_always_on");
+    return std::string(kDefaultSampler);
+  }
+  options.sampler = *sampler;
+  return options.sampler->describe();
+}
+
+void read_batching(EnvironmentReader& reader, trace::ProviderOptions& options) {
+  if (const auto delay = reader.number("OTEL_BSP_SCHEDULE_DELAY", 0, "5000")) {
+    options.schedule_delay = milliseconds(*delay);
+  }
+  if (const auto timeout = reader.number("OTEL_BSP_EXPORT_TIMEOUT", 0, "30000")) {
+    options.export_timeout = milliseconds(*timeout);
+  }
+  if (const auto most = reader.number("OTEL_BSP_MAX_QUEUE_SIZE", 1, "no bound but the rings'")) {
+    options.queue_spans_max = *most;
+  }
+  if (const auto most = reader.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, "512")) {
+    options.batch_spans_max = *most;
+  }
+  if (options.queue_spans_max != 0 && options.batch_spans_max > options.queue_spans_max) {
+    reader.warn("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", std::to_string(options.batch_spans_max),
+                "more than the queue holds: using " + std::to_string(options.queue_spans_max));
+    options.batch_spans_max = options.queue_spans_max;
+  }
+}
+
+void read_limit(EnvironmentReader& reader, std::string_view variable, std::size_t& limit) {
+  const std::string used = limit == trace::kNoLimit ? "no limit" : std::to_string(limit);
+  if (const auto value = reader.number(variable, 0, used)) limit = *value;
+}
+
+void read_limits(EnvironmentReader& reader, trace::SpanLimits& limits) {
+  // The general form first: the one for spans wins.
+  read_limit(reader, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", limits.value_chars_max);
+  read_limit(reader, "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", limits.value_chars_max);
+  read_limit(reader, "OTEL_ATTRIBUTE_COUNT_LIMIT", limits.attributes_max);
+  limits.event_attributes_max = limits.link_attributes_max = limits.attributes_max;
+  read_limit(reader, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", limits.attributes_max);
+  read_limit(reader, "OTEL_SPAN_EVENT_COUNT_LIMIT", limits.events_max);
+  read_limit(reader, "OTEL_SPAN_LINK_COUNT_LIMIT", limits.links_max);
+  read_limit(reader, "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", limits.event_attributes_max);
+  read_limit(reader, "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", limits.link_attributes_max);
+}
+
+struct Exporters {
+  bool file = false;
+  bool none = false;
+};
+
+Exporters read_exporter_names(EnvironmentReader& reader, bool has_file) {
+  Exporters wanted;
+  const std::optional<std::string> list = reader.text("OTEL_TRACES_EXPORTER");
+  if (!list) {
+    wanted.file = has_file;
+    return wanted;
+  }
+  for (const std::string_view part : split_list(*list)) {
+    const std::string name = lower_case(part);
+    if (name == "none") {
+      wanted.none = true;
+    } else if (name == "file" && has_file) {
+      wanted.file = true;
+    } else if (name == "file") {
+      reader.warn("OTEL_TRACES_EXPORTER", *list, "file needs SPANWIRE_TRACES_FILE: left out");
+    } else {
+      reader.warn("OTEL_TRACES_EXPORTER", *list, name + " is not one of file, none: left out");
+      wanted.file = wanted.file || has_file;
+    }
+  }
+  if (wanted.none && wanted.file) {
+    reader.warn("OTEL_TRACES_EXPORTER", *list, "none beside others: none is left out");
+    wanted.none = false;
+  }
+  return wanted;
+}
+
+void warn_of_others(EnvironmentReader& reader) {
+  if (const auto file = reader.text("OTEL_CONFIG_FILE")) {
+    reader.warn("OTEL_CONFIG_FILE", *file,
+                "configuration files are not supported: using the other variables");
+  }
+  const std::optional<std::string> list = reader.text("OTEL_PROPAGATORS");
+  if (!list) return;
+  for (const std::string_view part : split_list(*list)) {
+    const std::string name = lower_case(part);
+    if (name == "tracecontext" || name == "baggage") continue;
+    reader.warn("OTEL_PROPAGATORS", *list, name + " is left out: using tracecontext and baggage");
+  }
+}
+
+void summarize(Configuration& configuration, const std::string& sampler, const std::string& file) {
+  const trace::ProviderOptions& options = configuration.options;
+  const std::string* service = options.resource.text("service.name");
+  std::string line =
+      "tracing as service " + (service != nullptr ? *service : "?") + ", sampler " + sampler;
+  configuration.summary.push_back(std::move(line));
+  if (file.empty()) {
+    configuration.summary.emplace_back("spans are not exported (OTEL_TRACES_EXPORTER=none)");
+    return;
+  }
+  configuration.summary.push_back("spans go to the file " + file + " every " +
+                                  std::to_string(options.schedule_delay.count()) + " ms");
+}
+
+}  // namespace
+
+Environment process_environment() {
+  return [](std::string_view name) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string(name).c_str());
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  };
+}
+
+Configuration read_environment(const Environment& environment) {
+  Configuration configuration;
+  EnvironmentReader reader(environment, configuration.warnings);
+  if (reader.boolean("OTEL_SDK_DISABLED")) {
+    configuration.enabled = false;
+    configuration.summary.emplace_back(
+        "tracing is off (OTEL_SDK_DISABLED): contexts are passed on");
+    return configuration;
+  }
+  trace::ProviderOptions& options = configuration.options;
+  options.resource = trace::Resource::of_process();
+  read_resource(reader, options.resource);
+  const std::string sampler = read_sampler(reader, options);
+  read_batching(reader, options);
+  read_limits(reader, options.limits);
+  warn_of_others(reader);
+  const std::optional<std::string> pattern = reader.text(kFileVariable);
+  const Exporters wanted = read_exporter_names(reader, pattern.has_value());
+  if (!wanted.file && !wanted.none) {
+    configuration.enabled = false;
+    configuration.summary.emplace_back(
+        "tracing is off: set SPANWIRE_TRACES_FILE; contexts are passed on");
+    return configuration;
+  }
+  if (wanted.file) options.exporters.push_back(std::make_unique<FileExporter>(*pattern));
+  summarize(configuration, sampler, wanted.file ? expand_path(*pattern) : "");
+  return configuration;
+}
+
+trace::Provider* init_from_env() {
+  if (trace::Provider* active = trace::provider()) {
+    log_warn("tracing is already active; the environment is not read again");
+    return active;
+  }
+  Configuration configuration = read_environment();
+  for (const std::string& warning : configuration.warnings) {
+    log_warn("an environment variable is not used as it stands", {{"variable", warning}});
+  }
+  for (const std::string& line : configuration.summary) {
+    log_info("tracing", {{"does", line}});
+  }
+  if (!configuration.enabled) return nullptr;
+  return &trace::init(std::move(configuration.options));
+}
+
+}  // namespace spanwire::otlp

@@ -1,0 +1,42 @@
+// Typed values out of environment variables; what is bad becomes a warning.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "spanwire/otlp/environment.hpp"
+
+namespace spanwire::otlp {
+
+class EnvironmentReader {
+ public:
+  EnvironmentReader(const Environment& environment, std::vector<std::string>& warnings)
+      : environment_(environment), warnings_(warnings) {}
+
+  // Without blanks around it; nothing when it is empty.
+  std::optional<std::string> text(std::string_view variable) const;
+  // Only "true" in any case is true.
+  bool boolean(std::string_view variable);
+  // Within the bounds, or nothing.  `used` names what holds otherwise, for the warning.
+  std::optional<std::uint64_t> number(std::string_view variable, std::uint64_t lowest,
+                                      std::string_view used);
+  // "k=v,k=v" with percent-encoding; a single error discards the whole.
+  std::vector<std::pair<std::string, std::string>> pairs(std::string_view variable);
+
+  void warn(std::string_view variable, std::string_view value, std::string_view problem);
+
+ private:
+  const Environment& environment_;
+  std::vector<std::string>& warnings_;
+};
+
+std::string lower_case(std::string_view text);
+std::string_view trimmed(std::string_view text) noexcept;
+// Calls `visit` with each part between commas, trimmed, without empty ones.
+std::vector<std::string_view> split_list(std::string_view text);
+
+}  // namespace spanwire::otlp
