@@ -2,19 +2,18 @@
 
 #include <pthread.h>
 
-#include <atomic>
-
 namespace spanwire {
+
+namespace detail {
+constinit std::atomic<std::uint32_t> forks{1};
+}
+
 namespace {
 
-constinit std::atomic<std::uint32_t> generation{1};
-
 [[gnu::constructor]] void watch_forks() {
-  pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1, std::memory_order_relaxed); });
+  pthread_atfork(nullptr, nullptr, [] { detail::forks.fetch_add(1, std::memory_order_relaxed); });
 }
 
 }  // namespace
-
-std::uint32_t fork_generation() noexcept { return generation.load(std::memory_order_relaxed); }
 
 }  // namespace spanwire

@@ -4,17 +4,25 @@
 
 namespace spanwire::rpc {
 
-Call::Call(Call&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+Call::Call(Call&& other) noexcept : call_(std::exchange(other.call_, nullptr)), owns_(true) {
+  if (call_ != nullptr && !std::exchange(other.owns_, false)) call_->retain();
+}
 
 Call& Call::operator=(Call&& other) noexcept {
-  std::swap(call_, other.call_);
+  if (this == &other) return *this;
+  let_go();
+  call_ = std::exchange(other.call_, nullptr);
+  if (call_ != nullptr && !std::exchange(other.owns_, false)) call_->retain();
+  owns_ = true;
   return *this;
 }
 
-Call::~Call() {
-  if (call_ == nullptr) return;
+Call::~Call() { let_go(); }
+
+void Call::let_go() noexcept {
+  if (call_ == nullptr || !owns_) return;
   call_->dropped();
-  call_->release();
+  std::exchange(call_, nullptr)->release();
 }
 
 const trace::Context& Call::context() const noexcept { return call_->context(); }

@@ -22,6 +22,20 @@ struct RequestFields {
   bool sampled_bit_only;
 };
 
+// Calls of one turn with the same timeout have the same text: it is made once.
+const wire::TimeoutText& timeout_text(std::chrono::nanoseconds timeout) noexcept {
+  struct Last {
+    std::chrono::nanoseconds timeout{-1};
+    wire::TimeoutText text;
+  };
+  thread_local Last last;
+  if (last.timeout != timeout) {
+    last.timeout = timeout;
+    last.text = wire::write_timeout(timeout);
+  }
+  return last.text;
+}
+
 // traceparent, timeout and attempt with their names.
 constexpr std::size_t kFixedFieldsBytesMax = 192;
 
@@ -46,7 +60,7 @@ Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
   trace::inject(fields.context, writer, options);
   Errc failed = Errc::ok;
   if (fields.timeout.count() > 0) {
-    failed = writer.add(wire::WellKnown::spanwire_timeout, wire::write_timeout(fields.timeout));
+    failed = writer.add(wire::WellKnown::spanwire_timeout, timeout_text(fields.timeout).view());
   }
   if (failed == Errc::ok && fields.attempt > 1) {
     std::array<char, 24> text;

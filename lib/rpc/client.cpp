@@ -66,8 +66,12 @@ ClientCore::ClientCore(Runtime& runtime, std::string_view addresses, ClientOptio
 
 LoopClient& ClientCore::home() noexcept {
   const Executor* current = Executor::current();
+  for (const auto& pool : loops_) {
+    if (&pool->loop() == current) return *pool;
+  }
   if (current != nullptr) {
-    for (std::size_t i = 0; i < runtime_.loops(); ++i) {
+    // A loop without a pool of its own shares one.
+    for (std::size_t i = loops_.size(); i < runtime_.loops(); ++i) {
       if (&runtime_.loop(i) == current) return *loops_[i % loops_.size()];
     }
   }

@@ -50,7 +50,6 @@ IncomingCall::IncomingCall(ServerConnection& connection, Route* route, channel::
   read_context(request, room);
   if (request.stream) stream_ = std::make_unique<ServedStream>(*this);
   if (stream_ != nullptr && request.end) stream_->close_reading(Error());
-  retain();
   handle_.call_ = this;
 }
 
@@ -72,9 +71,10 @@ void IncomingCall::read_context(channel::RequestIn& request, std::byte* room) {
       count_bad_timeout();
     }
   }
-  const trace::Context parent = trace::Context::over(*this, extracted.parent(), deadline);
+  // The server's reference is this context's.
+  trace::Context parent = trace::Context::adopt(*this, extracted.parent(), deadline);
   span_ = start_server_span(extracted, parent, path(), true, one_way_);
-  context_ = parent.with_span(span_.context());
+  context_ = std::move(parent).with_span(span_.context());
   if (deadline != MonotonicTime{}) loop_.timers().add(deadline_, deadline);
 }
 
@@ -183,7 +183,6 @@ void IncomingCall::handler_ended(Status status) noexcept {
   if (handle_.holds_call()) {
     complete(std::move(status));
     handle_.call_ = nullptr;
-    release();
   }
   leave_if_over();
 }
@@ -193,8 +192,8 @@ void IncomingCall::leave_if_over() noexcept {
   server_.call_ended(*this);
   connection_.call_ended();
   server_.remove_if_gone(connection_);
-  context_ = trace::Context();
-  release();
+  // Gives the server's reference back, the last act.
+  trace::Context last = std::move(context_);
 }
 
 void IncomingCall::finish(Status status, Slice payload) {
@@ -247,7 +246,8 @@ void IncomingCall::send_reply(const Status& status) noexcept {
   }
   channel::ReplyOut reply;
   reply.status = static_cast<std::uint8_t>(status.code());
-  reply.duration = loop_.clock().monotonic() - began_;
+  // Only who records reads the clock.
+  reply.duration = (span_.recording() ? loop_.clock().monotonic() : loop_.now()) - began_;
   reply.message = status.message();
   reply.headers = headers.view();
   reply.payload = std::move(reply_);

@@ -140,7 +140,7 @@ void OutgoingCall::begin() noexcept {
     return;
   }
   if (!ready_to_go()) return;
-  context_ = context_.with_span(span_.context());
+  context_ = std::move(context_).with_span(span_.context());
   if (deadline_at_ != MonotonicTime{}) loop().timers().add(deadline_, deadline_at_);
   home_->submit(*this);
 }
@@ -154,9 +154,11 @@ bool OutgoingCall::ready_to_go() noexcept {
     fail_with(*core_->bad_address());
     return false;
   }
-  if (Result<void> good = check_path(path_.text()); !good) {
-    fail_with(good.error());
-    return false;
+  if (!path_.plain()) {
+    if (Result<void> good = check_path(path_.text()); !good) {
+      fail_with(good.error());
+      return false;
+    }
   }
   if (extra_headers_ == nullptr && core_->options().interceptors.empty()) return true;
   if (Result<void> passed = intercept(); !passed) {

@@ -19,7 +19,11 @@ bool ServerConnection::may_start_now() noexcept {
 void ServerConnection::on_request(channel::ServerChannel& channel, channel::RequestIn& request) {
   speaking_ = &channel;
   ServerCore& core = server_.core();
-  Route* route = core.route(request.path);
+  Route* route = last_route_;
+  if (route == nullptr || route->path != request.path) {
+    route = core.route(request.path);
+    last_route_ = route;
+  }
   if (route == nullptr) {
     serve_unknown(request);
     return;

@@ -71,6 +71,7 @@ class ServerConnection final : private channel::ServerChannelEvents {
   // The channel of the protocol itself, once that is known: calls need not pass through the other.
   channel::ServerChannel* speaking_;
   ListenOptions options_;
+  Route* last_route_ = nullptr;  // a peer mostly calls the same thing again
   MonotonicTime turn_{};
   unsigned starts_ = 0;
   std::size_t calls_ = 0;

@@ -97,7 +97,7 @@ Context Context::with_texts(const ContextTexts& texts, CancelState* cancellation
   return changed;
 }
 
-Context Context::with_span(const SpanContext& span) const {
+Context Context::with_span(const SpanContext& span) const& {
   if (!tracestate().empty() && !(span.trace_id() == span_.trace_id())) return with_span(span, {});
   Context changed = *this;
   changed.span_ = span;

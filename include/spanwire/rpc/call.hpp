@@ -78,8 +78,12 @@ class Call {
 
  private:
   friend class IncomingCall;
+  // The handler's own: the call's memory holds it, so that it holds no reference.
   explicit Call(IncomingCall* call) noexcept : call_(call) {}
-  IncomingCall* call_;  // one reference
+  void let_go() noexcept;
+
+  IncomingCall* call_;
+  bool owns_ = false;  // moved out of its handler: holds one reference
 };
 
 }  // namespace spanwire::rpc

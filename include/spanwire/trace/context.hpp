@@ -73,6 +73,14 @@ class Context {
     return context;
   }
 
+  // The same, taking over one reference of `block`: nothing is counted.
+  static Context adopt(ContextBlock& block, const SpanContext& span,
+                       MonotonicTime deadline = {}) noexcept {
+    Context context(span, deadline);
+    context.block_ = &block;
+    return context;
+  }
+
   Context(const Context& other) noexcept
       : span_(other.span_), deadline_(other.deadline_), block_(other.block_) {
     if (block_ != nullptr) block_->retain();
@@ -120,7 +128,15 @@ class Context {
   // The builders leave this context as it is and return a changed one.
 
   // Another current span.  Tracestate stays when the trace does: it says nothing about another one.
-  Context with_span(const SpanContext& span) const;
+  Context with_span(const SpanContext& span) const&;
+  // Of a context that is given up: costs no reference count.
+  Context with_span(const SpanContext& span) && {
+    if (!tracestate().empty() && !(span.trace_id() == span_.trace_id())) {
+      return std::as_const(*this).with_span(span);
+    }
+    span_ = span;
+    return std::move(*this);
+  }
   // The same with the tracestate that a sampler or a vendor chose; valid or empty, copied.
   Context with_span(const SpanContext& span, std::string_view tracestate) const;
   // The earlier of this context's deadline and `deadline`; zero changes nothing.
