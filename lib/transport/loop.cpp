@@ -9,9 +9,13 @@
 #include "lib/transport/loop_impl.hpp"
 #include "lib/transport/read_block.hpp"
 #include "spanwire/base/assert.hpp"
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/log.hpp"
 
 namespace spanwire::transport {
 namespace {
+
+constinit NamedCounter slow_segments("spanwire.transport.slow_segments");
 
 // The address of a thread-local names the thread for the price of an addition.
 const void* this_thread_mark() noexcept {
@@ -156,7 +160,11 @@ void Loop::end_segment(std::int64_t now_ns) noexcept {
     return;
   }
   ++stats_.slow_segments;
-  if (report_ != nullptr) report_(report_context_, label_, took);
+  slow_segments.add();
+  if (report_ != nullptr) return report_(report_context_, label_, took);
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+  log_warn("something held a loop that must not block",
+           {{"what", label_.empty() ? "unnamed" : label_}, {"ms", ms}});
 }
 
 Loop::Step::Tail::Tail(Loop& owner) noexcept : loop(owner), outermost(!owner.runs_here()) {

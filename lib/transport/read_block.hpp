@@ -8,10 +8,11 @@
 
 namespace spanwire::transport {
 
-// With its header a block fills a size class of the pool exactly.
-inline constexpr std::size_t kReadBlockBytes = (256u << 10) - sizeof(Block);
+// With its header a block fills a size class of the pool exactly.  Larger ones measured no faster:
+// what was read should still be in the cache when it is parsed.
+inline constexpr std::size_t kReadBlockBytes = (64u << 10) - sizeof(Block);
 // Less room than this is not worth a read.
-inline constexpr std::size_t kReadRoomBytesMin = 64u << 10;
+inline constexpr std::size_t kReadRoomBytesMin = 16u << 10;
 
 // One thread.
 class ReadBlock {

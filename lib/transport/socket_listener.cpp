@@ -12,12 +12,18 @@
 #include "lib/transport/incoming.hpp"
 #include "lib/transport/socket_stream.hpp"
 #include "lib/transport/stream_link.hpp"
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/log.hpp"
 
 namespace spanwire::transport {
 namespace {
 
 // Connections accepted before the loop's sockets get their turn.
 constexpr int kAcceptsPerTurn = 64;
+
+constinit NamedCounter connections_accepted("spanwire.transport.connections_accepted");
+constinit NamedCounter connections_refused("spanwire.transport.connections_refused");
+constinit NamedCounter accept_pauses("spanwire.transport.accept_pauses");
 
 struct SocketConnection final : Incoming::Connection {
   SocketConnection(Fd accepted, LinkLease counted, LinkInfo link_info,
@@ -113,9 +119,11 @@ class SocketListener final : public Listener, private StreamEvents, private Time
     pause_reported_ = false;
     if (connections() >= options_.connections_max) {
       ++stats_.refused;
+      connections_refused.add();
       return true;
     }
     ++stats_.accepted;
+    connections_accepted.add();
     set_connection_options(socket.get(), peer.family());
     LinkInfo info = info_of(socket.get(), peer);
     events_.on_accept(Incoming(std::make_unique<SocketConnection>(
@@ -138,11 +146,13 @@ class SocketListener final : public Listener, private StreamEvents, private Time
     if (error == EAGAIN || error == EWOULDBLOCK) return false;
     if (!is_shortage(error)) return true;
     ++stats_.pauses;
+    accept_pauses.add();
     loop_.timers().add(*this, loop_.now() + kAcceptPause);
-    if (!std::exchange(pause_reported_, true)) {
-      events_.on_accept_paused(
-          Error(Errc::listen_failed, to_string(address_) + ": " + system_text(error)));
-    }
+    if (std::exchange(pause_reported_, true)) return false;
+    const Error shortage(Errc::listen_failed, to_string(address_) + ": " + system_text(error));
+    log_warn("accepting rests until the system has resources again",
+             {{"cause", shortage.detail()}});
+    events_.on_accept_paused(shortage);
     return false;
   }
   static void pause_over(Timer* timer) noexcept {

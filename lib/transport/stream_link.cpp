@@ -9,10 +9,12 @@
 #include "lib/transport/read_block.hpp"
 #include "lib/transport/send_queue.hpp"
 #include "lib/transport/turn_output.hpp"
-#include "spanwire/base/assert.hpp"
+#include "spanwire/base/counters.hpp"
 
 namespace spanwire::transport {
 namespace {
+
+constinit NamedCounter write_timeouts("spanwire.transport.write_timeouts");
 
 constexpr std::size_t kVectorsMax = 64;
 // Reads of one readiness before other connections get their turn.
@@ -227,6 +229,7 @@ class Core final : public RefCounted,
       self->executor_.timers().add(*self, due);
       return;
     }
+    write_timeouts.add();
     self->finish(Error(Errc::write_timeout, self->info.peer + " took no byte of " +
                                                 std::to_string(self->queued_bytes()) +
                                                 " that are queued"));

@@ -225,6 +225,28 @@ TEST_F(DialAndListen, ResolvesNames) {
   EXPECT_NE(failed.error().detail().find("no..such..name"), std::string_view::npos);
 }
 
+// The lookup ends on its own thread while the task is cancelled on the loop: exactly one wins.
+TEST_F(DialAndListen, CancellingALookupRacesItsEnd) {
+  Resolver resolver;
+  DialOptions options;
+  options.resolver = &resolver;
+  Address address = closed_port();
+  address.host = "localhost";
+  for (int round = 0; round < 100; ++round) {
+    CancelScope scope;
+    std::optional<Result<Dialled>> ended;
+    spawn(
+        test.loop(), dial(test.loop(), address, options),
+        [&](Task<Result<Dialled>>& task) { ended.emplace(task.take_result()); }, &scope);
+    test.settle();
+    test.in_turn([&] { scope.request_cancel(); });
+    ASSERT_TRUE(test.until([&] { return ended.has_value(); }));
+    ASSERT_FALSE(*ended);
+    const Errc code = ended->error().code();
+    EXPECT_TRUE(code == Errc::cancelled || code == Errc::connect_failed) << name(code);
+  }
+}
+
 TEST_F(DialAndListen, AStoppedResolverFailsLookups) {
   Resolver resolver;
   resolver.stop();

@@ -50,7 +50,8 @@ class Loop final : public Executor {
   // Names what runs from here to the next label or the turn's end, for the report of a slow
   // segment. `label` must stay valid as long.  Costs a few nanoseconds.
   void label_segment(std::string_view label) noexcept;
-  // Called on the loop for each slow segment with its label (empty if nobody set one) and duration.
+  // Called on the loop for each slow segment with its label (empty if nobody set one) and duration,
+  // in place of the line in the log.  Counted either way, also in spanwire.transport.slow_segments.
   using SlowSegment = void (*)(void* context, std::string_view label,
                                std::chrono::nanoseconds took) noexcept;
   void on_slow_segment(SlowSegment report, void* context) noexcept;
