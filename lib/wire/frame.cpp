@@ -3,19 +3,21 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/wire/frame_fields.hpp"
 #include "spanwire/wire/bodies.hpp"
-#include "spanwire/wire/endian.hpp"
 #include "spanwire/wire/limits.hpp"
 
 namespace spanwire::wire {
 namespace {
 
 Errc check_request_flags(std::uint8_t flags) noexcept {
-  const bool one_way = (flags & kFlagOneWay) != 0;
+  const bool end = (flags & kFlagEnd) != 0;
+  const bool stream = (flags & kFlagStream) != 0;
+  // Data that may not follow cannot be awaited either.
+  if (!end && !stream) return Errc::unknown_flags;
   // Nothing comes back on a one-way request and nothing follows it.
-  if (one_way && ((flags & kFlagStream) != 0 || (flags & kFlagEnd) == 0))
-    return Errc::unknown_flags;
-  return Errc::ok;
+  const bool one_way = (flags & kFlagOneWay) != 0;
+  return one_way && (stream || !end) ? Errc::unknown_flags : Errc::ok;
 }
 
 Errc check_flags(const FrameHeader& header) noexcept {
@@ -79,12 +81,8 @@ Errc check_id(const FrameHeader& header) noexcept {
 
 Result<FrameHeader> decode_frame_header(ByteView bytes) noexcept {
   if (bytes.size() < kFrameHeaderBytes) return fail(Errc::truncated);
-  if (load_big<std::uint16_t>(bytes.data() + 10) != 0) return fail(Errc::reserved_bits_set);
-  FrameHeader header;
-  header.body_bytes = load_big<std::uint32_t>(bytes.data());
-  header.stream_id = load_big<std::uint32_t>(bytes.data() + 4);
-  header.type = std::to_integer<std::uint8_t>(bytes[8]);
-  header.flags = std::to_integer<std::uint8_t>(bytes[9]);
+  if (reserved_bits(bytes.data()) != 0) return fail(Errc::reserved_bits_set);
+  const FrameHeader header = load_frame_header(bytes.data());
   if (header.body_bytes > kFrameBodyBytesMax) return fail(Errc::frame_too_long);
   return header;
 }

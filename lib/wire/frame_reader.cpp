@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "spanwire/wire/endian.hpp"
+#include "lib/wire/frame_fields.hpp"
 
 namespace spanwire::wire {
 namespace {
@@ -47,11 +47,8 @@ bool FrameReader::next(InFrame& out) {
 }
 
 bool FrameReader::begin_frame(const std::byte* header) noexcept {
-  header_.body_bytes = load_big<std::uint32_t>(header);
-  header_.stream_id = load_big<std::uint32_t>(header + 4);
-  header_.type = std::to_integer<std::uint8_t>(header[8]);
-  header_.flags = std::to_integer<std::uint8_t>(header[9]);
-  if (load_big<std::uint16_t>(header + 10) != 0) {
+  header_ = load_frame_header(header);
+  if (reserved_bits(header) != 0) {
     error_ = Errc::reserved_bits_set;
   } else if (header_.body_bytes > body_bytes_max_) {
     error_ = Errc::frame_too_long;

@@ -1,5 +1,6 @@
 #include "spanwire/wire/multipart.hpp"
 
+#include "lib/wire/frame_fields.hpp"
 #include "spanwire/wire/bodies.hpp"
 #include "spanwire/wire/endian.hpp"
 #include "spanwire/wire/utf8.hpp"
@@ -54,8 +55,10 @@ void lay_out_parts(const OutFrame& frame, OutParts& out) noexcept {
 Result<InParts> decode_parts(std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
   if (parts.empty()) return fail(Errc::wrong_part_count);
   if (parts[0].size() > kFrameHeaderBytes) return fail(Errc::trailing_bytes);
+  if (parts[0].size() < kFrameHeaderBytes) return fail(Errc::truncated);
   InParts in;
-  SPANWIRE_TRY(in.header, decode_frame_header(parts[0]));
+  in.header = load_frame_header(parts[0].data());
+  if (reserved_bits(parts[0].data()) != 0) return fail(Errc::reserved_bits_set);
   if (in.header.body_bytes > body_bytes_max) return fail(Errc::frame_too_long);
   std::size_t body_bytes = 0;
   for (const Slice& part : parts.subspan(1)) body_bytes += part.size();

@@ -31,12 +31,11 @@ enum class FrameType : std::uint8_t {
 };
 
 // Flags; which type may carry which is in proto-spec/v2.md.
-inline constexpr std::uint8_t kFlagEnd = 0x01;  // request, data: the sender sends no more data
+// A request has end, stream or both.
+inline constexpr std::uint8_t kFlagEnd = 0x01;         // request, data: the sender's last on it
 inline constexpr std::uint8_t kFlagNotStarted = 0x02;  // reply: the handler never ran
-inline constexpr std::uint8_t kFlagOneWay =
-    0x04;  // request: no reply is wanted (none but a failure's)
-inline constexpr std::uint8_t kFlagPieces =
-    0x08;  // request, data, reply: the first of several pieces
+inline constexpr std::uint8_t kFlagOneWay = 0x04;      // request: not answered; end, not stream
+inline constexpr std::uint8_t kFlagPieces = 0x08;  // request, data, reply: first of several pieces
 inline constexpr std::uint8_t kFlagStream = 0x10;  // request: data may follow in either direction
 // request, data, reply: a later piece of a body whose first piece had kFlagPieces.  The frame's
 // body is nothing but the next bytes of the payload; no other flag is set.

@@ -15,6 +15,11 @@
 
 namespace spanwire::wire {
 
+// A message is in memory before it can be looked at, and a peer without hello knows no pieces: so a
+// whole request or reply may come as one frame.
+inline constexpr std::size_t kMultipartBodyBytesMax =
+    kPayloadBytesMax + kV1PathBytesMax + kHeaderBlockBytesMax + 64;
+
 // control, total, first, headers, payload.
 inline constexpr std::size_t kPartsMax = 5;
 
@@ -46,7 +51,7 @@ struct InParts {
 // reserved_bits_set, frame_too_long, length_mismatch (the control part's length against the parts).
 // Looks into none of the other parts but the total.
 Result<InParts> decode_parts(std::span<Slice> parts,
-                             std::size_t body_bytes_max = kFrameBodyBytesMax) noexcept;
+                             std::size_t body_bytes_max = kMultipartBodyBytesMax) noexcept;
 
 // A one-way message without a control part, as PUSH/PULL and PUB/SUB carry it.
 struct OneWayParts {
