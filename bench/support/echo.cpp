@@ -155,7 +155,7 @@ int echo_main(
   meter.server_ = server;
   meter.shared_ = shared;
   call(options, port, meter);
-  kill(server, SIGKILL);
+  kill(server, SIGTERM);
   waitpid(server, nullptr, 0);
 
   const double calls =
