@@ -148,8 +148,8 @@ struct InjectOptions {
 
 namespace detail {
 template <class Carrier>
-void inject_trace(const SpanContext& span, const ContextTexts& texts, Carrier& carrier,
-                  std::uint8_t flags_mask) {
+[[gnu::always_inline]] inline void inject_trace(const SpanContext& span, const ContextTexts& texts,
+                                                Carrier& carrier, std::uint8_t flags_mask) {
   if constexpr (requires { trace_in_place(carrier, texts); }) {
     if (char* const room = trace_in_place(carrier, texts)) {
       return write_traceparent(span, room, flags_mask);
@@ -175,7 +175,7 @@ void inject(const Context& context, Carrier& carrier, const InjectOptions& optio
     detail::inject_trace(context.span(), texts, carrier,
                          options.sampled_bit_only ? kFlagSampled : kFlagsKnown);
   }
-  if (texts.empty()) return;
+  if (context.block() == nullptr) return;
   if (options.baggage && !texts.baggage.empty()) {
     set_field(carrier, Field::baggage, texts.baggage, texts.baggage_needs_escape);
   }
