@@ -234,9 +234,12 @@ bool make_room(OpenRecord& record, std::size_t more) noexcept {
   Core& core = *record.core;
   const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
   if (used > most || more > most - used) return false;
-  const std::size_t capacity =
-      std::min(most, std::max(used + more, std::size_t{record.capacity} * 2));
+  std::size_t capacity = std::min(most, std::max(used + more, std::size_t{record.capacity} * 2));
   std::byte* block = core.take_block(capacity);
+  if (block == nullptr && capacity > used + more) {
+    capacity = used + more;
+    block = core.take_block(capacity);
+  }
   if (block == nullptr) return false;
   std::memcpy(block, record.items, used);
   if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
