@@ -1,5 +1,7 @@
 #include "lib/rpc/message_port.hpp"
 
+#include <algorithm>
+
 #include "lib/rpc/hop.hpp"
 
 namespace spanwire::rpc {
@@ -81,7 +83,7 @@ std::optional<Slice> MessagePort::try_read() {
   if (!port_loop_->runs_here() || in_.empty()) return std::nullopt;
   Slice message = std::move(in_.front());
   in_.pop_front();
-  consumed(message.size());
+  consumed(std::max<std::size_t>(1, message.size()));
   return message;
 }
 

@@ -109,8 +109,7 @@ Result<bool> Session::write(std::uint32_t id, Slice& data, bool end) {
   if (!stream->has(kStreaming)) return spanwire::fail(Errc::not_supported);
   if (stream->has(kLocalEnd | kReplied | kCancelled)) return spanwire::fail(Errc::stream_closed);
   if (data.size() > peer_.payload_bytes_max) return spanwire::fail(Errc::payload_too_long);
-  if (data.empty() && !end) return true;
-  if (!data.empty() && (!writable(*stream) || !has_waiting_room(data.size()))) {
+  if (!(data.empty() && end) && (!writable(*stream) || !has_waiting_room(data.size()))) {
     flow_of(*stream).wants_writable = true;
     return false;
   }

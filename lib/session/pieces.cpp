@@ -98,7 +98,8 @@ void Session::on_piece(wire::InFrame& frame) {
     return;
   }
   const bool is_data = header.type == static_cast<std::uint8_t>(FrameType::data);
-  if (is_data && !take_stream_credit(*stream->flow, header.body_bytes)) return;
+  if (is_data && !take_stream_credit(*stream->flow, static_cast<std::int64_t>(header.body_bytes)))
+    return;
   Assembly& assembly = stream->flow->assembly;
   if (assembly.type != header.type || frame.body.size() > assembly.missing()) {
     return fail(Errc::bad_piece);

@@ -43,9 +43,17 @@ std::size_t Session::charge_of(FrameType type, std::size_t bytes) const noexcept
   return type == FrameType::head || naive_ ? 0 : bytes;
 }
 
-Session::Pumped Session::check_credit(Stream& stream, FrameType type, std::size_t charge) {
+std::int64_t Session::stream_charge(std::uint8_t flags, std::size_t body_bytes) noexcept {
+  // An empty message is a message that its reader has to take: it is not free.
+  if (body_bytes == 0 && (flags & wire::kFlagEnd) == 0) return 1;
+  return static_cast<std::int64_t>(body_bytes);
+}
+
+Session::Pumped Session::check_credit(Stream& stream, const wire::OutFrame& frame, FrameType type,
+                                      std::size_t charge) {
   const auto needed = static_cast<std::int64_t>(charge);
-  if (type == FrameType::data && needed > flow_of(stream).send_credit) {
+  if (type == FrameType::data &&
+      stream_charge(frame.header.flags, charge) > flow_of(stream).send_credit) {
     return Pumped::no_stream_credit;
   }
   return needed > send_credit_ ? Pumped::no_connection_credit : Pumped::sent;
@@ -56,7 +64,7 @@ void Session::send_body(Stream& stream, wire::OutFrame& frame) {
   if (ring_ == nullptr && !stream.waits() && sink_.queued_bytes() <= link_queue_bytes_max_) {
     const std::size_t bytes = body_bytes(frame);
     const std::size_t charge = charge_of(type, bytes);
-    if (fits_one_frame(frame, bytes) && check_credit(stream, type, charge) == Pumped::sent) {
+    if (fits_one_frame(frame, bytes) && check_credit(stream, frame, type, charge) == Pumped::sent) {
       transmit(stream, frame, charge);
       return sent_whole(stream, type);
     }
@@ -68,8 +76,8 @@ void Session::send_body(Stream& stream, wire::OutFrame& frame) {
 void Session::transmit(Stream& stream, wire::OutFrame& frame, std::size_t charge) {
   const FrameType type = type_of(frame);
   send_credit_ -= static_cast<std::int64_t>(charge);
-  if (type == FrameType::data && charge != 0) {
-    stream.flow->send_credit -= static_cast<std::int64_t>(charge);
+  if (type == FrameType::data) {
+    stream.flow->send_credit -= stream_charge(frame.header.flags, charge);
   }
   if (type == FrameType::request && !stream.has(kBegun)) {
     stream.mark = sink_.bytes_taken();
@@ -150,7 +158,7 @@ Session::Pumped Session::send_next(Stream& stream) {
   const std::size_t fields = frame.first.size() + frame.headers.size();
   // Without its payload yet, to be able to stop here.
   const std::size_t charge = charge_of(out.type, body_bytes(frame) + chunk);
-  const Pumped pumped = check_credit(stream, out.type, charge);
+  const Pumped pumped = check_credit(stream, frame, out.type, charge);
   if (pumped != Pumped::sent) return pumped;
   frame.payload = out.payload.part(out.payload_sent, chunk);
   transmit(stream, frame, charge);

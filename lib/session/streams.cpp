@@ -176,7 +176,8 @@ void Session::on_data(const wire::FrameHeader& header, MessageParts& parts) {
   const bool unwanted = stream->has(kDeaf) || (client() && stream->has(kCancelled));
   if (stream->has(kRemoteEnd) && !unwanted) return fail(Errc::data_after_end);
   Flow& flow = flow_of(*stream);
-  if (!take_stream_credit(flow, header.body_bytes)) return;
+  const std::int64_t charge = stream_charge(header.flags, header.body_bytes);
+  if (!take_stream_credit(flow, charge)) return;
   if (unwanted) {
     ++counters_.late_frames;
     return;
@@ -192,8 +193,8 @@ void Session::on_data(const wire::FrameHeader& header, MessageParts& parts) {
   deliver_data(*stream, parts);
 }
 
-bool Session::take_stream_credit(Flow& flow, std::size_t body_bytes) {
-  flow.receive_credit -= static_cast<std::int64_t>(body_bytes);
+bool Session::take_stream_credit(Flow& flow, std::int64_t charge) {
+  flow.receive_credit -= charge;
   if (flow.receive_credit >= 0) return true;
   fail(Errc::credit_exceeded);
   return false;
@@ -201,8 +202,10 @@ bool Session::take_stream_credit(Flow& flow, std::size_t body_bytes) {
 
 void Session::deliver_data(Stream& stream, MessageParts& parts) {
   if (stream.user == nullptr || stream.has(kReplied)) return;
-  flow_of(stream).unread += parts.payload_bytes;
-  held_bytes_ += parts.payload_bytes;
+  const bool empty = parts.payload_bytes == 0 && !stream.has(kRemoteEnd);
+  const std::uint64_t bytes = empty ? 1 : parts.payload_bytes;
+  flow_of(stream).unread += bytes;
+  held_bytes_ += bytes;
   Body body = parts.take_body();
   events_.on_data(stream.user, body, stream.has(kRemoteEnd));
 }

@@ -17,6 +17,9 @@ TEST_F(RpcTest, AnswersWithPayloadAndHeaders) {
   EXPECT_EQ(reply->headers().get("X-Length"), "3");
 }
 
+constexpr std::size_t kSizes[] = {0,      1,      255,    4095,    4096,
+                                  65'535, 65'536, 65'537, 200'000, 3'000'000};
+
 TEST_F(RpcTest, CarriesEveryPayloadSize) {
   client();
   for (const std::size_t size :

@@ -70,7 +70,8 @@ class CollectingExporter final : public trace::Exporter {
                                                             : std::string(attribute.text());
     }
     for (const trace::EventView event : span.events()) copied.events.emplace_back(event.name());
-    for (const trace::LinkView link : span.links()) copied.links.push_back(link.context().span_id());
+    for (const trace::LinkView link : span.links())
+      copied.links.push_back(link.context().span_id());
     return copied;
   }
   std::shared_ptr<SpanStore> store_;

@@ -65,11 +65,13 @@ TEST_F(StreamTest, DeliversEveryMessageThenTheReply) {
   EXPECT_EQ(stream->reply().headers().get("x-count"), "1000");
 }
 
+constexpr std::size_t kSizes[] = {0, 1, 5000, 65'536, 300'000};
+
 TEST_F(StreamTest, SendsBothWays) {
   client();
   Result<Stream> stream = open("stream/echo", "");
   ASSERT_TRUE(stream);
-  for (const std::size_t size : {0, 1, 5000, 65'536, 300'000}) {
+  for (const std::size_t size : kSizes) {
     const std::string text(size, 'm');
     ASSERT_TRUE(stream->write_blocking(Slice::copy_of(text))) << size;
     const Result<std::optional<Slice>> message = stream->read_blocking();

@@ -121,7 +121,8 @@ class ClientChannel {
   // not_supported (v1 carries no streams).
   virtual Result<CallId> open(RequestOut& request, CallSink& sink) = 0;
   virtual Result<WriteResult> write(CallId id, Slice& data, bool end) = 0;
-  // The reader has consumed so many bytes of on_data: gives the peer credit for as many.
+  // The reader has consumed so many bytes of on_data (1 for an empty message): gives the peer
+  // credit for as many.
   virtual void grant(CallId id, std::size_t bytes) = 0;
   // Gives the call up.  Its sink hears no more in either case and may go; the channel itself waits
   // for the peer's end of the stream.  True: nothing had been sent.  False: the peer is told.

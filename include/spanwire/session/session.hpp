@@ -235,7 +235,7 @@ class Session final : private wire::PiecePlacer {
   void deliver_reply(Stream& stream, std::uint8_t flags, MessageParts& parts);
   void on_head(const wire::FrameHeader& header, ByteView headers);
   void on_data(const wire::FrameHeader& header, MessageParts& parts);
-  bool take_stream_credit(Flow& flow, std::size_t body_bytes);
+  bool take_stream_credit(Flow& flow, std::int64_t charge);
   void deliver_data(Stream& stream, MessageParts& parts);
   void on_cancel(const wire::FrameHeader& header, ByteView body);
   void give_up_receiving(Stream& stream, Errc cause);
@@ -262,7 +262,9 @@ class Session final : private wire::PiecePlacer {
   std::size_t frame_bytes_max(wire::FrameType type) const noexcept;
   bool fits_one_frame(const wire::OutFrame& frame, std::size_t bytes) const noexcept;
   std::size_t charge_of(wire::FrameType type, std::size_t bytes) const noexcept;
-  Pumped check_credit(Stream& stream, wire::FrameType type, std::size_t charge);
+  static std::int64_t stream_charge(std::uint8_t flags, std::size_t body_bytes) noexcept;
+  Pumped check_credit(Stream& stream, const wire::OutFrame& frame, wire::FrameType type,
+                      std::size_t charge);
   void send_body(Stream& stream, wire::OutFrame& frame);
   void transmit(Stream& stream, wire::OutFrame& frame, std::size_t charge);
   void enqueue(Stream& stream, wire::OutFrame& frame);
