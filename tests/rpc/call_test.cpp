@@ -22,8 +22,7 @@ constexpr std::size_t kSizes[] = {0,      1,      255,    4095,    4096,
 
 TEST_F(RpcTest, CarriesEveryPayloadSize) {
   client();
-  for (const std::size_t size :
-       {0, 1, 255, 4095, 4096, 65'535, 65'536, 65'537, 200'000, 3'000'000}) {
+  for (const std::size_t size : kSizes) {
     const std::string payload(size, static_cast<char>('a' + size % 26));
     const Result<Reply> reply = call("test/echo", payload);
     ASSERT_TRUE(reply) << size << ": " << reply.error().message();
