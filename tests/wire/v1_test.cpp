@@ -116,6 +116,7 @@ TEST(RequestDecoder, ReadsWhatWasCaptured) {
     EXPECT_EQ(run.requests[0].path, vector["path"].get<std::string>());
     EXPECT_EQ(run.requests[0].payload.size(), vector["payload_bytes"].get<std::size_t>());
     expect_headers(vector, run.requests[0].headers);
+    if (!vector.contains("reply_hex")) continue;
     AckDecoder replies;
     const std::string reply = unhex(vector["reply_hex"].get<std::string>());
     replies.feed(bytes_of(reply));
