@@ -2,8 +2,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "spanwire/base/result.hpp"
 
 namespace spanwire::tools {
 
@@ -15,8 +20,28 @@ inline constexpr int kExitUsage = 2;   // the command line is wrong
 // Each adds its subcommand; when that is chosen, it runs while the line is parsed and leaves its
 // exit code in `exit_code`.
 void add_view(CLI::App& app, int& exit_code);
+void add_call(CLI::App& app, int& exit_code);
+void add_echo(CLI::App& app, int& exit_code);
+void add_load(CLI::App& app, int& exit_code);
 
 // "spanwire: TEXT" on standard error.
 void complain(std::string_view text);
+// To standard output, as it is.
+void print(std::string_view text);
+
+// "250ms", "2s", "1.5s", "1m", "100us"; a number alone is seconds.  invalid_argument for anything
+// else, for zero and for more than a day.
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
+// "256", "64k", "1M": bytes, k = 1,024.  invalid_argument for anything else.
+Result<std::size_t> parse_bytes(std::string_view text);
+// The whole file; "-" is standard input.  file_open_failed, file_read_failed.
+Result<std::string> read_whole_file(const std::string& path);
+
+// CLI11 checks for the above.
+CLI::Validator duration_check();
+CLI::Validator bytes_check();
+
+// Writes out what was traced, and says so if some of it could not be.
+void finish_tracing();
 
 }  // namespace spanwire::tools

@@ -31,8 +31,6 @@ struct ViewOptions {
   bool all = false;
 };
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
 inspect::TextOptions terminal_options(const ViewOptions& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   winsize size{};

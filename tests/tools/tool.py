@@ -1,0 +1,65 @@
+"""Runs the spanwire command for the tests beside this file."""
+
+import os
+import signal
+import subprocess
+import sys
+
+TOOL = os.environ.get("SPANWIRE_TOOL") or sys.exit("SPANWIRE_TOOL is not set")
+GUARD_S = 60
+
+
+def clean_environment(**extra):
+    """The caller's environment without what changes the command's behaviour."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("OTEL_", "SPANWIRE_")) and name not in ("NO_COLOR", "COLUMNS")
+    }
+    kept.update(LC_ALL="C.UTF-8", OTEL_LOG_LEVEL="error")
+    kept.update(extra)
+    return kept
+
+
+def run(*arguments, input=b"", **extra):
+    """The finished process, its output as bytes."""
+    return subprocess.run(
+        [TOOL, *arguments],
+        input=input,
+        capture_output=True,
+        timeout=GUARD_S,
+        env=clean_environment(**extra),
+        check=False,
+    )
+
+
+class EchoServer:
+    """`spanwire echo` on free ports, from `with` to its end; addresses as it printed them."""
+
+    def __init__(self, *arguments, **extra):
+        self.process = subprocess.Popen(
+            [TOOL, "echo", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(**extra),
+        )
+        self.addresses = []
+        for _ in [a for a in arguments if "://" in a]:
+            line = self.process.stdout.readline().decode()
+            assert line.startswith("listening on "), line
+            self.addresses.append(line.removeprefix("listening on ").strip())
+
+    def stop(self):
+        """Its exit code after SIGTERM."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=GUARD_S)
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()

@@ -1,0 +1,109 @@
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "spanwire/trace/provider.hpp"
+#include "tools/command.hpp"
+
+namespace spanwire::tools {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept {
+    if (file != stdin) std::fclose(file);
+  }
+};
+
+// The number in front, and what follows it.
+bool split_number(std::string_view text, double& number, std::string_view& unit) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || !std::isfinite(number) || number < 0) return false;
+  unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+}  // namespace
+
+void complain(std::string_view text) {
+  const std::string line = "spanwire: " + std::string(text) + '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
+  double number = 0;
+  std::string_view unit;
+  double scale = 0;
+  if (split_number(text, number, unit)) {
+    if (unit.empty() || unit == "s") scale = 1e9;
+    if (unit == "ms") scale = 1e6;
+    if (unit == "us") scale = 1e3;
+    if (unit == "m") scale = 60e9;
+  }
+  const double nanoseconds = number * scale;
+  if (nanoseconds < 1 || nanoseconds > 86'400e9) {
+    return fail(Errc::invalid_argument, "not a duration: '" + std::string(text) + "'");
+  }
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(nanoseconds));
+}
+
+Result<std::size_t> parse_bytes(std::string_view text) {
+  double number = 0;
+  std::string_view unit;
+  double scale = 0;
+  if (split_number(text, number, unit)) {
+    if (unit.empty()) scale = 1;
+    if (unit == "k" || unit == "K") scale = 1'024;
+    if (unit == "m" || unit == "M") scale = 1'048'576;
+  }
+  if (scale == 0 || number * scale > 4e9) {
+    return fail(Errc::invalid_argument, "not a number of bytes: '" + std::string(text) + "'");
+  }
+  return static_cast<std::size_t>(number * scale);
+}
+
+Result<std::string> read_whole_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file(path == "-" ? stdin
+                                                               : std::fopen(path.c_str(), "re"));
+  if (!file) return fail(Errc::file_open_failed, path + ": " + std::strerror(errno));
+  std::string content;
+  std::vector<char> block(std::size_t{1} << 16);
+  for (std::size_t got = 0; (got = std::fread(block.data(), 1, block.size(), file.get())) != 0;) {
+    content.append(block.data(), got);
+  }
+  if (std::ferror(file.get()) != 0) {
+    return fail(Errc::file_read_failed, path + ": " + std::strerror(errno));
+  }
+  return content;
+}
+
+CLI::Validator duration_check() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const auto parsed = parse_duration(text);
+        return parsed ? std::string() : std::string(parsed.error().detail());
+      },
+      "", "duration");
+}
+
+CLI::Validator bytes_check() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const auto parsed = parse_bytes(text);
+        return parsed ? std::string() : std::string(parsed.error().detail());
+      },
+      "", "bytes");
+}
+
+void finish_tracing() {
+  trace::Provider* provider = trace::provider();
+  if (provider == nullptr) return;
+  const trace::FlushReport report = provider->shutdown(std::chrono::seconds(5));
+  if (!report.complete()) complain(report.to_string());
+}
+
+}  // namespace spanwire::tools
