@@ -31,7 +31,7 @@ struct Loop::Impl::RunOutsideJobs {
   allocator_type get_allocator() const noexcept { return allocator_type(impl->outside_memory); }
 
   void operator()() const {
-    Loop* loop = impl->loop;
+    Loop* loop = impl->owner;
     if (loop == nullptr) return;
     const Step step(*loop);
     ++loop->stats_.wakes;
@@ -48,7 +48,7 @@ struct Loop::Impl::RunInsideJobs {
   allocator_type get_allocator() const noexcept { return allocator_type(impl->inside_memory); }
 
   void operator()() const {
-    Loop* loop = impl->loop;
+    Loop* loop = impl->owner;
     if (loop == nullptr) return;
     const Step step(*loop);
     // What these jobs post runs in a later step: nothing can keep the loop from its sockets.
@@ -66,7 +66,7 @@ struct Loop::Impl::TimerFired {
   allocator_type get_allocator() const noexcept { return allocator_type(impl->timer_memory); }
 
   void operator()(const std::error_code& error) const {
-    Loop* loop = impl->loop;
+    Loop* loop = impl->owner;
     if (loop == nullptr || error) return;
     loop->timer_at_ = MonotonicTime::max();
     const Step step(*loop);
@@ -87,7 +87,7 @@ Loop::Loop(asio::io_context& adopted, const Clock& clock)
       coarse_clock_(&clock == &Clock::system()) {}
 
 Loop::~Loop() {
-  impl_->loop = nullptr;
+  impl_->owner = nullptr;
   impl_->timer.reset();
   // Operations in our own context keep the Impl that holds the context: let go of them first.
   impl_->own.reset();

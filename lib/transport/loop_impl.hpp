@@ -21,11 +21,11 @@ using LoopTimer =
 // Shared by the loop and the operations that a context still holds: those outlive the loop when the
 // context was adopted.
 struct Loop::Impl {
-  explicit Impl(Loop& owner)
-      : loop(&owner), own(std::in_place, ASIO_CONCURRENCY_HINT_UNSAFE_IO), context(*own) {
+  explicit Impl(Loop& loop)
+      : owner(&loop), own(std::in_place, ASIO_CONCURRENCY_HINT_UNSAFE_IO), context(*own) {
     timer.emplace(context);
   }
-  Impl(Loop& owner, asio::io_context& adopted) : loop(&owner), context(adopted) {
+  Impl(Loop& loop, asio::io_context& adopted) : owner(&loop), context(adopted) {
     timer.emplace(context);
   }
 
@@ -33,7 +33,7 @@ struct Loop::Impl {
   struct RunInsideJobs;
   struct TimerFired;
 
-  Loop* loop;
+  Loop* owner;
   HandlerMemory outside_memory;
   HandlerMemory inside_memory;
   HandlerMemory timer_memory;

@@ -1,9 +1,13 @@
 #include "lib/transport/turn_output.hpp"
 
+#include "spanwire/base/assert.hpp"
+
 namespace spanwire::transport {
 
 void TurnOutput::list(Executor& executor, OutputItem& item) noexcept {
   if (item.listed_) return;
+  // Outside of a turn nothing would ever write it.
+  SPANWIRE_ASSERT(executor.runs_here());
   item.listed_ = true;
   item.next_ = nullptr;
   item.previous_ = last_;

@@ -23,11 +23,11 @@
 #endif
 #endif
 
+#ifndef SPANWIRE_TEST_SANITIZED
 namespace {
 std::atomic<std::uint64_t> allocations{0};
 }  // namespace
 
-#ifndef SPANWIRE_TEST_SANITIZED
 void* operator new(std::size_t bytes) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
