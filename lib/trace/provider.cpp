@@ -102,6 +102,19 @@ void register_handlers() {
   static_cast<void>(registered);
 }
 
+// False if there is an active provider already.  Nothing is logged under the lock: a fork takes it
+// together with the log's.
+bool activate(Control& all, ProviderOptions options) {
+  const std::scoped_lock lock(all.mutex);
+  if (active_core.load(std::memory_order_acquire) != nullptr) return false;
+  options.resource = Resource::of_process().merge(options.resource);
+  auto* core = new Core(std::move(options));
+  all.all.push_back(core);
+  all.latest.store(core, std::memory_order_release);
+  active_core.store(core, std::memory_order_release);
+  return true;
+}
+
 }  // namespace
 
 Core* latest_core() noexcept { return control().latest.load(std::memory_order_acquire); }
@@ -114,16 +127,8 @@ using detail::Core;
 Provider& init(ProviderOptions options) {
   detail::register_handlers();
   Control& all = detail::control();
-  const std::scoped_lock lock(all.mutex);
-  if (detail::active_core.load(std::memory_order_acquire) != nullptr) {
-    log_warn("tracing is already active; the second init() changes nothing");
-    return all.provider;
-  }
-  options.resource = Resource::of_process().merge(options.resource);
-  auto* core = new Core(std::move(options));
-  all.all.push_back(core);
-  all.latest.store(core, std::memory_order_release);
-  detail::active_core.store(core, std::memory_order_release);
+  if (detail::activate(all, std::move(options))) return all.provider;
+  log_warn("tracing is already active; the second init() changes nothing");
   return all.provider;
 }
 
