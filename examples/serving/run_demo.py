@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""Runs the demo: a frontend, a prefill and two decode workers as processes of their own; asks them over HTTP
+and streams the answers; then shows one request's spans, over all processes, as a tree and as a page.
+"""
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = "spanwire-ngram"
+START_MAX = 120  # seconds until a process must be ready; a guard, not a wait
+STOP_MAX = 20
+QUESTIONS = ["What happens to a trace that cannot be exported?",
+             "And what does a handler do with its context?",
+             "How does a server refuse a call?"]
+BACKGROUND = 6  # requests beside the last question, so that the engines have something to batch
+
+EXAMPLES = """\
+examples:
+  run_demo.py                       in the build folder of scripts/demo
+  run_demo.py --build build/dev     in another one
+  run_demo.py --aggregated          one worker does prefill and decode
+  run_demo.py --serve               stays up until Ctrl-C
+  run_demo.py --corpus book.txt --step-ms 30
+"""
+
+
+class Failed(Exception):
+    """Ends the demo with a message."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C, or a request to end."""
+
+
+class Style:
+    """Colours, where somebody sees them."""
+
+    def __init__(self, stream):
+        self.on = stream.isatty() and "NO_COLOR" not in os.environ
+
+    def __call__(self, code, text):
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+
+
+style = Style(sys.stdout)
+BOLD, DIM, CYAN, GREEN = "1", "2", "36", "32"
+
+
+def say(text="", end="\n"):
+    print(text, end=end, flush=True)
+
+
+class Processes:
+    """All that was started, and nothing else, ends when this does."""
+
+    def __init__(self, folder, build):
+        self.folder = folder
+        self.build = build
+        self.running = {}  # name -> Popen
+        self.dead = None  # the name of one that ended by itself
+        self.stopping = False
+
+    def start(self, name, program, *arguments):
+        """Starts a process; returns a function that waits until it is ready and gives its address."""
+        environment = dict(os.environ, SPANWIRE_TRACES_FILE=str(self.folder / "traces-%p.jsonl"))
+        environment.pop("OTEL_SERVICE_NAME", None)
+        with open(self.folder / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(
+                [str(self.build / "bin" / program), *arguments], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=log, env=environment,
+                # Ctrl-C is for this script alone: it ends the others in order.
+                start_new_session=True)
+        self.running[name] = process
+        threading.Thread(target=self.watch, args=(name, process), daemon=True).start()
+        return lambda: self.address(name, process)
+
+    def watch(self, name, process):
+        process.wait()
+        if not self.stopping and self.dead is None:
+            self.dead = name
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def address(self, name, process):
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            ready = selector.select(START_MAX)
+        line = process.stdout.readline().decode() if ready else ""
+        if not line.startswith("ready "):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)  # it has closed its output: it is about to say how it ended
+            raise Failed(self.obituary(name))
+        return line.split()[1]
+
+    def obituary(self, name):
+        code = self.running[name].poll()
+        log = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
+        how = "is not ready" if code is None else f"ended with {code}"
+        return "\n  ".join([f"{name} {how}; its last words:", *(log[-5:] or ["none"])])
+
+    def stop(self):
+        """The frontend first: it cancels what is under way.  The traces are complete afterwards."""
+        self.stopping = True
+        for group in (["frontend"], [name for name in self.running if name != "frontend"]):
+            processes = [self.running[name] for name in group if name in self.running]
+            for process in processes:
+                if process.poll() is None:
+                    process.terminate()
+            for process in processes:
+                try:
+                    process.wait(STOP_MAX)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                process.stdout.close()
+
+
+def start_all(processes, options):
+    """Starts everything; returns the frontend's address and the names of the others."""
+    common = ["--corpus", options.corpus]
+    front = common + ["--port", str(options.port)]
+    engine = common + [f"--{name.replace('_', '-')}={getattr(options, name)}"
+                       for name in ("step_ms", "prefill_us_per_token", "blocks")]
+    if options.aggregated:
+        ready = [processes.start("worker", "serving_worker", "--role=both", *engine)]
+        workers = [address() for address in ready]
+        frontend = processes.start("frontend", "serving_frontend", *front, "--decode", workers[0])
+        return frontend(), ["worker"]
+    prefill = processes.start("prefill", "serving_worker", "--role=prefill", *engine)
+    decode = [processes.start(f"decode-{n}", "serving_worker", "--role=decode", *engine) for n in (1, 2)]
+    prefill, decode = prefill(), [address() for address in decode]
+    frontend = processes.start("frontend", "serving_frontend", *front, "--prefill", prefill,
+                               "--decode", ",".join(decode))
+    return frontend(), ["prefill", "decode-1", "decode-2"]
+
+
+def ask(address, messages, tokens, on_text=lambda text: None):
+    """One streamed chat completion; returns (answer, usage, trace id, seconds to the first token)."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=START_MAX)
+    begin = time.monotonic()
+    body = {"model": MODEL, "messages": messages, "max_tokens": tokens, "stream": True, "seed": 4,
+            "stream_options": {"include_usage": True}}
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        if response.status != 200:
+            raise Failed(f"HTTP {response.status}: {response.read().decode(errors='replace')}")
+        trace = response.headers["traceresponse"].split("-")[1]
+        answer, usage, first = "", {}, None
+        for line in response:
+            if not line.startswith(b"data: {"):
+                continue
+            event = json.loads(line[len(b"data: "):])
+            if "error" in event:
+                raise Failed(event["error"]["message"])
+            usage = event.get("usage") or usage
+            for choice in event["choices"]:
+                text = choice["delta"].get("content") or ""
+                if text:
+                    first = first or time.monotonic() - begin
+                    answer += text
+                    on_text(text)
+    return answer, usage, trace, first or 0.0
+
+
+class Wrapped:
+    """Prints text as it comes, broken between words."""
+
+    def __init__(self, indent):
+        self.indent = indent
+        self.width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+        self.column = indent
+
+    def __call__(self, text):
+        if self.column > self.indent and text.startswith(" ") and self.column + len(text) > self.width:
+            say("\n" + " " * self.indent, end="")
+            self.column, text = self.indent, text.lstrip()
+        say(text, end="")
+        self.column += len(text)
+
+
+def converse(address, question, before=(), tokens=48):
+    """Asks and shows it; returns the conversation so far and the trace id."""
+    messages = [*before, {"role": "user", "content": question}]
+    say(f"{style(CYAN, 'you')}  {question}")
+    say(f"{style(GREEN, 'llm')}  ", end="")
+    answer, usage, trace, first = ask(address, messages, tokens, Wrapped(5))
+    cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+    say("\n" + style(DIM, f"     {usage.get('completion_tokens', 0)} tokens, the first after {first * 1000:.0f} ms; "
+                          f"prompt of {usage.get('prompt_tokens', 0)}, {cached} known") + "\n")
+    return [*messages, {"role": "assistant", "content": answer}], trace
+
+
+def ask_aside(address, question):
+    """Nobody looks at the answer; one that fails is the shown one's to report."""
+    with contextlib.suppress(Failed, OSError, http.client.HTTPException):
+        ask(address, [{"role": "user", "content": question}], 40)
+
+
+def questions(address):
+    """A question, one that follows it up, and one among others; returns the last one's trace id."""
+    conversation, _ = converse(address, QUESTIONS[0])
+    converse(address, QUESTIONS[1], conversation)
+    others = [threading.Thread(target=ask_aside, daemon=True, args=(address, f"{n}. {QUESTIONS[n % 3]}"))
+              for n in range(BACKGROUND)]
+    for other in others:
+        other.start()
+    _, trace = converse(address, QUESTIONS[2], tokens=40)
+    for other in others:
+        other.join()
+    return trace
+
+
+def serve(address):
+    """Stays up until interrupted; returns the trace id of one request."""
+    _, trace = converse(address, QUESTIONS[0])
+    body = json.dumps({"model": MODEL, "stream": True, "messages": [{"role": "user", "content": QUESTIONS[2]}]})
+    say(style(BOLD, "Try it (Ctrl-C ends it):"))
+    say(f"  curl -N {address}/v1/chat/completions -d '{body}'")
+    say(f"  curl {address}/health\n")
+    with contextlib.suppress(Interrupted):
+        while True:
+            signal.pause()
+    return trace
+
+
+def show(processes, trace):
+    """The tree in the terminal, and a page."""
+    tool = str(processes.build / "bin" / "spanwire")
+    files = [str(path) for path in sorted(processes.folder.glob("traces-*.jsonl"))]
+    page = processes.folder / "trace.html"
+    if not files:
+        raise Failed("no traces were written")
+    sys.stdout.flush()
+    subprocess.run([tool, "view", "--trace", trace, *files], check=True)
+    subprocess.run([tool, "view", "--trace", trace, "--html", str(page), *files], check=True,
+                   stdout=subprocess.DEVNULL)
+    say(f"\n{style(BOLD, 'The same as a page:')} {page}")
+
+
+def on_signal(_number, _frame):
+    raise Interrupted
+
+
+def run(processes, options):
+    began = time.monotonic()
+    address, workers = start_all(processes, options)
+    took = time.monotonic() - began
+    say(f"{style(BOLD, 'frontend')} {address}, in front of {', '.join(workers)}; up in {took:.1f} s\n")
+    trace = serve(address) if options.serve else questions(address)
+    processes.stop()
+    say(style(BOLD, "One request, over all processes"))
+    show(processes, trace)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=textwrap.fill(" ".join(__doc__.split())), epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "demo", metavar="DIR",
+                        help="where it was built (default: build/demo)")
+    parser.add_argument("--aggregated", action="store_true", help="one worker does prefill and decode")
+    parser.add_argument("--serve", action="store_true", help="stay up until interrupted")
+    parser.add_argument("--port", type=int, default=0, help="of the frontend (default: a free one)")
+    parser.add_argument("--corpus", default=str(ROOT), metavar="FILE",
+                        help="what the model learns (default: this project's prose)")
+    parser.add_argument("--step-ms", type=float, default=15, help="time of a decode step (default: %(default)s)")
+    parser.add_argument("--prefill-us-per-token", type=float, default=400, help="(default: %(default)s)")
+    parser.add_argument("--blocks", type=int, default=256,
+                        help="memory of a worker, in blocks of 16 tokens (default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, metavar="DIR",
+                        help="for traces, page and logs (default: a new folder for temporary files)")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    missing = [name for name in ("serving_frontend", "serving_worker", "spanwire")
+               if not (options.build / "bin" / name).exists()]
+    if missing:
+        sys.exit(f"error: no {', '.join(missing)} in {options.build}/bin: run scripts/demo, which builds them")
+    folder = options.output or pathlib.Path(tempfile.mkdtemp(prefix="spanwire-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    processes = Processes(folder.resolve(), options.build.resolve())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    status = 0
+    try:
+        run(processes, options)
+    except Interrupted:
+        status = 130
+        if processes.dead:
+            status = f"error: {processes.obituary(processes.dead)}"
+    except (Failed, OSError, http.client.HTTPException, subprocess.CalledProcessError) as problem:
+        status = f"error: {processes.obituary(processes.dead) if processes.dead else problem}"
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        processes.stop()
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

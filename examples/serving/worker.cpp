@@ -1,0 +1,127 @@
+#include "examples/serving/worker.hpp"
+
+#include <utility>
+
+#include "examples/serving/jobs.hpp"
+#include "examples/serving/process.hpp"
+
+namespace serving {
+
+namespace rpc = spanwire::rpc;
+using spanwire::Errc;
+using spanwire::Result;
+using spanwire::Slice;
+using spanwire::Task;
+
+namespace {
+
+constexpr std::chrono::minutes kTransferMax{2};
+
+rpc::Status status_of(const spanwire::Error& error) {
+  return {rpc::status_of(error), std::string(error.detail())};
+}
+
+}  // namespace
+
+Worker::Worker(rpc::Runtime& runtime, std::shared_ptr<const LanguageModel> model,
+               WorkerOptions options)
+    : runtime_(runtime), options_(std::move(options)), engine_(std::move(model), options_.engine) {}
+
+void Worker::serve_on(rpc::Server& server) {
+  server.handle_typed<Slice, WorkerInfo>(kInfoPath,
+                                         [this](Call& /*call*/, Slice /*none*/) { return info(); });
+  if (options_.role != "decode") {
+    server.handle_typed<GenerateRequest, PrefillAnswer>(
+        kPrefillPath,
+        [this](Call& call, GenerateRequest request) { return prefill(call, std::move(request)); });
+  }
+  if (options_.role != "prefill") {
+    server.handle(kGeneratePath, [this](Call& call) { return generate(call); });
+    server.handle(kReceiveStatePath, [this](Call& call) { return receive_state(call); });
+  }
+}
+
+spanwire::Error Worker::check(const GenerateRequest& request) const {
+  if (request.model != engine_.model().fingerprint())
+    return {Errc::invalid_argument, "the frontend has another model: start both on one corpus"};
+  if (request.tokens.empty()) return {Errc::invalid_argument, "a prompt without tokens"};
+  if (!engine_.fits(request.tokens.size() + 1)) {
+    return {Errc::invalid_argument,
+            "a prompt of " + std::to_string(request.tokens.size()) + " tokens, more than the " +
+                std::to_string(options_.engine.scheduler.blocks * kBlockTokens) +
+                " that this worker has memory for"};
+  }
+  return {};
+}
+
+// The engine's thread writes the tokens and ends the call.
+Task<rpc::Status> Worker::generate(Call& call) {
+  Result<GenerateRequest> request = rpc::Codec<GenerateRequest>::decode(call.payload());
+  if (!request) co_return status_of(request.error());
+  if (const spanwire::Error wrong = check(*request); wrong.code() != Errc::ok)
+    co_return status_of(wrong);
+  if (request->tokens_max == 0)
+    co_return rpc::Status(rpc::StatusCode::invalid_argument, "0 tokens");
+  engine_.submit(std::make_unique<GenerateJob>(*request, std::move(call)));
+  co_return rpc::Status::ok();
+}
+
+Task<rpc::Status> Worker::receive_state(Call& call) {
+  Result<PromptState> state = rpc::Codec<PromptState>::decode(call.payload());
+  if (!state) co_return status_of(state.error());
+  call.span().set("kv.bytes", state->bytes);
+  engine_.deliver(std::move(state->id), std::move(state->opening));
+  co_return rpc::Status::ok();
+}
+
+Task<Result<PrefillAnswer>> Worker::prefill(Call& call, GenerateRequest request) {
+  if (spanwire::Error wrong = check(request); wrong.code() != Errc::ok)
+    co_return spanwire::fail(std::move(wrong));
+  const auto done = std::make_shared<PrefillOutcomes>(1);
+  engine_.submit(std::make_unique<PrefillJob>(request, call.context(), done));
+  SPANWIRE_CO_TRY(PrefillOutcome outcome, co_await done->pop());
+  if (outcome.how != Finish::prefilled) co_return spanwire::fail(Errc::cancelled);
+
+  PromptState state;
+  state.id = request.id;
+  state.opening = std::move(outcome.opening);
+  state.bytes = request.tokens.size() * kStateBytesPerToken;
+  PrefillAnswer answer;
+  answer.cached_tokens = outcome.cached;
+  answer.state_bytes = state.bytes;
+  SPANWIRE_CO_TRY(Slice payload, rpc::Codec<PromptState>::encode(state));
+  rpc::CallOptions options;
+  options.timeout = kTransferMax;
+  SPANWIRE_CO_TRY(const rpc::Reply reply,
+                  co_await decode_worker(request.send_state_to)
+                      .call(call.context(), kReceiveStatePath, std::move(payload), options));
+  static_cast<void>(reply);
+  call.span().set({{"kv.bytes", answer.state_bytes}, {"kv.cached_tokens", answer.cached_tokens}});
+  co_return answer;
+}
+
+Task<Result<WorkerInfo>> Worker::info() const {
+  const EngineStats& stats = engine_.stats();
+  WorkerInfo info;
+  info.role = options_.role;
+  info.instance = options_.instance;
+  info.model = engine_.model().fingerprint();
+  info.blocks = options_.engine.scheduler.blocks;
+  info.blocks_in_use = stats.blocks_in_use.load();
+  info.waiting = stats.waiting.load();
+  info.running = stats.running.load();
+  info.steps = stats.steps.load();
+  info.finished = stats.finished.load();
+  info.cancelled = stats.cancelled.load();
+  info.preempted = stats.preempted.load();
+  co_return info;
+}
+
+rpc::Client& Worker::decode_worker(const std::string& address) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<rpc::Client>& client = decode_workers_[address];
+  if (client == nullptr) client = std::make_unique<rpc::Client>(runtime_, address);
+  return *client;
+}
+
+}  // namespace serving
