@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "spanwire/otlp/environment.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/trace/carrier.hpp"
 #include "tools/command.hpp"
@@ -105,7 +104,7 @@ int call(const CallArguments& arguments) {
     complain(prepared.error().detail());
     return prepared.error().code() == Errc::invalid_argument ? kExitUsage : kExitFailed;
   }
-  otlp::init_from_env();
+  start_tracing();
   Result<void> done;
   {
     rpc::Runtime runtime;

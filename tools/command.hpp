@@ -41,6 +41,9 @@ Result<std::string> read_whole_file(const std::string& path);
 CLI::Validator duration_check();
 CLI::Validator bytes_check();
 
+// For commands that run once: traces as the environment says, and logs warnings only unless
+// OTEL_LOG_LEVEL asks for more.
+void start_tracing();
 // Writes out what was traced, and says so if some of it could not be.
 void finish_tracing();
 

@@ -2,9 +2,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
+#include "spanwire/base/log.hpp"
+#include "spanwire/otlp/environment.hpp"
 #include "spanwire/trace/provider.hpp"
 #include "tools/command.hpp"
 
@@ -97,6 +100,12 @@ CLI::Validator bytes_check() {
         return parsed ? std::string() : std::string(parsed.error().detail());
       },
       "", "bytes");
+}
+
+void start_tracing() {
+  const char* level = std::getenv("OTEL_LOG_LEVEL");
+  if (level == nullptr || *level == '\0') set_log_level(LogLevel::warn);
+  otlp::init_from_env();
 }
 
 void finish_tracing() {
