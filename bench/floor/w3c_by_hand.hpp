@@ -3,6 +3,8 @@
 // no options, no counters.
 #pragma once
 
+#include <emmintrin.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -25,41 +27,37 @@ struct W3cContext {
   std::string_view request_id;
 };
 
-inline std::uint64_t load8(const void* from) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, from, 8);
-  return word;
-}
-inline void store8(void* to, std::uint64_t word) noexcept { std::memcpy(to, &word, 8); }
+#if !defined(__SSE2__)
+#error "the floor is written for x86-64: elsewhere the ratio would compare instruction sets"
+#endif
 
-// 8 hex digits to 4 bytes; `bad` collects the high bits of what is no lower-case digit.
-inline std::uint64_t unhex8(std::uint64_t text, std::uint64_t& bad) noexcept {
-  constexpr std::uint64_t k = 0x0101010101010101ull;
-  const std::uint64_t low = text & 0x7F * k;
-  const std::uint64_t digit = (low + 0x50 * k) & ~(low + 0x46 * k);
-  const std::uint64_t letter = (low + 0x1F * k) & ~(low + 0x19 * k);
-  bad |= (~(digit | letter) | text) & 0x80 * k;
-  const std::uint64_t nibbles = (text & 0x0F * k) + (text >> 6 & k) * 9;
-  std::uint64_t bytes = (nibbles << 4 | nibbles >> 8) & 0x00FF00FF00FF00FFull;
-  bytes = (bytes | bytes >> 8) & 0x0000FFFF0000FFFFull;
-  return (bytes | bytes >> 16) & 0xFFFFFFFFull;
-}
-inline std::uint64_t unhex16(const char* text, std::uint64_t& bad) noexcept {
-  return unhex8(load8(text), bad) | unhex8(load8(text + 8), bad) << 32;
+// 16 digits to 8 numbers of 16 bits; `good` loses the lanes of what is no lower-case digit.
+inline __m128i unhex16(const char* text, __m128i& good) noexcept {
+  const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text));
+  const __m128i digit = _mm_and_si128(_mm_cmpgt_epi8(all, _mm_set1_epi8('0' - 1)),
+                                      _mm_cmplt_epi8(all, _mm_set1_epi8('9' + 1)));
+  const __m128i letter = _mm_and_si128(_mm_cmpgt_epi8(all, _mm_set1_epi8('a' - 1)),
+                                       _mm_cmplt_epi8(all, _mm_set1_epi8('f' + 1)));
+  good = _mm_and_si128(good, _mm_or_si128(digit, letter));
+  const __m128i nibbles =
+      _mm_add_epi8(_mm_and_si128(all, _mm_set1_epi8(15)), _mm_and_si128(letter, _mm_set1_epi8(9)));
+  return _mm_and_si128(_mm_or_si128(_mm_slli_epi16(nibbles, 4), _mm_srli_epi16(nibbles, 8)),
+                       _mm_set1_epi16(255));
 }
 
-inline void hex4(std::uint64_t bytes, char* out) noexcept {
-  constexpr std::uint64_t k = 0x0101010101010101ull;
-  bytes = (bytes | bytes << 16) & 0x0000FFFF0000FFFFull;
-  bytes = (bytes | bytes << 8) & 0x00FF00FF00FF00FFull;
-  const std::uint64_t digits =
-      (bytes >> 4 & 0x000F000F000F000Full) | (bytes & 0x000F000F000F000Full) << 8;
-  store8(out, digits + '0' * k + ((digits + 6 * k) >> 4 & k) * 39);
+inline __m128i text_of(__m128i nibbles) noexcept {
+  const __m128i letters = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+  return _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')),
+                      _mm_and_si128(letters, _mm_set1_epi8(39)));
 }
-inline void hex8(const unsigned char* bytes, char* out) noexcept {
-  const std::uint64_t word = load8(bytes);
-  hex4(word & 0xFFFFFFFFull, out);
-  hex4(word >> 32, out + 8);
+// The first 8 of `bytes` as 16 digits; with `second` the other 8, too.
+inline void hex(__m128i bytes, char* out, bool second) noexcept {
+  const __m128i mask = _mm_set1_epi8(15);
+  const __m128i low = _mm_and_si128(bytes, mask);
+  const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), mask);
+  auto* const to = reinterpret_cast<__m128i*>(out);
+  _mm_storeu_si128(to, text_of(_mm_unpacklo_epi8(high, low)));
+  if (second) _mm_storeu_si128(to + 1, text_of(_mm_unpackhi_epi8(high, low)));
 }
 
 inline int hex_digit(char c) noexcept {
@@ -80,17 +78,20 @@ inline bool parse_traceparent(std::string_view text, W3cContext& context) noexce
     if (at[0] == 'f' && at[1] == 'f') return false;
     if (text.size() > 55 && at[55] != '-') return false;
   }
-  std::uint64_t bad = 0;
-  const std::uint64_t high = unhex16(at + 3, bad);
-  const std::uint64_t low = unhex16(at + 19, bad);
-  const std::uint64_t span = unhex16(at + 36, bad);
+  __m128i good = _mm_set1_epi8(-1);
+  const __m128i first = unhex16(at + 3, good);
+  const __m128i trace_id = _mm_packus_epi16(first, unhex16(at + 19, good));
+  const __m128i span = unhex16(at + 36, good);
+  const __m128i span_id = _mm_packus_epi16(span, span);
   const int flags_high = hex_digit(at[53]);
   const int flags_low = hex_digit(at[54]);
-  if (bad != 0 || at[35] != '-' || at[52] != '-' || (flags_high | flags_low) > 15) return false;
-  if ((high | low) == 0 || span == 0) return false;
-  store8(context.trace_id.data(), high);
-  store8(context.trace_id.data() + 8, low);
-  store8(context.span_id.data(), span);
+  if (_mm_movemask_epi8(good) != 0xFFFF || at[35] != '-' || at[52] != '-') return false;
+  if ((flags_high | flags_low) > 15) return false;
+  const __m128i zero = _mm_setzero_si128();
+  if (_mm_movemask_epi8(_mm_cmpeq_epi8(trace_id, zero)) == 0xFFFF) return false;
+  if (_mm_movemask_epi8(_mm_cmpeq_epi8(span_id, zero)) == 0xFFFF) return false;
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(context.trace_id.data()), trace_id);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(context.span_id.data()), span_id);
   context.flags = static_cast<unsigned char>(flags_low & 3);
   return true;
 }
@@ -161,19 +162,25 @@ inline void extract(const wire::HeaderList& headers, W3cContext& context) noexce
   }
 }
 
+// The 55 characters of traceparent.
+inline void write_traceparent(const W3cContext& context, char* at) noexcept {
+  std::memcpy(at, "00-", 3);
+  hex(_mm_loadu_si128(reinterpret_cast<const __m128i*>(context.trace_id.data())), at + 3, true);
+  at[35] = '-';
+  hex(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(context.span_id.data())), at + 36, false);
+  std::memcpy(at + 52, "-0", 2);
+  at[54] = static_cast<char>('0' + context.flags);
+}
+
 // A whole block, `{"traceparent":"...","tracestate":"..."}`, into `out` (large enough); its size.
+// No carrier: no other header can be added, no limit is looked at.
 inline std::size_t inject(const W3cContext& context, char* out) noexcept {
-  static constexpr char kHead[] = "{\"traceparent\":\"00-";
+  static constexpr char kHead[] = "{\"traceparent\":\"";
   std::memcpy(out, kHead, sizeof kHead - 1);
   char* at = out + sizeof kHead - 1;
-  hex8(context.trace_id.data(), at);
-  hex8(context.trace_id.data() + 8, at + 16);
-  at[32] = '-';
-  hex8(context.span_id.data(), at + 33);
-  std::memcpy(at + 49, "-0", 2);
-  at[51] = static_cast<char>('0' + context.flags);
-  at[52] = '"';
-  at += 53;
+  write_traceparent(context, at);
+  at[55] = '"';
+  at += 56;
   if (!context.tracestate.empty()) {
     static constexpr char kState[] = ",\"tracestate\":\"";
     std::memcpy(at, kState, sizeof kState - 1);
@@ -184,6 +191,20 @@ inline std::size_t inject(const W3cContext& context, char* out) noexcept {
   }
   *at++ = '}';
   return static_cast<std::size_t>(at - out);
+}
+
+// The same through the writer that the library uses, as extract() goes through its list.
+inline ByteView inject_through_writer(const W3cContext& context, MutableByteView room) {
+  wire::HeaderWriter writer(room);
+  char* const parent = writer.add_in_place(wire::WellKnown::traceparent, 55);
+  if (parent != nullptr) write_traceparent(context, parent);
+  if (!context.tracestate.empty()) {
+    char* const state = writer.add_in_place(wire::WellKnown::tracestate, context.tracestate.size());
+    if (state != nullptr) {
+      std::memcpy(state, context.tracestate.data(), context.tracestate.size());
+    }
+  }
+  return writer.finish();
 }
 
 }  // namespace spanwire::floor

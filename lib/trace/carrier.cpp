@@ -64,15 +64,14 @@ bool field_of(std::string_view header_name, Field& field) noexcept {
 void FieldSink::add_again(Field field, std::string_view value) {
   const auto index = static_cast<std::size_t>(field);
   if (field != Field::tracestate && field != Field::baggage) {
-    values_[index] = value;
-    return;
+    return keep(index, value);
   }
   if (joined_ == nullptr) joined_ = std::make_unique<Joined>();
   std::string& text = joined_->texts[index];
-  if (counts_[index] == 2) text = values_[index];
+  if (counts_[index] == 2) text = this->value(field);
   text += ',';
   text += value;
-  values_[index] = text;
+  keep(index, text);
 }
 
 Extracted::Extracted(FieldSink&& fields, TrustRemote trust)

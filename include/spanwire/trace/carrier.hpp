@@ -59,6 +59,8 @@ enum class TrustRemote : std::uint8_t {
 // Collects the fields of one carrier.  Views: valid as long as the carrier's.
 class FieldSink {
  public:
+  FieldSink() noexcept {}  // NOLINT(modernize-use-equals-default): leaves the values' room alone
+
   void add(std::string_view header_name, std::string_view value) {
     Field field;
     if (field_of(header_name, field)) add(field, value);
@@ -66,14 +68,16 @@ class FieldSink {
   void add(Field field, std::string_view value) {
     const auto index = static_cast<std::size_t>(field);
     if (counts_[index]++ == 0) {
-      values_[index] = value;
+      keep(index, value);
     } else {
       add_again(field, value);
     }
   }
 
+  // Only for a field with a count.
   std::string_view value(Field field) const noexcept {
-    return values_[static_cast<std::size_t>(field)];
+    const auto index = static_cast<std::size_t>(field);
+    return {data_[index], sizes_[index]};
   }
   std::uint32_t count(Field field) const noexcept {
     return counts_[static_cast<std::size_t>(field)];
@@ -84,7 +88,14 @@ class FieldSink {
   // tracestate and baggage are lists: joined by a comma.  Of the ids the last one counts.
   void add_again(Field field, std::string_view value);
 
-  std::array<std::string_view, kFields> values_{};
+  void keep(std::size_t index, std::string_view value) noexcept {
+    data_[index] = value.data();
+    sizes_[index] = value.size();
+  }
+
+  // Not set without a count.
+  std::array<const char*, kFields> data_;
+  std::array<std::size_t, kFields> sizes_;
   std::array<std::uint32_t, kFields> counts_{};
   // Texts that are not in the carrier as they are; rare.
   struct Joined {
