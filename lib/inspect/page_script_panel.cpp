@@ -251,7 +251,7 @@ document.addEventListener("keydown", (event) => {
     else if (event.key === "Escape") { $("query").value = ""; search(""); $("rows").focus(); }
     return;
   }
-  if (event.key === "Enter" && event.target.closest("button, summary")) return;
+  if (event.key === "Enter" && event.target instanceof Element && event.target.closest("button, summary")) return;
   const act = keys[event.key];
   if (act && view.trace) { act(); event.preventDefault(); }
 });
