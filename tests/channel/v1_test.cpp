@@ -151,8 +151,9 @@ TEST_F(V1ServerLive, ReadsTheMessagesOfEveryVector) {
 TEST_F(V1ServerLive, AnswersWhatRealFrontendsSent) {
   for (const Json& vector : read_vectors("v1_captures.json")) {
     SCOPED_TRACE(vector["name"].get<std::string>());
+    // What was captured without its acknowledgement is acknowledged all the same: with nothing.
     play(unhex(vector["request_hex"].get<std::string>()),
-         unhex(vector["reply_hex"].get<std::string>()), false);
+         unhex(vector.value("reply_hex", "00000000")), false);
     ASSERT_EQ(worker->calls.size(), 1u);
     EXPECT_EQ(worker->calls[0]->path, vector["path"].get<std::string>());
     EXPECT_EQ(worker->calls[0]->payload.size(), vector["payload_bytes"].get<std::size_t>());
