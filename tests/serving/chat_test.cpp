@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadChat{"seed", with("seed", "x"), "seed"}, BadChat{"several", with("n", 2), "n is 2"},
         BadChat{"stop", with("stop", "\n"), "stop is not supported"},
         BadChat{"tools", with("tools", {{{"type", "function"}}}), "tools is not supported"}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& each) { return std::string(each.param.name); });
 
 TEST(PromptOf, MarksTurnsAndAsksForAnAnswer) {
   const std::vector<std::string> corpus = {"Hello there"};

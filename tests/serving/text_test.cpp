@@ -40,7 +40,7 @@ INSTANTIATE_TEST_SUITE_P(
         ProseCase{"numbered", "1. One two three four.\n", {"One two three four."}},
         ProseCase{"marks", "One **two** `three` [four](five.md) six.", {"One two three four six."}},
         ProseCase{"too_short", "One two three", {}}, ProseCase{"empty", "", {}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Corpus, OfThisProjectHasProse) {
   const auto paragraphs = read_corpus(SPANWIRE_SOURCE_DIR);

@@ -192,10 +192,12 @@ TEST_P(QuickAck, IsArmedAtEachReadOnlyWhereAskedFor) {
 
 INSTANTIATE_TEST_SUITE_P(OnAndOff, QuickAck, ::testing::Bool());
 
+// Sanitizers allocate on their own account.
+#ifndef SPANWIRE_TEST_SANITIZED
 TEST_F(SocketLink, ReadingAndWritingAllocateNothingOnceWarm) {
-#ifdef SPANWIRE_TEST_SANITIZED
-  GTEST_SKIP() << "a sanitizer counts its own";
-#else
+  // Where the machine is busy a turn may take long, and the report of that allocates.
+  test.loop().on_slow_segment([](void*, std::string_view, std::chrono::nanoseconds) noexcept {},
+                              nullptr);
   auto echo = [&](int rounds) {
     char buffer[256];
     for (int i = 0; i < rounds; ++i) {
@@ -212,8 +214,8 @@ TEST_F(SocketLink, ReadingAndWritingAllocateNothingOnceWarm) {
   const std::uint64_t before = allocations.load();
   echo(1'000);
   EXPECT_EQ(allocations.load(), before);
-#endif
 }
+#endif
 
 }  // namespace
 }  // namespace spanwire::transport
