@@ -123,11 +123,6 @@ TEST_F(ProviderTest, AnswersWithoutBeingActive) {
   EXPECT_EQ(kept.stats().exported, 1u);
 }
 
-TEST_F(ProviderTest, EqualScopesAreOne) {
-  EXPECT_EQ(&trace::tracer("a", "1").scope(), &trace::tracer("a", "1").scope());
-  EXPECT_NE(&trace::tracer("a", "1").scope(), &trace::tracer("a", "2").scope());
-}
-
 TEST_F(ProviderTest, WithoutExportersSpansAreSampledNotRecorded) {
   init(ProviderOptions());
   Span span = tracer().start({}, "a");
