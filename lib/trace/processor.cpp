@@ -146,9 +146,7 @@ void Processor::drain(Batch& batch) {
 }
 
 void Processor::take_from(ThreadState& state, Batch& batch) {
-  const std::uint64_t end = state.ring.end();
-  std::uint64_t at = state.ring.begin();
-  state.taken_to = at;
+  auto [at, end] = state.ring.readable();
   if (at == end) return;
   batch.touched.push_back(&state);
   while (at != end) {

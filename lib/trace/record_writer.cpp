@@ -205,26 +205,12 @@ void remove_item(OpenRecord& record, std::uint32_t& at) noexcept {
 
 }  // namespace
 
-void begin_record(OpenRecord& record, Core& core, Key name, std::string_view tracestate) noexcept {
-  record.core = &core;
-  record.items = record.inline_items;
-  record.capacity = sizeof record.inline_items;
-  record.head_at = kNoItem;
-  RecordHeader& header = record.header;
-  header.status = static_cast<std::uint8_t>(StatusCode::unset);
-  record.key_filter = 0;
-  header.items_bytes = 0;
-  header.name_at = kNoItem;
-  header.status_at = kNoItem;
-  header.tracestate_at = kNoItem;
-  header.attributes = header.events = header.links = 0;
-  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
-  set_name(record, name);
-  // There is always a name: of one that does not fit, the beginning.
-  if (header.name_at == kNoItem) set_name(record, name.view().substr(0, kNameBytesKept));
-  if (!tracestate.empty()) {
-    header.tracestate_at = append_text(record, ItemTag::tracestate, tracestate);
-  }
+void begin_with_long_name(OpenRecord& record, Key name) noexcept {
+  append(record, ItemTag::name, ValueType::string, name.view().substr(0, kNameBytesKept), 0);
+}
+
+void set_tracestate(OpenRecord& record, std::string_view tracestate) noexcept {
+  record.header.tracestate_at = append_text(record, ItemTag::tracestate, tracestate);
 }
 
 bool make_room(OpenRecord& record, std::size_t more) noexcept {

@@ -14,13 +14,14 @@
 
 namespace spanwire::trace::detail {
 
-// An empty record with its name; `tracestate` may be empty.
-void begin_record(OpenRecord& record, Core& core, Key name, std::string_view tracestate) noexcept;
 void add_event(OpenRecord& record, Key name, std::span<const Attribute> attributes,
                std::int64_t time_ns) noexcept;
 void add_link(OpenRecord& record, const Link& link) noexcept;
 void set_status(OpenRecord& record, StatusCode status, std::string_view message) noexcept;
 void set_name(OpenRecord& record, Key name) noexcept;
+// Of a name that does not fit, the beginning: there is always a name.
+void begin_with_long_name(OpenRecord& record, Key name) noexcept;
+void set_tracestate(OpenRecord& record, std::string_view tracestate) noexcept;
 void set_attribute_slowly(OpenRecord& record, Key key, AttributeValue value) noexcept;
 
 // Room for `more` bytes behind the items, from the arena if need be.
@@ -78,32 +79,66 @@ inline Appended append(OpenRecord& record, ItemTag tag, ValueType type, Key key,
   return {item, at + key_room};
 }
 
-inline void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept {
-  const SpanLimits& limits = record.core->limits();
-  const std::uint64_t bit = std::uint64_t{1} << key.filter();
-  const bool text = value.type() == ValueType::string;
-  const bool scalar = value.type() == ValueType::int64 || value.type() == ValueType::real;
-  const std::size_t bytes = text ? value.size() : sizeof(std::int64_t);
-  if (!(text || scalar) || (record.key_filter & bit) != 0 || key.empty() ||
-      record.header.attributes >= limits.attributes_max ||
-      (text && bytes > limits.value_chars_max)) {
-    return set_attribute_slowly(record, key, value);
-  }
-  const Appended added = append(record, ItemTag::attribute, value.type(), key, bytes);
-  if (added.item == nullptr) {
+// True when the key is new for certain and there may be one more.
+inline bool is_simple(const OpenRecord& record, Key key, std::uint64_t bit) noexcept {
+  return (record.key_filter & bit) == 0 && !key.empty() &&
+         record.header.attributes < record.core->limits().attributes_max;
+}
+
+inline void count_attribute(OpenRecord& record, bool written, std::uint64_t bit) noexcept {
+  if (!written) [[unlikely]] {
     ++record.header.dropped_attributes;
     return;
   }
-  if (text) {
-    copy_text(added.value, value.text().data(), bytes);
-  } else {
-    const std::int64_t word = value.type() == ValueType::int64
-                                  ? value.int64()
-                                  : std::bit_cast<std::int64_t>(value.real());
-    std::memcpy(added.value, &word, sizeof word);
-  }
   ++record.header.attributes;
   record.key_filter |= bit;
+}
+
+// An int64 or a real.
+inline void set_attribute_word(OpenRecord& record, Key key, ValueType type,
+                               std::int64_t word) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << key.filter();
+  if (!is_simple(record, key, bit)) [[unlikely]] {
+    return set_attribute_slowly(record, key, AttributeValue::of_word(type, word));
+  }
+  const Appended added = append(record, ItemTag::attribute, type, key, sizeof word);
+  if (added.item != nullptr) std::memcpy(added.value, &word, sizeof word);
+  count_attribute(record, added.item != nullptr, bit);
+}
+
+inline void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << key.filter();
+  const bool whole_text =
+      value.type() == ValueType::string && value.size() <= record.core->limits().value_chars_max;
+  if (!whole_text || !is_simple(record, key, bit)) [[unlikely]] {
+    return set_attribute_slowly(record, key, value);
+  }
+  const Appended added = append(record, ItemTag::attribute, ValueType::string, key, value.size());
+  if (added.item != nullptr) copy_text(added.value, value.text().data(), value.size());
+  count_attribute(record, added.item != nullptr, bit);
+}
+
+// An empty record with its name; `tracestate` may be empty.
+inline void begin_record(OpenRecord& record, Core& core, Key name,
+                         std::string_view tracestate) noexcept {
+  record.core = &core;
+  record.items = record.inline_items;
+  record.capacity = sizeof record.inline_items;
+  record.head_at = kNoItem;
+  record.key_filter = 0;
+  RecordHeader& header = record.header;
+  header.status = 0;
+  header.items_bytes = 0;
+  header.name_at = kNoItem;
+  header.status_at = kNoItem;
+  header.tracestate_at = kNoItem;
+  header.attributes = header.events = header.links = 0;
+  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
+  if (append(record, ItemTag::name, ValueType::string, name, 0).item == nullptr) [[unlikely]] {
+    begin_with_long_name(record, name);
+  }
+  header.name_at = 0;
+  if (!tracestate.empty()) set_tracestate(record, tracestate);
 }
 
 }  // namespace spanwire::trace::detail

@@ -23,32 +23,37 @@ Ring::~Ring() { release_memory(memory_, capacity_); }
 
 std::byte* Ring::reserve_slowly(std::size_t bytes) noexcept {
   if (memory_ == nullptr || bytes > capacity_ / 2) return nullptr;
-  const std::uint64_t head = shared_head_.load(std::memory_order_acquire);
-  std::size_t place = tail_ & (capacity_ - 1);
-  const std::size_t to_end = capacity_ - place;
+  std::uint64_t head = shared_head_.load(std::memory_order_acquire);
+  const std::size_t to_end = capacity_ - (tail_ & (capacity_ - 1));
+  const bool empty = head == tail_;
   // An empty ring starts over: memory that is warm is used again instead of the next cold page.
-  const bool start_over = head == tail_ && place >= kStretchBytes;
-  const std::size_t skipped = bytes > to_end || start_over ? to_end : 0;
-  if (tail_ + skipped + bytes - head > capacity_) {
+  const bool skips = bytes > to_end || (empty && capacity_ - to_end >= kStretchBytes);
+  const std::size_t skipped = skips ? to_end : 0;
+  if (!empty && tail_ + skipped + bytes - head > capacity_) {
     watch_at_ = tail_;
     return nullptr;
   }
-  if (skipped != 0) {
-    auto* entry = reinterpret_cast<RecordHeader*>(memory_ + place);
-    entry->entry_bytes = static_cast<std::uint32_t>(skipped);
-    entry->entry_type = EntryType::skip;
-    tail_ += skipped;
-    place = 0;
+  if (skips) {
+    skip(to_end);
+    // A reader with nothing to read leaves the head alone, so it may be moved for it: what was
+    // skipped is free at once.
+    if (empty) shared_head_.store(head = tail_, std::memory_order_release);
   }
   const std::uint64_t half = head + capacity_ / 2;
-  const std::uint64_t stretch = tail_ + std::max(bytes, kStretchBytes);
   if (tail_ + bytes > half) {
     hurry_ = true;
     watch_at_ = std::min(tail_ + std::max(bytes, capacity_ / 16), head + capacity_);
   } else {
-    watch_at_ = std::min(stretch, std::max(half, tail_ + bytes));
+    watch_at_ = std::min(tail_ + std::max(bytes, kStretchBytes), half);
   }
-  return memory_ + place;
+  return memory_ + (tail_ & (capacity_ - 1));
+}
+
+void Ring::skip(std::size_t bytes) noexcept {
+  auto* entry = reinterpret_cast<RecordHeader*>(memory_ + (tail_ & (capacity_ - 1)));
+  entry->entry_bytes = static_cast<std::uint32_t>(bytes);
+  entry->entry_type = EntryType::skip;
+  tail_ += bytes;
 }
 
 }  // namespace spanwire::trace::detail

@@ -27,34 +27,59 @@ class Ring {
     if (bytes > to_end || tail_ + bytes > watch_at_) return reserve_slowly(bytes);
     return memory_ + place;
   }
-  // Makes what was reserved visible.  True, once per half, when the reader should hurry.
+  // Makes what was reserved visible.  True when the reader should hurry: more than half is
+  // waiting.
   bool publish(std::size_t bytes) noexcept {
     tail_ += bytes;
     shared_tail_.store(tail_, std::memory_order_release);
+    fetch_ahead();
     const bool hurry = hurry_;
     hurry_ = false;
     return hurry;
   }
 
-  std::uint64_t begin() const noexcept { return shared_head_.load(std::memory_order_relaxed); }
-  std::uint64_t end() const noexcept { return shared_tail_.load(std::memory_order_acquire); }
+  // Positions of what can be read; begin == end when there is nothing.
+  struct Readable {
+    std::uint64_t begin;
+    std::uint64_t end;
+  };
+  Readable readable() const noexcept {
+    // In this order: whoever sees the end of an entry sees the head that was moved for it.
+    const std::uint64_t end = shared_tail_.load(std::memory_order_acquire);
+    const std::uint64_t begin = shared_head_.load(std::memory_order_acquire);
+    return {begin, begin < end ? end : begin};
+  }
   const std::byte* at(std::uint64_t position) const noexcept {
     return memory_ + (position & (capacity_ - 1));
   }
-  // Everything before `position` has been read and may be overwritten.
+  // Everything before `position`, which is behind begin, has been read and may be overwritten.
   void commit(std::uint64_t position) noexcept {
     shared_head_.store(position, std::memory_order_release);
   }
 
   // From any thread, approximate.
   bool at_most_half_full() const noexcept {
-    return shared_tail_.load(std::memory_order_acquire) -
-               shared_head_.load(std::memory_order_acquire) <=
-           capacity_ / 2;
+    const Readable waiting = readable();
+    return waiting.end - waiting.begin <= capacity_ / 2;
   }
 
  private:
   std::byte* reserve_slowly(std::size_t bytes) noexcept;
+  void skip(std::size_t bytes) noexcept;
+  // The lines that the next entry will be written to were last read on the reader's core: getting
+  // them back takes longer than writing them, and can go on while the next span is under way.
+  void fetch_ahead() const noexcept {
+    const std::byte* next = memory_ + (tail_ & (capacity_ - 1));
+    for (std::size_t line = 0; line < kFetchAheadBytes; line += 64) {
+#if defined(__x86_64__)
+      // The builtin fetches for reading only, unless the compiler may assume newer machines.
+      asm volatile("prefetchw %0" : : "m"(next[line]));
+#else
+      __builtin_prefetch(next + line, 1);
+#endif
+    }
+  }
+  static constexpr std::size_t kFetchAheadBytes = 384;
 
   std::byte* memory_ = nullptr;
   std::size_t capacity_;

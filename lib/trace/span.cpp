@@ -112,14 +112,19 @@ void set_attributes(OpenRecord& record, std::span<const Attribute> attributes) n
 
 }  // namespace detail
 
-bool Span::writable() const noexcept {
-  if (record_ != gone()) return true;
+inline bool Span::writable() const noexcept {
+  if (record_ != gone()) [[likely]]
+    return true;
   if (detail::Core* core = detail::latest_core()) core->count_misuse();
   return false;
 }
 
 void Span::set_record(Key key, AttributeValue value) noexcept {
   if (writable()) detail::set_attribute(*record_, key, value);
+}
+
+void Span::set_word(Key key, ValueType type, std::int64_t word) noexcept {
+  if (writable()) detail::set_attribute_word(*record_, key, type, word);
 }
 
 void Span::set_record(std::span<const Attribute> attributes) noexcept {

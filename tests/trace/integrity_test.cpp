@@ -221,18 +221,90 @@ TEST(Ring, KeepsEntriesInOrder) {
       ring.publish(bytes);
     }
     if (random.below(4) != 0) continue;
-    std::uint64_t at = ring.begin();
-    while (at != ring.end() && random.below(8) != 0) {
+    const auto [begin, end] = ring.readable();
+    std::uint64_t at = begin;
+    while (at != end && random.below(8) != 0) {
       const auto* header = reinterpret_cast<const detail::RecordHeader*>(ring.at(at));
       if (header->entry_type == detail::EntryType::record) {
         ASSERT_EQ(header->start_ns, static_cast<std::int64_t>(read++)) << "seed " << kSeed;
       }
       at += header->entry_bytes;
     }
-    ring.commit(at);
+    if (at != begin) ring.commit(at);
   }
   EXPECT_GT(read, 1000u);
   EXPECT_LE(read, written);
+}
+
+// A ring whose reader keeps up uses the same memory again, and has all of its room each time.
+TEST(Ring, StartsOverWhenEmpty) {
+  constexpr std::size_t kCapacity = 1u << 20;
+  constexpr std::size_t kBytes = 1024;
+  detail::Ring ring(kCapacity);
+  const auto write = [&ring] {
+    std::byte* to = ring.reserve(kBytes);
+    if (to == nullptr) return false;
+    auto* header = reinterpret_cast<detail::RecordHeader*>(to);
+    header->entry_bytes = kBytes;
+    header->entry_type = detail::EntryType::record;
+    ring.publish(kBytes);
+    return true;
+  };
+  std::set<const std::byte*> places;
+  for (int i = 0; i < 4000; ++i) {
+    ASSERT_TRUE(write());
+    const std::uint64_t end = ring.readable().end;
+    places.insert(ring.at(end - kBytes));
+    ring.commit(end);
+  }
+  EXPECT_LE(places.size(), 130u) << "more than 128 KiB of memory were touched";
+  std::size_t fits = 0;
+  while (write()) ++fits;
+  EXPECT_GE(fits, (kCapacity - kBytes) / kBytes - 130);
+}
+
+// The reader looks between any two steps of the writer and finds every entry once.
+TEST(Ring, ReaderAndWriterRunAtOnce) {
+  constexpr std::uint64_t kEntries = 200'000;
+  detail::Ring ring(256u << 10);
+  std::atomic<bool> done{false};
+  std::uint64_t written = 0;
+  std::thread writer([&] {
+    Random random(7);
+    for (std::uint64_t i = 0; i < kEntries; ++i) {
+      const std::size_t bytes = sizeof(detail::RecordHeader) + 8 * random.below(200);
+      std::byte* to = ring.reserve(bytes);
+      if (to == nullptr) {
+        std::this_thread::yield();
+        continue;
+      }
+      auto* header = reinterpret_cast<detail::RecordHeader*>(to);
+      header->entry_bytes = static_cast<std::uint32_t>(bytes);
+      header->entry_type = detail::EntryType::record;
+      header->start_ns = static_cast<std::int64_t>(written++);
+      ring.publish(bytes);
+    }
+    done = true;
+  });
+  std::uint64_t read = 0;
+  std::uint64_t wrong = 0;
+  for (bool last = false; !last;) {
+    last = done.load();
+    const auto [begin, end] = ring.readable();
+    std::uint64_t at = begin;
+    while (at < end) {
+      const auto* header = reinterpret_cast<const detail::RecordHeader*>(ring.at(at));
+      if (header->entry_type == detail::EntryType::record) {
+        wrong += header->start_ns != static_cast<std::int64_t>(read++);
+      }
+      at += header->entry_bytes;
+    }
+    wrong += at != end;
+    if (begin != end) ring.commit(end);
+  }
+  writer.join();
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_EQ(read, written);
 }
 
 // What does not fit at once never fits: no entry can spoil the ring.

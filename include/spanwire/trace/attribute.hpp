@@ -2,6 +2,7 @@
 // owns, whatever records them copies.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -148,6 +149,17 @@ class AttributeValue {
   constexpr std::int64_t int64() const noexcept { return integer_; }
   constexpr double real() const noexcept { return real_; }
   std::string_view text() const noexcept { return {static_cast<const char*>(pointer_), size_}; }
+  // An int64 or a real, and its bits.
+  constexpr bool is_word() const noexcept {
+    return type_ == ValueType::int64 || type_ == ValueType::real;
+  }
+  constexpr std::int64_t word() const noexcept {
+    return type_ == ValueType::int64 ? integer_ : std::bit_cast<std::int64_t>(real_);
+  }
+  static constexpr AttributeValue of_word(ValueType type, std::int64_t word) noexcept {
+    return type == ValueType::int64 ? AttributeValue(word)
+                                    : AttributeValue(std::bit_cast<double>(word));
+  }
   // Elements of an array.
   constexpr std::size_t size() const noexcept { return size_; }
   // The elements of a boolean, int64 or real array as they lie in memory.

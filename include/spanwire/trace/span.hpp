@@ -50,7 +50,8 @@ class Span {
 
   // The last value of a key wins.  An empty key is left out and counted in the span.
   Span& set(Key key, AttributeValue value) noexcept {
-    if (record_ != nullptr) set_record(key, value);
+    if (record_ == nullptr) return *this;
+    value.is_word() ? set_word(key, value.type(), value.word()) : set_record(key, value);
     return *this;
   }
   Span& set(std::span<const Attribute> attributes) noexcept {
@@ -117,6 +118,7 @@ class Span {
   bool writable() const noexcept;
 
   void set_record(Key key, AttributeValue value) noexcept;
+  void set_word(Key key, ValueType type, std::int64_t word) noexcept;
   void set_record(std::span<const Attribute> attributes) noexcept;
   void add_event_record(Key event, std::span<const Attribute> attributes,
                         MonotonicTime at) noexcept;
