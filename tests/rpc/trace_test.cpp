@@ -33,9 +33,11 @@ class TraceTest : public RpcTest {
       EXPECT_EQ(report.lost.total(), 0u) << report.to_string();
     }
   }
-  // All spans that have ended; call it when nothing runs any more.
+  // All spans that have ended so far.
   std::vector<CollectedSpan> spans() {
-    EXPECT_TRUE(trace::provider()->force_flush(kGuard).complete());
+    const trace::FlushReport report = trace::provider()->force_flush(kGuard);
+    EXPECT_TRUE(report.in_time) << report.to_string();
+    EXPECT_EQ(report.lost.total(), 0u) << report.to_string();
     return store_->take();
   }
   static const CollectedSpan& find(const std::vector<CollectedSpan>& all, std::string_view name,

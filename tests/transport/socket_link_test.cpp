@@ -13,15 +13,8 @@
 
 #include "lib/transport/resolve.hpp"
 #include "lib/transport/socket_options.hpp"
+#include "tests/support/sanitized.hpp"
 #include "tests/transport/link_contract_support.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SPANWIRE_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SPANWIRE_TEST_SANITIZED 1
-#endif
-#endif
 
 #ifndef SPANWIRE_TEST_SANITIZED
 namespace {
