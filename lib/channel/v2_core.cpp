@@ -16,6 +16,7 @@ constinit NamedCounter frames_waited("spanwire.session.frames_waited");
 constinit NamedCounter credit_waits("spanwire.session.credit_waits");
 constinit NamedCounter unknown_types("spanwire.session.unknown_types");
 constinit NamedCounter late_frames("spanwire.session.late_frames");
+constinit NamedCounter unasked_replies("spanwire.session.unasked_replies");
 constinit NamedCounter damaged_messages("spanwire.session.damaged_messages");
 constinit NamedCounter over_budget("spanwire.session.over_budget");
 constinit NamedCounter behind_goaway("spanwire.session.requests_behind_goaway");
@@ -35,6 +36,7 @@ constexpr Published kPublished[] = {
     {credit_waits, &session::Counters::credit_waits},
     {unknown_types, &session::Counters::unknown_types},
     {late_frames, &session::Counters::late_frames},
+    {unasked_replies, &session::Counters::unasked_replies},
     {damaged_messages, &session::Counters::damaged_messages},
     {over_budget, &session::Counters::over_budget},
     {behind_goaway, &session::Counters::requests_behind_goaway},
@@ -151,12 +153,23 @@ void V2Core::timer_fired(Timer* timer) noexcept {
   core.arm_timer();
 }
 
+// Once a connection each: what a peer of ours never does, and yet costs it nothing more.
+void V2Core::log_oddities(const session::Counters& counters) noexcept {
+  if (counters.unasked_replies != 0 && published_.unasked_replies == 0) {
+    log_warn("a v2 peer answered what it was not asked", {{"peer", info_.peer}});
+  }
+  if (counters.damaged_messages != 0 && published_.damaged_messages == 0) {
+    log_warn("a v2 peer sent a damaged message", {{"peer", info_.peer}});
+  }
+}
+
 void V2Core::publish() noexcept {
   const session::Counters& counters = session_.counters();
   for (const Published& one : kPublished) {
     const std::uint64_t added = counters.*one.member - published_.*one.member;
     if (added != 0) one.counter.add(static_cast<std::int64_t>(added));
   }
+  log_oddities(counters);
   published_ = counters;
 }
 

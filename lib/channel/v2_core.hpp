@@ -66,6 +66,7 @@ class V2Core : public transport::LinkEvents, protected session::SessionEvents {
   static void timer_fired(Timer* timer) noexcept;
   Error explain(const Error& cause) const;
   void publish() noexcept;
+  void log_oddities(const session::Counters& counters) noexcept;
 
   session::Role role_;
   WakeTimer timer_;

@@ -93,7 +93,8 @@ bool Session::cancel(std::uint32_t id, Errc reason) {
   if (tell) send_control(FrameType::cancel, id, wire::encode_cancel(reason));
   if (unsent || (one_way && unfinished)) {
     free_stream(*stream);
-    if (free_wanted_) wake_by(now_.monotonic);
+    free_untold_ = free_wanted_;
+    if (free_untold_) wake_by(now_.monotonic);
   } else {
     stream->set(kCancelled | kLocalEnd);
     drop_assembly(*stream);

@@ -134,7 +134,7 @@ void Session::become_ready(const wire::Hello& peer) {
   if (client()) streams_.set_limit(std::min({peer.streams_max, options_.limits.streams_max}));
   handshake_by_ = MonotonicTime::max();
   idle_since_ = now_.monotonic;
-  state_ = State::ready;
+  state_ = local_drain_ ? State::draining : State::ready;
   timer_moved_ = true;
   events_.on_ready();
 }
@@ -164,6 +164,7 @@ void Session::on_restart(const wire::Hello& peer) {
   requests_before_restart_ = counters_.requests;
   requests_sent_ = 0;
   peer_accepted_ = wire::kGoawayAcceptsAll;
+  peer_goaway_ = false;
   ping_token_ = 0;
   ping_sent_ = MonotonicTime::max();
   hello_again_ = client();

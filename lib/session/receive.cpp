@@ -186,7 +186,7 @@ void Session::after_input() {
   if (!maybe_writable_.empty()) deliver_writable();
   if (free_wanted_ && !closed() && streams_.open() < streams_.limit() &&
       waiting_bytes_ < options_.limits.queued_bytes_max) {
-    free_wanted_ = false;
+    free_wanted_ = free_untold_ = false;
     events_.on_free();
   }
   if (local_drain_ || peer_goaway_) check_drained();

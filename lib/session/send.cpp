@@ -286,6 +286,7 @@ void Session::update_pause() {
                      sink_.queued_bytes() > link_queue_bytes_max_;
   if (pause == paused_) return;
   paused_ = pause;
+  timer_moved_ = true;
   events_.on_pause(pause);
 }
 

@@ -123,7 +123,10 @@ void Session::refuse(Stream& stream, Errc cause) {
 
 void Session::on_reply(const wire::FrameHeader& header, MessageParts& parts) {
   Stream* stream = streams_.find(header.stream_id);
-  if (stream == nullptr) return on_unknown_stream(header.stream_id);
+  if (stream == nullptr) {
+    ++counters_.unasked_replies;
+    return on_unknown_stream(header.stream_id);
+  }
   if (!stream->has(kBegun)) return fail(Errc::bad_stream_id);
   if (stream->flow != nullptr && stream->flow->assembly.active) {
     // A body may be broken off only when its reader has given up.

@@ -30,11 +30,16 @@ std::chrono::nanoseconds Session::ping_after() const noexcept {
 MonotonicTime Session::next_timer() noexcept {
   MonotonicTime at = std::min(handshake_by_, drain_by_);
   const wire::Limits& limits = options_.limits;
-  if (is_set(limits.frame_timeout)) at = std::min(at, after(frame_begun_, limits.frame_timeout));
+  // While we do not read, the peer cannot be late.
+  if (is_set(limits.frame_timeout) && !paused_) {
+    at = std::min(at, after(frame_begun_, limits.frame_timeout));
+  }
   if (!written_one_ways_.empty()) at = std::min(at, now_.monotonic + kLook);
-  if (free_wanted_ && client()) at = std::min(at, now_.monotonic + kLook);
+  if (free_untold_) at = std::min(at, now_.monotonic + kLook);
   if (state_ == State::ready || state_ == State::draining) {
-    if (ping_token_ != 0) {
+    if (ping_token_ != 0 && paused_) {
+      at = std::min(at, now_.monotonic + limits.ping_answer_timeout);
+    } else if (ping_token_ != 0) {
       at = std::min(at, after(ping_sent_, limits.ping_answer_timeout));
       if (second_look_) at = std::max(at, now_.monotonic + kSecondLook);
     } else if (const auto silence = ping_after(); is_set(silence)) {

@@ -63,6 +63,7 @@ TEST_F(ClientStream, ASecondReplyIsDroppedAndCounted) {
   machine.open("path");
   machine.feed(reply(id_of(1)) + reply(id_of(1)));
   EXPECT_EQ(machine.count("reply"), 1u);
+  EXPECT_EQ(machine.session.counters().unasked_replies, 1u);
   EXPECT_EQ(machine.session.counters().late_frames, 1u);
   EXPECT_FALSE(machine.end);
 }
