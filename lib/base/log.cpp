@@ -113,10 +113,13 @@ struct Log {
 
 Log& the_log() noexcept {
   static Log& log = *new Log;
-  // No other thread is inside a sink while the process forks, so the child finds it whole.
+  // No other thread is inside a sink while the process forks, so the child finds it whole. Counters
+  // are added to under our lock: a fork has to take theirs after ours, so their handlers come
+  // first.
   static const int registered =
-      pthread_atfork([] { the_log().mutex.lock(); }, [] { the_log().mutex.unlock(); },
-                     [] { the_log().mutex.unlock(); });
+      (suppressed_lines.add(0),
+       pthread_atfork([] { the_log().mutex.lock(); }, [] { the_log().mutex.unlock(); },
+                      [] { the_log().mutex.unlock(); }));
   static_cast<void>(registered);
   return log;
 }
