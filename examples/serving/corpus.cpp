@@ -53,6 +53,29 @@ std::string plain(std::string_view line) {
   return text;
 }
 
+// Names of things, not words: nobody says them.
+bool has_code(std::string_view sentence) noexcept {
+  return sentence.find_first_of("()[]{}<>/_=|&$%;\"\\") != std::string_view::npos ||
+         sentence.find("::") != std::string_view::npos ||
+         sentence.find("--") != std::string_view::npos;
+}
+
+// The sentences of a paragraph that are prose.
+std::string sentences_of(std::string_view paragraph) {
+  std::string kept;
+  while (!paragraph.empty()) {
+    const std::size_t dot = paragraph.find(". ");
+    const std::size_t end = dot == std::string_view::npos ? paragraph.size() : dot + 1;
+    const std::string_view sentence = paragraph.substr(0, end);
+    if (!has_code(sentence)) {
+      if (!kept.empty()) kept += ' ';
+      kept += sentence;
+    }
+    paragraph.remove_prefix(std::min(end + 1, paragraph.size()));
+  }
+  return kept;
+}
+
 class ProseReader {
  public:
   void line(std::string_view raw) {
@@ -79,8 +102,9 @@ class ProseReader {
 
  private:
   void finish() {
-    const auto blanks = std::count(paragraph_.begin(), paragraph_.end(), ' ');
-    if (static_cast<std::size_t>(blanks) + 1 >= kWordsMin) paragraphs_.push_back(paragraph_);
+    std::string text = sentences_of(paragraph_);
+    const auto blanks = std::count(text.begin(), text.end(), ' ');
+    if (static_cast<std::size_t>(blanks) + 1 >= kWordsMin) paragraphs_.push_back(std::move(text));
     paragraph_.clear();
   }
 

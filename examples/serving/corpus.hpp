@@ -10,7 +10,7 @@
 namespace serving {
 
 // The prose of a Markdown text, one string a paragraph or list item: no code, tables, headings,
-// pictures, link targets or marks of emphasis.  Plain text is its own prose.
+// pictures, link targets or marks of emphasis, and no sentence with signs of code in it.
 std::vector<std::string> prose_of(std::string_view markdown);
 
 // Reads a file, or of a folder README.md and docs/*.md in the order of their names.  Fails with

@@ -51,6 +51,8 @@ std::string Exchange::take_text(const Vocabulary& vocabulary) {
   }
   std::string text;
   for (const Token token : news_.tokens) text += vocabulary.text(token);
+  // The model goes on where a sentence was; the answer begins.
+  if (completion_tokens_ == 0) text.erase(0, text.find_first_not_of(' '));
   completion_tokens_ += news_.tokens.size();
   news_.tokens.clear();
   return text;

@@ -13,21 +13,37 @@ namespace {
 
 // The share of each count that is kept for tokens which were not seen here (absolute discounting),
 // by the number of tokens looked back at.
-constexpr std::array<double, 4> kDiscounts = {0, 0.02, 0.1, 0.25};
-constexpr std::size_t kOpeningTokens = 2;
+constexpr std::array<double, 5> kDiscounts = {0, 0.02, 0.1, 0.2, 0.35};
+constexpr std::size_t kOpeningTokens = 3;
 constexpr std::size_t kOpeningCandidates = 4;
 constexpr std::size_t kSentenceTokensMin = 6;
-constexpr std::size_t kTopicLettersMin = 4;  // shorter words say little about what a text is about
+// What a text is about is in its longer words, and they are compared without their endings.
+constexpr std::size_t kTopicLettersMin = 4;
+constexpr std::size_t kStemLetters = 5;
+constexpr std::array<std::string_view, 25> kSayNothing = {
+    "about", "also", "canno", "could", "does",  "expla", "from", "happe", "have",
+    "into",  "must", "pleas", "shoul", "some",  "tell",  "that", "them",  "they",
+    "this",  "what", "when",  "where", "which", "will",  "with"};
 
-// A word as it is compared: no blank before it, lower case; empty for signs.
-std::string word_text(std::string_view piece) {
-  std::string word;
-  for (const char c : piece) {
-    if (c == ' ') continue;
-    word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+bool is_letter(char c) noexcept { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
+
+// Calls `use` with the stem of each word of `text` that says what it is about.
+template <class Use>
+void for_each_topic(std::string_view text, const Use& use) {
+  std::string stem;
+  std::size_t letters = 0;
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    if (at < text.size() && is_letter(text[at])) {
+      if (letters++ < kStemLetters)
+        stem += static_cast<char>(std::tolower(static_cast<unsigned char>(text[at])));
+      continue;
+    }
+    const bool says_nothing =
+        std::find(kSayNothing.begin(), kSayNothing.end(), stem) != kSayNothing.end();
+    if (letters >= kTopicLettersMin && !says_nothing) use(stem);
+    stem.clear();
+    letters = 0;
   }
-  const bool is_word = !word.empty() && std::isalpha(static_cast<unsigned char>(word[0])) != 0;
-  return is_word ? word : std::string();
 }
 
 bool ends_sentence(std::string_view piece) noexcept {
@@ -67,77 +83,79 @@ void LanguageModel::learn(std::span<const Token> paragraph) {
 }
 
 void LanguageModel::index_sentences() {
-  std::unordered_map<std::string, std::uint32_t> ids;
-  words_.resize(vocabulary_.size());
-  for (Token token = kFirstWord; token < vocabulary_.size(); ++token) {
-    const std::string word = word_text(vocabulary_.text(token));
-    if (word.empty()) continue;
-    words_[token] = ids.emplace(word, static_cast<std::uint32_t>(ids.size() + 1)).first->second;
-  }
-  weights_.assign(ids.size() + 1, 0);
   std::uint32_t begin = 0;
   for (std::uint32_t at = 0; at < corpus_.size(); ++at) {
-    if (corpus_[at] != kEndOfText && !ends_sentence(vocabulary_.text(corpus_[at]))) continue;
+    const bool is_end = corpus_[at] == kEndOfText;
+    if (!is_end && !ends_sentence(vocabulary_.text(corpus_[at]))) continue;
     // A dot inside a name ends nothing.
-    if (corpus_[at] != kEndOfText && corpus_[at + 1] != kEndOfText &&
+    if (!is_end && corpus_[at + 1] != kEndOfText &&
         !vocabulary_.text(corpus_[at + 1]).starts_with(' ')) {
       continue;
     }
-    if (at - begin >= kSentenceTokensMin && word_of(corpus_[begin]) != 0)
-      sentences_.push_back({begin, at});
+    if (at - begin >= kSentenceTokensMin) add_sentence(begin, at);
     begin = at + 1;
   }
-  for (const Token token : corpus_) weights_[word_of(token)] += 1;
-  for (double& weight : weights_) weight = weight > 0 ? 1 / weight : 0;
-  for (const auto& [word, id] : ids) {
-    if (word.size() < kTopicLettersMin) weights_[id] = 0;
+  for (const Sentence& sentence : sentences_) {
+    for (const std::uint32_t topic : sentence.topics) weights_[topic] += 1;
   }
-  weights_[0] = 0;
+  for (double& weight : weights_) weight = 1 / weight;
 }
 
-std::uint32_t LanguageModel::word_of(Token token) const noexcept {
-  return token < words_.size() ? words_[token] : 0;
+void LanguageModel::add_sentence(std::uint32_t begin, std::uint32_t end) {
+  std::string text;
+  for (std::uint32_t at = begin; at < end; ++at) text += vocabulary_.text(corpus_[at]);
+  const std::size_t first = text.find_first_not_of(' ');
+  if (first == std::string::npos || !is_letter(text[first])) return;
+  Sentence sentence;
+  sentence.begin = begin;
+  for_each_topic(text, [&](const std::string& stem) {
+    const auto id = static_cast<std::uint32_t>(topics_.size());
+    const std::uint32_t topic = topics_.emplace(stem, id).first->second;
+    if (topic == weights_.size()) weights_.push_back(0);
+    if (std::find(sentence.topics.begin(), sentence.topics.end(), topic) == sentence.topics.end())
+      sentence.topics.push_back(topic);
+  });
+  sentences_.push_back(std::move(sentence));
 }
 
-double LanguageModel::relevance(const Sentence& sentence, const std::vector<bool>& wanted) const {
-  double sum = 0;
-  for (std::uint32_t at = sentence.begin; at < sentence.end; ++at) {
-    const std::uint32_t word = word_of(corpus_[at]);
-    if (wanted[word]) sum += weights_[word];
-  }
-  return sum;
+// What the last turn of the user is about.
+std::vector<bool> LanguageModel::topics_of(std::span<const Token> prompt) const {
+  std::size_t turn = prompt.size();
+  while (turn > 0 && prompt[turn - 1] != kUserTurn) --turn;
+  std::string text;
+  for (const Token token : prompt.subspan(turn)) text += vocabulary_.text(token);
+  std::vector<bool> wanted(weights_.size(), false);
+  for_each_topic(text, [&](const std::string& stem) {
+    if (const auto known = topics_.find(stem); known != topics_.end()) wanted[known->second] = true;
+  });
+  return wanted;
 }
 
 std::vector<Token> LanguageModel::opening(std::span<const Token> prompt,
                                           const Sampling& sampling) const {
-  std::vector<bool> wanted(weights_.size(), false);
-  for (std::size_t at = prompt.size(); at > 0 && prompt[at - 1] != kUserTurn; --at)
-    wanted[word_of(prompt[at - 1])] = true;
-  wanted[0] = false;
+  if (sentences_.empty()) return {next(prompt, sampling)};
+  const std::vector<bool> wanted = topics_of(prompt);
   std::vector<std::pair<double, const Sentence*>> ranked;
-  for (const Sentence& sentence : sentences_)
-    ranked.emplace_back(relevance(sentence, wanted), &sentence);
-  if (ranked.empty()) return {next(prompt, sampling)};
+  for (const Sentence& sentence : sentences_) {
+    double relevance = 0;
+    for (const std::uint32_t topic : sentence.topics) {
+      if (wanted[topic]) relevance += weights_[topic];
+    }
+    ranked.emplace_back(relevance, &sentence);
+  }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   const double best = ranked.front().first;
   std::size_t candidates = 1;
   // Nothing in common with the prompt: any sentence will do.
   while (candidates < ranked.size() && (best == 0 || candidates < kOpeningCandidates) &&
-         ranked[candidates].first >= best / 4) {
+         ranked[candidates].first >= best / 2) {
     ++candidates;
   }
   const std::uint64_t random = mix(sampling.seed ^ hash_of(prompt));
   const Sentence& chosen = *ranked[sampling.temperature > 0 ? random % candidates : 0].second;
-  std::vector<Token> tokens(corpus_.begin() + chosen.begin,
-                            corpus_.begin() + chosen.begin + kOpeningTokens);
-  const std::string_view first = vocabulary_.text(tokens[0]);
-  // An answer does not begin with a blank, if the word is known without one.
-  if (first.starts_with(' ')) {
-    const std::vector<Token> bare = vocabulary_.encode(first.substr(1));
-    if (bare.size() == 1) tokens[0] = bare[0];
-  }
-  return tokens;
+  const auto begin = corpus_.begin() + chosen.begin;
+  return {begin, begin + kOpeningTokens};
 }
 
 Token LanguageModel::next(std::span<const Token> tokens, const Sampling& sampling) const {

@@ -47,17 +47,16 @@ class LanguageModel {
     std::vector<Choice> choices;
     std::uint32_t total = 0;
   };
-  // A stretch of the corpus.
   struct Sentence {
-    std::uint32_t begin;
-    std::uint32_t end;
+    std::uint32_t begin = 0;  // in the corpus
+    std::vector<std::uint32_t> topics;
   };
-  static constexpr std::size_t kOrderMax = 3;  // tokens that the next one depends on
+  static constexpr std::size_t kOrderMax = 4;  // tokens that the next one depends on
 
   void learn(std::span<const Token> paragraph);
   void index_sentences();
-  std::uint32_t word_of(Token token) const noexcept;
-  double relevance(const Sentence& sentence, const std::vector<bool>& wanted) const;
+  void add_sentence(std::uint32_t begin, std::uint32_t end);
+  std::vector<bool> topics_of(std::span<const Token> prompt) const;
   Token draw(const Followers& followers, double discount, const Sampling& sampling,
              double chance) const;
 
@@ -65,8 +64,8 @@ class LanguageModel {
   std::uint64_t fingerprint_ = 0;
   std::vector<Token> corpus_;
   std::vector<Sentence> sentences_;
-  std::vector<std::uint32_t> words_;  // by token: the same for " The" and "the"; 0 for no word
-  std::vector<double> weights_;       // by word: rarer is heavier
+  std::unordered_map<std::string, std::uint32_t> topics_;  // by the stem of a word
+  std::vector<double> weights_;                            // by topic: rarer is heavier
   // By how many tokens they depend on; keys are hashes of those.
   std::array<std::unordered_map<std::uint64_t, Followers>, kOrderMax + 1> followers_;
 };

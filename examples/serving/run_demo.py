@@ -55,6 +55,42 @@ class Style:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
 
 
+class Signals:
+    """Turns the signals that end a program into Interrupted, but not where that would lose a process."""
+
+    def __init__(self):
+        self.held = False
+        self.came = False
+        self.bell, self.ring = os.pipe()  # a signal just before a wait is not lost
+
+    def take(self):
+        os.set_blocking(self.ring, False)
+        signal.set_wakeup_fd(self.ring)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+
+    def on_signal(self, _number, _frame):
+        self.came = True
+        if not self.held:
+            raise Interrupted
+
+    def wait(self):
+        """Until a signal comes: Interrupted."""
+        while not self.came:
+            os.read(self.bell, 1)
+
+    @contextlib.contextmanager
+    def hold(self):
+        self.held = True
+        try:
+            yield
+        finally:
+            self.held = False
+        if self.came:
+            raise Interrupted
+
+
+signals = Signals()
 style = Style(sys.stdout)
 BOLD, DIM, CYAN, GREEN = "1", "2", "36", "32"
 
@@ -77,13 +113,12 @@ class Processes:
         """Starts a process; returns a function that waits until it is ready and gives its address."""
         environment = dict(os.environ, SPANWIRE_TRACES_FILE=str(self.folder / "traces-%p.jsonl"))
         environment.pop("OTEL_SERVICE_NAME", None)
-        with open(self.folder / f"{name}.log", "wb") as log:
-            process = subprocess.Popen(
+        with signals.hold(), open(self.folder / f"{name}.log", "wb") as log:
+            self.running[name] = process = subprocess.Popen(
                 [str(self.build / "bin" / program), *arguments], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, env=environment,
                 # Ctrl-C is for this script alone: it ends the others in order.
                 start_new_session=True)
-        self.running[name] = process
         threading.Thread(target=self.watch, args=(name, process), daemon=True).start()
         return lambda: self.address(name, process)
 
@@ -223,16 +258,19 @@ def questions(address):
     return trace
 
 
-def serve(address):
+def serve(address, processes):
     """Stays up until interrupted; returns the trace id of one request."""
     _, trace = converse(address, QUESTIONS[0])
     body = json.dumps({"model": MODEL, "stream": True, "messages": [{"role": "user", "content": QUESTIONS[2]}]})
     say(style(BOLD, "Try it (Ctrl-C ends it):"))
     say(f"  curl -N {address}/v1/chat/completions -d '{body}'")
     say(f"  curl {address}/health\n")
-    with contextlib.suppress(Interrupted):
-        while True:
-            signal.pause()
+    try:
+        signals.wait()
+    except Interrupted:
+        if processes.dead:
+            raise
+    signals.came = False
     return trace
 
 
@@ -250,16 +288,12 @@ def show(processes, trace):
     say(f"\n{style(BOLD, 'The same as a page:')} {page}")
 
 
-def on_signal(_number, _frame):
-    raise Interrupted
-
-
 def run(processes, options):
     began = time.monotonic()
     address, workers = start_all(processes, options)
     took = time.monotonic() - began
     say(f"{style(BOLD, 'frontend')} {address}, in front of {', '.join(workers)}; up in {took:.1f} s\n")
-    trace = serve(address) if options.serve else questions(address)
+    trace = serve(address, processes) if options.serve else questions(address)
     processes.stop()
     say(style(BOLD, "One request, over all processes"))
     show(processes, trace)
@@ -294,8 +328,7 @@ def main():
     folder = options.output or pathlib.Path(tempfile.mkdtemp(prefix="spanwire-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     processes = Processes(folder.resolve(), options.build.resolve())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    signals.take()
     status = 0
     try:
         run(processes, options)
@@ -306,8 +339,7 @@ def main():
     except (Failed, OSError, http.client.HTTPException, subprocess.CalledProcessError) as problem:
         status = f"error: {processes.obituary(processes.dead) if processes.dead else problem}"
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        signals.held = True  # whoever is impatient waits for the cleaning up
         processes.stop()
     sys.exit(status)
 

@@ -21,6 +21,7 @@ struct Arguments {
 
 void declare(CLI::App& app, Arguments& arguments) {
   SchedulerOptions& scheduler = arguments.worker.engine.scheduler;
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--role", arguments.worker.role, "What it does")
       ->check(CLI::IsMember({"prefill", "decode", "both"}))
       ->capture_default_str();

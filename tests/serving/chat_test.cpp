@@ -26,10 +26,9 @@ TEST(ParseChat, TakesWhatClientsSend) {
   body["seed"] = 42;
   body["user"] = "somebody";
   body["stop"] = nullptr;
-  body["messages"].insert(
-      body["messages"].begin(),
-      {{"role", "system"},
-       {"content", {{{"type", "text"}, {"text", "Be "}}, {{"type", "text"}, {"text", "brief."}}}}});
+  const json parts = {{{"type", "text"}, {"text", "Be "}}, {{"type", "text"}, {"text", "brief."}}};
+  const json system = {{"role", "system"}, {"content", parts}};
+  body["messages"].insert(body["messages"].begin(), system);
   const auto chat = parse_chat(body.dump(), 1);
   ASSERT_TRUE(chat) << chat.error().message();
   EXPECT_TRUE(chat->stream);

@@ -1,0 +1,115 @@
+"""Many clients at once, clients that vanish, workers that die, memory that runs out."""
+import collections
+import concurrent.futures
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+from cluster import Cluster  # noqa: E402
+
+STREAMS = 200
+FOR_EVER = {"worker": ["--step-ms=50", "--batch=512", "--blocks=8192"]}  # with 4,096 tokens: minutes
+
+
+def idle(health):
+    return health["in_flight"] == 0 and all(w["running"] + w["waiting"] == 0 for w in health["workers"])
+
+
+def cancelled(health):
+    return sum(worker["cancelled"] for worker in health["workers"] if worker["role"] != "prefill")
+
+
+class Load(unittest.TestCase):
+    def test_two_hundred_streams_at_once_each_get_their_own_answer(self):
+        questions = [f"{n % 7}. What is a {word}?" for n, word in
+                     zip(range(STREAMS), ["trace", "call", "stream", "deadline", "handler"] * STREAMS)]
+        with Cluster(decode=2) as cluster:
+            expected = {question: cluster.stream(text=question, max_tokens=12).text() for question in set(questions)}
+            with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
+                answers = list(pool.map(lambda q: cluster.stream(text=q, max_tokens=12).text(), questions))
+            self.assertEqual(answers, [expected[question] for question in questions])
+            self.assertEqual(cluster.until("idle", idle)["refused"], 0)
+
+    def test_beyond_the_limit_a_client_is_refused_and_vanished_ones_make_room(self):
+        with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], **FOR_EVER) as cluster:
+            with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
+                connections = list(pool.map(
+                    lambda n: cluster.send(text=f"Number {n}?", stream=n % 2 == 0, max_tokens=4096,
+                                           temperature=1.5), range(STREAMS)))
+            cluster.until("all are served", lambda health: health["in_flight"] == STREAMS)
+            for stream in (False, True):
+                status, headers, text = cluster.request(
+                    "POST", "/v1/chat/completions",
+                    '{"model": "spanwire-ngram", "messages": [{"role": "user", "content": "x"}]}')
+                self.assertEqual(status, 503)
+                self.assertEqual(headers["Retry-After"], "1")
+                self.assertIn("200 places", text)
+            for connection in connections:
+                connection.close()
+            health = cluster.until("all were given up", idle)
+            self.assertEqual(health["refused"], 2)
+            status, _ = cluster.chat(max_tokens=2)
+            self.assertEqual(status, 200)
+
+    def vanish(self, **fields):
+        with Cluster(**FOR_EVER) as cluster:
+            connection = cluster.send(max_tokens=4096, temperature=2, **fields)
+            cluster.until("it generates", lambda health: health["workers"][1]["steps"] > 2)
+            connection.close()
+            health = cluster.until("the worker has dropped it", lambda health: cancelled(health) == 1)
+            self.assertEqual(health["vanished"], 1)
+            cluster.until("nothing runs", idle)
+            cluster.stop()
+            spans = cluster.spans()
+            worker = [span for span in spans if span["service"] == "decode" and "cancelled" in span["events"]]
+            self.assertEqual([span["name"] for span in worker], ["llm/decode/generate"])
+            root = [span for span in spans if span["name"] == "POST /v1/chat/completions"]
+            self.assertEqual(root[0]["attributes"]["http.response.status_code"], 499)
+            self.assertIn("client vanished", root[0]["events"])
+
+    def test_a_client_of_a_stream_that_vanishes_cancels_down_to_the_worker(self):
+        self.vanish(stream=True)
+
+    def test_a_client_of_a_whole_answer_that_vanishes_too(self):
+        self.vanish()
+
+    def test_a_client_that_vanishes_while_it_waits_for_its_prompt(self):
+        with Cluster(worker=["--prefill-us-per-token=20000000"]) as cluster:
+            connection = cluster.send(stream=True)
+            cluster.until("it is on its way", lambda health: health["workers"][1]["running"] == 1)
+            connection.close()
+            cluster.until("the decode worker has dropped it", lambda health: cancelled(health) == 1)
+
+    def test_memory_that_runs_out_preempts_and_changes_no_answer(self):
+        questions = [f"Question {n} about a trace?" for n in range(8)]
+        with Cluster(decode=1, prefill=0) as roomy, \
+                Cluster(decode=1, prefill=0, worker=["--blocks=10"]) as tight:
+            expected = [roomy.stream(text=q, max_tokens=60, temperature=1.2).text() for q in questions]
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                answers = list(pool.map(
+                    lambda q: tight.stream(text=q, max_tokens=60, temperature=1.2).text(), questions))
+            self.assertEqual(answers, expected)
+            health = tight.health()
+            tight.stop()
+            events = collections.Counter(event for span in tight.spans() for event in span["events"])
+            self.assertEqual(events["preempted"], health["workers"][0]["preempted"])
+            self.assertEqual(events["preempted"], events["resumed"])
+            self.assertGreater(events["preempted"], 0)
+
+    def test_a_worker_that_dies_costs_its_own_requests_only(self):
+        with Cluster(decode=2, **FOR_EVER) as cluster:
+            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2) for n in range(2)]
+            cluster.until("one each", lambda health: [w["running"] for w in health["workers"][1:]] == [1, 1])
+            cluster.kill("decode-0")
+            end = [event for event in streams[0].events() if event is None or "error" in event]
+            self.assertIn("error", end[0])
+            for stream in streams:
+                stream.close()
+            for _ in range(4):
+                status, _ = cluster.chat(max_tokens=2)
+                self.assertEqual(status, 200)
+            self.assertEqual(cluster.health()["status"], "degraded")
+
+
+if __name__ == "__main__":
+    unittest.main()
