@@ -1,12 +1,14 @@
 // trace/span_sampled_1t, _2t and trace/hop against the same by hand; trace/span_unsampled,
 // trace/span_off.  The workload of a recorded span: a remote parent, kind server, a name of 19
 // characters, four attributes (texts of 8 and 19 characters, an integer, a real) and an event.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "bench/floor/span_by_hand.hpp"
 #include "bench/floor/w3c_by_hand.hpp"
@@ -147,12 +149,51 @@ void sampled_1t(const bench::Bench& bench, const trace::Tracer& tracer, const Te
                 hand_spans(drain, hand, texts));
 }
 
-// The same work on another thread at the same time; what is measured is this thread's share.
-bench::Bench::Body beside(const bench::Bench::Body& here, const bench::Bench::Body& there) {
+// A thread that does the same work at the same time, as often as it is asked to.
+class Companion {
+ public:
+  explicit Companion(bench::Bench::Body body)
+      : body_(std::move(body)), thread_([this] { run(); }) {}
+  ~Companion() {
+    begin(kStop);
+    thread_.join();
+  }
+
+  void begin(std::uint64_t iterations) {
+    iterations_.store(iterations);
+    iterations_.notify_one();
+  }
+  void wait() {
+    for (std::uint64_t left = iterations_.load(); left != 0; left = iterations_.load()) {
+      iterations_.wait(left);
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kStop = ~std::uint64_t{0};
+
+  void run() {
+    for (;;) {
+      iterations_.wait(0);
+      const std::uint64_t iterations = iterations_.load();
+      if (iterations == kStop) return;
+      body_(iterations);
+      iterations_.store(0);
+      iterations_.notify_one();
+    }
+  }
+
+  bench::Bench::Body body_;
+  std::atomic<std::uint64_t> iterations_{0};
+  std::thread thread_;
+};
+
+// What is measured is this thread's share.
+bench::Bench::Body beside(const bench::Bench::Body& here, Companion& there) {
   return [&](std::uint64_t iterations) {
-    std::thread other([&] { there(iterations); });
+    there.begin(iterations);
     here(iterations);
-    other.join();
+    there.wait();
   };
 }
 
@@ -163,7 +204,9 @@ void sampled_2t(const bench::Bench& bench, const trace::Tracer& tracer, const Te
   const bench::Bench::Body ours = recorded_spans(tracer, parent, texts);
   const bench::Bench::Body first = hand_spans(drains[0], hand, texts);
   const bench::Bench::Body second = hand_spans(drains[1], hand, texts);
-  bench.compare("trace/span_sampled_2t", beside(ours, ours), beside(first, second));
+  Companion ours_beside(ours);
+  Companion second_beside(second);
+  bench.compare("trace/span_sampled_2t", beside(ours, ours_beside), beside(first, second_beside));
 }
 
 void hop_ours(const trace::Tracer& tracer, const wire::HeaderList& headers, const Texts& texts,

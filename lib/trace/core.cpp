@@ -24,14 +24,14 @@ std::vector<const Exporter*> prototypes_of(const ProviderOptions& options) {
   return prototypes;
 }
 
-// What the record's 16-bit counters can hold.
-ProviderOptions checked(ProviderOptions options) {
-  constexpr std::size_t kMost = std::numeric_limits<std::uint16_t>::max();
-  for (std::size_t* limit :
-       {&options.limits.attributes_max, &options.limits.events_max, &options.limits.links_max}) {
-    *limit = std::min(*limit, kMost);
-  }
-  return options;
+Budget budget_of(const SpanLimits& limits) noexcept {
+  // What the record's 16-bit counters can hold.
+  constexpr std::size_t kCountMax = std::numeric_limits<std::uint16_t>::max();
+  constexpr std::size_t kCharsMax = std::numeric_limits<std::uint32_t>::max();
+  return {sizeof(OpenRecord::inline_items),
+          static_cast<std::uint16_t>(std::min(limits.attributes_max, kCountMax)),
+          static_cast<std::uint16_t>(std::min(limits.events_max, kCountMax)),
+          static_cast<std::uint32_t>(std::min(limits.value_chars_max, kCharsMax)), 0};
 }
 
 void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
@@ -45,8 +45,9 @@ std::size_t rounded_ring(std::size_t bytes) noexcept {
 }  // namespace
 
 Core::Core(ProviderOptions options)
-    : options_(checked(std::move(options))),
+    : options_(std::move(options)),
       prototypes_(prototypes_of(options_)),
+      budget_(budget_of(options_.limits)),
       fork_generation_(fork_generation()),
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
@@ -56,6 +57,7 @@ Core::Core(ProviderOptions options)
 Core::Core(Inherit, const Core& parent)
     : options_(copy_settings(parent.options_)),
       prototypes_(parent.prototypes_),
+      budget_(parent.budget_),
       fork_generation_(fork_generation()),
       ring_bytes_(parent.ring_bytes_),
       slab_(options_.open_spans_max),
@@ -162,15 +164,21 @@ TraceStats Core::stats() const {
     stats.lost.spans[i] = settled.lost.spans[i] + lost_[i].load(std::memory_order_relaxed);
   }
   std::uint64_t never_open = unopened_.load(std::memory_order_relaxed);
-  stats.started = stats.recorded = never_open;
+  stats.recorded = never_open;
   for (const ThreadState* state = first_state(); state != nullptr; state = state->next) {
-    queued += state->queued.get();
-    stats.ended += state->ended.get();
-    never_open += state->lost[static_cast<std::size_t>(LossReason::too_many_open)].get();
+    const auto lost = [state](LossReason reason) {
+      return state->lost[static_cast<std::size_t>(reason)].get();
+    };
+    // Ends before beginnings: in between, a span may look open, never ended before it began.
     for (std::size_t i = 0; i < kLossReasons; ++i) stats.lost.spans[i] += state->lost[i].get();
+    const std::uint64_t in_ring = state->queued.get();
+    queued += in_ring;
+    stats.ended += in_ring + lost(LossReason::ring_full) + lost(LossReason::queue_full);
+    never_open += lost(LossReason::too_many_open);
     stats.recorded += state->recorded.get();
-    stats.started += state->started.get();
+    stats.started += state->unrecorded.get();
   }
+  stats.started += stats.recorded;
   stats.exported = settled.exported;
   stats.queued = queued - settled.taken;
   const std::uint64_t closed = stats.ended + never_open;

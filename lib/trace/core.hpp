@@ -32,6 +32,8 @@ class Core {
   // Null: parent-based, roots always on.
   const Sampler* sampler() const noexcept { return options_.sampler.get(); }
   const SpanLimits& limits() const noexcept { return options_.limits; }
+  // What every record begins with.
+  const Budget& budget() const noexcept { return budget_; }
   const Clock& clock() const noexcept { return *options_.clock; }
   // Of the clock above.  Spared the way through it where it is the machine's.
   std::int64_t monotonic_ns() const noexcept {
@@ -85,6 +87,7 @@ class Core {
 
   ProviderOptions options_;
   std::vector<const Exporter*> prototypes_;
+  Budget budget_;
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;

@@ -9,6 +9,7 @@ namespace spanwire::trace::detail {
 namespace {
 
 constexpr std::size_t kNameBytesKept = 128;
+constexpr std::size_t kKeyBytesMax = 0xFFFF;
 
 Item* mutable_item(OpenRecord& record, std::size_t offset) noexcept {
   return reinterpret_cast<Item*>(record.items + offset);
@@ -17,8 +18,10 @@ Item* mutable_item(OpenRecord& record, std::size_t offset) noexcept {
 // Closes the gaps that overwritten items left.
 void compact(OpenRecord& record) noexcept {
   RecordHeader& header = record.header;
+  const std::uint32_t capacity = record.capacity();
+  const std::uint32_t used = record.used();
   std::uint32_t to = 0;
-  for (std::uint32_t from = 0; from < header.items_bytes;) {
+  for (std::uint32_t from = 0; from < used;) {
     const Item item = *item_at(record.items, from);
     const auto room = static_cast<std::uint32_t>(room_of(item));
     if (item.tag != ItemTag::removed) {
@@ -31,7 +34,58 @@ void compact(OpenRecord& record) noexcept {
     }
     from += room;
   }
-  header.items_bytes = to;
+  record.at = record.items + to;
+  record.left.room = capacity - to;
+}
+
+// Room for `more` bytes behind the items, from the arena if need be.
+bool make_room(OpenRecord& record, std::size_t more) noexcept {
+  compact(record);
+  if (more <= record.left.room) return true;
+  Core& core = *record.core;
+  const std::size_t used = record.used();
+  const std::size_t old_capacity = record.capacity();
+  const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
+  if (used > most || more > most - used) return false;
+  std::size_t capacity = std::min(most, std::max(used + more, old_capacity * 2));
+  std::byte* block = core.take_block(capacity);
+  if (block == nullptr && capacity > used + more) {
+    capacity = used + more;
+    block = core.take_block(capacity);
+  }
+  if (block == nullptr) return false;
+  std::memcpy(block, record.items, used);
+  if (record.external()) core.give_block(record.items, old_capacity);
+  record.items = block;
+  record.at = block + used;
+  record.left.room = static_cast<std::uint32_t>(capacity - used);
+  return true;
+}
+
+char* value_in(Item& item) noexcept { return reinterpret_cast<char*>(&item) + value_offset(item); }
+
+// A new item behind the others, its value still to be written at `value`; null if it does not fit.
+struct Appended {
+  Item* item = nullptr;
+  char* value = nullptr;
+};
+Appended append(OpenRecord& record, ItemTag tag, ValueType type, Key key,
+                std::size_t value_bytes) noexcept {
+  constexpr std::size_t kSane = 1u << 30;
+  if (key.size() > kKeyBytesMax || value_bytes > kSane) return {};
+  const std::size_t key_room = key.is_literal() ? sizeof(const char*) : padded(key.size());
+  const std::size_t bytes = sizeof(Item) + key_room + value_bytes;
+  const std::size_t room = padded(bytes);
+  if (room > record.left.room && !make_room(record, room)) return {};
+  auto* item = reinterpret_cast<Item*>(record.at);
+  if (key.is_literal()) return {item, put_item(record, tag, type, key, value_bytes)};
+  *item = {tag, static_cast<std::uint8_t>(type), static_cast<std::uint16_t>(key.size()),
+           static_cast<std::uint32_t>(bytes)};
+  char* after = reinterpret_cast<char*>(item + 1);
+  copy_text(after, key.data(), key.size());
+  record.at += room;
+  record.left.room -= static_cast<std::uint32_t>(room);
+  return {item, after + key_room};
 }
 
 // At most `chars` characters of UTF-8; never cuts one in two.
@@ -116,7 +170,7 @@ bool append_value(OpenRecord& record, ItemTag tag, Key key, AttributeValue value
 }
 
 Item* find_attribute(OpenRecord& record, std::string_view key) noexcept {
-  for (std::size_t at = 0; at < record.header.items_bytes;) {
+  for (std::size_t at = 0; at < record.used();) {
     Item* item = mutable_item(record, at);
     if (item->tag == ItemTag::attribute && item->key_bytes == key.size() && key_of(*item) == key) {
       return item;
@@ -134,7 +188,7 @@ void overwrite(OpenRecord& record, Item& item, Key key, AttributeValue value) no
   if (bytes > room - offset) {
     item.tag = ItemTag::removed;
     if (append_value(record, ItemTag::attribute, key, value)) return;
-    --record.header.attributes;
+    ++record.left.attributes;
     ++record.header.dropped_attributes;
     return;
   }
@@ -205,49 +259,29 @@ void remove_item(OpenRecord& record, std::uint32_t& at) noexcept {
 
 }  // namespace
 
-void begin_with_long_name(OpenRecord& record, Key name) noexcept {
+void set_first_name(OpenRecord& record, Key name) noexcept {
+  if (append(record, ItemTag::name, ValueType::string, name, 0).item != nullptr) return;
   append(record, ItemTag::name, ValueType::string, name.view().substr(0, kNameBytesKept), 0);
 }
 
 void set_tracestate(OpenRecord& record, std::string_view tracestate) noexcept {
+  if (tracestate.empty()) return;
   record.header.tracestate_at = append_text(record, ItemTag::tracestate, tracestate);
 }
 
-bool make_room(OpenRecord& record, std::size_t more) noexcept {
-  compact(record);
-  const std::size_t used = record.header.items_bytes;
-  if (more <= record.capacity - used) return true;
-  Core& core = *record.core;
-  const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
-  if (used > most || more > most - used) return false;
-  std::size_t capacity = std::min(most, std::max(used + more, std::size_t{record.capacity} * 2));
-  std::byte* block = core.take_block(capacity);
-  if (block == nullptr && capacity > used + more) {
-    capacity = used + more;
-    block = core.take_block(capacity);
-  }
-  if (block == nullptr) return false;
-  std::memcpy(block, record.items, used);
-  if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
-  record.items = block;
-  record.capacity = static_cast<std::uint32_t>(capacity);
-  return true;
-}
-
-void set_attribute_slowly(OpenRecord& record, Key key, AttributeValue value) noexcept {
-  RecordHeader& header = record.header;
+void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept {
   const std::uint64_t bit = std::uint64_t{1} << key.filter();
   if ((record.key_filter & bit) != 0) {
     if (Item* item = find_attribute(record, key.view())) {
       return overwrite(record, *item, key, value);
     }
   }
-  if (key.empty() || header.attributes >= record.core->limits().attributes_max ||
+  if (key.empty() || record.left.attributes == 0 ||
       !append_value(record, ItemTag::attribute, key, value)) {
-    ++header.dropped_attributes;
+    ++record.header.dropped_attributes;
     return;
   }
-  ++header.attributes;
+  --record.left.attributes;
   record.key_filter |= bit;
 }
 
@@ -255,15 +289,14 @@ void add_event(OpenRecord& record, Key name, std::span<const Attribute> attribut
                std::int64_t time_ns) noexcept {
   RecordHeader& header = record.header;
   const SpanLimits& limits = record.core->limits();
-  const Appended added =
-      header.events < limits.events_max
-          ? append(record, ItemTag::event, ValueType::string, name, sizeof(EventHead))
-          : Appended();
+  const Appended added = record.left.events != 0 ? append(record, ItemTag::event, ValueType::string,
+                                                          name, sizeof(EventHead))
+                                                 : Appended();
   if (added.item == nullptr) {
     ++header.dropped_events;
     return;
   }
-  ++header.events;
+  --record.left.events;
   const EventHead head{time_ns, 0, 0};
   std::memcpy(added.value, &head, sizeof head);
   attach<EventHead>(record, added.item, ItemTag::event_attribute, attributes,

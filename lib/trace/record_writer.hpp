@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -14,18 +15,15 @@
 
 namespace spanwire::trace::detail {
 
+void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept;
 void add_event(OpenRecord& record, Key name, std::span<const Attribute> attributes,
                std::int64_t time_ns) noexcept;
 void add_link(OpenRecord& record, const Link& link) noexcept;
 void set_status(OpenRecord& record, StatusCode status, std::string_view message) noexcept;
 void set_name(OpenRecord& record, Key name) noexcept;
-// Of a name that does not fit, the beginning: there is always a name.
-void begin_with_long_name(OpenRecord& record, Key name) noexcept;
 void set_tracestate(OpenRecord& record, std::string_view tracestate) noexcept;
-void set_attribute_slowly(OpenRecord& record, Key key, AttributeValue value) noexcept;
-
-// Room for `more` bytes behind the items, from the arena if need be.
-bool make_room(OpenRecord& record, std::size_t more) noexcept;
+// The first name: of one that does not fit, the beginning.
+void set_first_name(OpenRecord& record, Key name) noexcept;
 
 // Most texts are short: a call of memcpy costs more than copying them.
 inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
@@ -45,100 +43,99 @@ inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
   }
 }
 
-inline char* value_in(Item& item) noexcept {
-  return reinterpret_cast<char*>(&item) + value_offset(item);
-}
+// The short way, for what nearly all spans consist of: keys that are literals, room in the record,
+// nothing that a limit forbids.  Each returns false, and has done nothing, where that does not
+// hold.
 
-// A new item behind the others, its value still to be written at `value`; null if it does not fit.
-struct Appended {
-  Item* item = nullptr;
-  char* value = nullptr;
-};
-inline Appended append(OpenRecord& record, ItemTag tag, ValueType type, Key key,
-                       std::size_t value_bytes) noexcept {
-  constexpr std::size_t kSane = 1u << 30;
-  if (key.size() > 0xFFFF || value_bytes > kSane) return {};
-  const std::size_t key_room = key.is_literal() ? sizeof(const char*) : padded(key.size());
-  const std::size_t bytes = sizeof(Item) + key_room + value_bytes;
-  const std::size_t room = padded(bytes);
-  if (room > record.capacity - record.header.items_bytes && !make_room(record, room)) return {};
-  auto* item = reinterpret_cast<Item*>(record.items + record.header.items_bytes);
+// An item with a literal key and `value_bytes` behind it; where the value goes.  The caller has
+// looked for room.
+inline char* put_item(OpenRecord& record, ItemTag tag, ValueType type, Key key,
+                      std::size_t value_bytes) noexcept {
+  constexpr std::size_t kFront = sizeof(Item) + sizeof(const char*);
+  const std::size_t room = padded(kFront + value_bytes);
+  std::byte* at = record.at;
+  auto* item = reinterpret_cast<Item*>(at);
   item->tag = tag;
-  item->type_bits = static_cast<std::uint8_t>(static_cast<std::uint8_t>(type) |
-                                              (key.is_literal() ? Item::kLiteralKey : 0));
+  item->type_bits = static_cast<std::uint8_t>(static_cast<std::uint8_t>(type) | Item::kLiteralKey);
   item->key_bytes = static_cast<std::uint16_t>(key.size());
-  item->bytes = static_cast<std::uint32_t>(bytes);
-  char* at = reinterpret_cast<char*>(item + 1);
-  if (key.is_literal()) {
-    const char* data = key.data();
-    std::memcpy(at, &data, sizeof data);
-  } else {
-    copy_text(at, key.data(), key.size());
-  }
-  record.header.items_bytes += static_cast<std::uint32_t>(room);
-  return {item, at + key_room};
+  item->bytes = static_cast<std::uint32_t>(kFront + value_bytes);
+  const char* text = key.data();
+  std::memcpy(at + sizeof(Item), &text, sizeof text);
+  record.at = at + room;
+  record.left.room -= static_cast<std::uint32_t>(room);
+  return reinterpret_cast<char*>(at) + kFront;
 }
 
-// True when the key is new for certain and there may be one more.
-inline bool is_simple(const OpenRecord& record, Key key, std::uint64_t bit) noexcept {
-  return (record.key_filter & bit) == 0 && !key.empty() &&
-         record.header.attributes < record.core->limits().attributes_max;
+inline bool is_new_key(const OpenRecord& record, Key key, std::uint64_t bit) noexcept {
+  return key.is_literal() && record.left.attributes != 0 && (record.key_filter & bit) == 0;
 }
 
-inline void count_attribute(OpenRecord& record, bool written, std::uint64_t bit) noexcept {
-  if (!written) [[unlikely]] {
-    ++record.header.dropped_attributes;
-    return;
-  }
-  ++record.header.attributes;
+inline bool put_word(OpenRecord& record, Key key, ValueType type, std::int64_t word) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << key.literal_filter();
+  if (!is_new_key(record, key, bit) || record.left.room < 24) return false;
+  std::memcpy(put_item(record, ItemTag::attribute, type, key, sizeof word), &word, sizeof word);
+  --record.left.attributes;
   record.key_filter |= bit;
+  return true;
 }
 
-// An int64 or a real.
-inline void set_attribute_word(OpenRecord& record, Key key, ValueType type,
-                               std::int64_t word) noexcept {
-  const std::uint64_t bit = std::uint64_t{1} << key.filter();
-  if (!is_simple(record, key, bit)) [[unlikely]] {
-    return set_attribute_slowly(record, key, AttributeValue::of_word(type, word));
+inline bool put_text(OpenRecord& record, Key key, std::string_view text) noexcept {
+  const std::uint64_t bit = std::uint64_t{1} << key.literal_filter();
+  if (!is_new_key(record, key, bit) || text.size() > record.left.value_chars_max ||
+      record.left.room < 24 || text.size() > record.left.room - 24) {
+    return false;
   }
-  const Appended added = append(record, ItemTag::attribute, type, key, sizeof word);
-  if (added.item != nullptr) std::memcpy(added.value, &word, sizeof word);
-  count_attribute(record, added.item != nullptr, bit);
+  copy_text(put_item(record, ItemTag::attribute, ValueType::string, key, text.size()), text.data(),
+            text.size());
+  --record.left.attributes;
+  record.key_filter |= bit;
+  return true;
 }
 
-inline void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept {
-  const std::uint64_t bit = std::uint64_t{1} << key.filter();
-  const bool whole_text =
-      value.type() == ValueType::string && value.size() <= record.core->limits().value_chars_max;
-  if (!whole_text || !is_simple(record, key, bit)) [[unlikely]] {
-    return set_attribute_slowly(record, key, value);
-  }
-  const Appended added = append(record, ItemTag::attribute, ValueType::string, key, value.size());
-  if (added.item != nullptr) copy_text(added.value, value.text().data(), value.size());
-  count_attribute(record, added.item != nullptr, bit);
+inline bool put_event(OpenRecord& record, Key name, std::int64_t time_ns) noexcept {
+  if (!name.is_literal() || record.left.events == 0 || record.left.room < 32) return false;
+  const EventHead head{time_ns, 0, 0};
+  std::memcpy(put_item(record, ItemTag::event, ValueType::string, name, sizeof head), &head,
+              sizeof head);
+  --record.left.events;
+  return true;
 }
 
-// An empty record with its name; `tracestate` may be empty.
-inline void begin_record(OpenRecord& record, Core& core, Key name,
-                         std::string_view tracestate) noexcept {
+// An empty record with its name.
+inline constexpr std::size_t kShortNameBytes = 256;
+inline void begin_record(OpenRecord& record, Core& core, Key name) noexcept {
   record.core = &core;
-  record.items = record.inline_items;
-  record.capacity = sizeof record.inline_items;
-  record.head_at = kNoItem;
+  record.items = record.at = record.inline_items;
+  record.left = core.budget();
   record.key_filter = 0;
+  record.head_at = kNoItem;
   RecordHeader& header = record.header;
   header.status = 0;
-  header.items_bytes = 0;
-  header.name_at = kNoItem;
+  header.name_at = 0;
   header.status_at = kNoItem;
   header.tracestate_at = kNoItem;
-  header.attributes = header.events = header.links = 0;
+  header.links = 0;
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
-  if (append(record, ItemTag::name, ValueType::string, name, 0).item == nullptr) [[unlikely]] {
-    begin_with_long_name(record, name);
+  if (name.is_literal()) {
+    put_item(record, ItemTag::name, ValueType::string, name, 0);
+  } else if (name.size() <= kShortNameBytes) {
+    auto* item = reinterpret_cast<Item*>(record.inline_items);
+    const auto bytes = static_cast<std::uint32_t>(sizeof(Item) + name.size());
+    *item = {ItemTag::name, 0, static_cast<std::uint16_t>(name.size()), bytes};
+    copy_text(reinterpret_cast<char*>(item + 1), name.data(), name.size());
+    record.at += padded(bytes);
+    record.left.room -= static_cast<std::uint32_t>(padded(bytes));
+  } else {
+    set_first_name(record, name);
   }
-  header.name_at = 0;
-  if (!tracestate.empty()) set_tracestate(record, tracestate);
+}
+
+// What is kept beside the header while the span is open.
+inline void complete_header(OpenRecord& record) noexcept {
+  const Budget& whole = record.core->budget();
+  record.header.items_bytes = record.used();
+  record.header.attributes = static_cast<std::uint16_t>(whole.attributes - record.left.attributes);
+  record.header.events = static_cast<std::uint16_t>(whole.events - record.left.events);
 }
 
 }  // namespace spanwire::trace::detail

@@ -14,20 +14,33 @@ class Core;
 inline constexpr std::size_t kOpenRecordBytes = 1024;
 inline constexpr std::uint32_t kNoSlot = 0xFFFF'FFFFu;
 
+// What the limits leave to a record; copied in one piece when it begins.
+struct Budget {
+  std::uint32_t room;  // bytes behind the items
+  std::uint16_t attributes;
+  std::uint16_t events;
+  std::uint32_t value_chars_max;
+  std::uint32_t unused;
+};
+
 // A span that is open.  Header and inline items lie in one piece: most spans end with one copy.
 struct alignas(64) OpenRecord {
   Core* core;
   std::byte* items;  // inline_items, or a block of the arena
-  std::uint32_t capacity;
+  std::byte* at;     // behind the last item
+  Budget left;
+  std::uint64_t key_filter;  // a bit for each key that is set: most new keys need no search
+  std::uint32_t head_at;     // of the event or link that is being written
   std::uint32_t index;
   // Atomic: a thread that loses the race for a batch may still read them.
   std::atomic<std::uint32_t> next_in_batch;
   std::atomic<std::uint32_t> next_batch;
-  std::uint32_t head_at;  // of the event or link that is being written
-  std::uint32_t unused;
-  std::uint64_t key_filter;  // a bit for each key that is set: most new keys need no search
   RecordHeader header;
-  std::byte inline_items[kOpenRecordBytes - 48 - sizeof(RecordHeader)];
+  std::byte inline_items[kOpenRecordBytes - 64 - sizeof(RecordHeader)];
+
+  std::uint32_t used() const noexcept { return static_cast<std::uint32_t>(at - items); }
+  std::uint32_t capacity() const noexcept { return used() + left.room; }
+  bool external() const noexcept { return items != inline_items; }
 };
 static_assert(sizeof(OpenRecord) == kOpenRecordBytes);
 

@@ -9,6 +9,9 @@
 
 namespace spanwire::trace {
 namespace detail {
+
+constinit OpenRecord gone_record{};
+
 namespace {
 
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
@@ -18,18 +21,18 @@ std::int64_t given_or_now(MonotonicTime at, const Core& core) noexcept {
 }
 
 std::size_t entry_bytes(const OpenRecord& record) noexcept {
-  return sizeof(RecordHeader) +
-         (record.items == record.inline_items ? record.header.items_bytes : sizeof(ExternalItems));
+  return sizeof(RecordHeader) + (record.external() ? sizeof(ExternalItems) : record.used());
 }
 
-void write_entry(std::byte* to, const OpenRecord& record, std::size_t bytes,
+void write_entry(std::byte* to, OpenRecord& record, std::size_t bytes,
                  std::int64_t end_ns) noexcept {
-  const bool external = record.items != record.inline_items;
+  complete_header(record);
+  const bool external = record.external();
   if (!external) {
     // Header and items are one piece.
     std::memcpy(to, static_cast<const void*>(&record.header), bytes);
   } else {
-    const ExternalItems items{record.items, record.capacity};
+    const ExternalItems items{record.items, record.capacity()};
     std::memcpy(to, &record.header, sizeof record.header);
     std::memcpy(to + sizeof record.header, &items, sizeof items);
   }
@@ -68,7 +71,7 @@ bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t en
 void discard(OpenRecord& record) noexcept {
   Core& core = *record.core;
   if (!core.of_this_process()) return;
-  if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
+  if (record.external()) core.give_block(record.items, record.capacity());
   core.lose_ended(LossReason::shut_down);
 }
 
@@ -77,14 +80,13 @@ void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   if (active_core.load(std::memory_order_acquire) != &core) return discard(record);
   ThreadState* state = state_in(core);
   if (state == nullptr) {
-    if (record.items != record.inline_items) core.give_block(record.items, record.capacity);
+    if (record.external()) core.give_block(record.items, record.capacity());
     core.lose_ended(LossReason::too_many_threads);
     return;
   }
-  if (!enqueue(core, *state, record, end_ns) && record.items != record.inline_items) {
-    core.give_block(record.items, record.capacity);
+  if (!enqueue(core, *state, record, end_ns) && record.external()) {
+    core.give_block(record.items, record.capacity());
   }
-  state->ended.add();
   state->give_slot(core.slab(), record);
   release_if_ending(state);
 }
@@ -119,12 +121,19 @@ inline bool Span::writable() const noexcept {
   return false;
 }
 
+// The record of a span that is gone has room for nothing: only the long way has to look for it.
 void Span::set_record(Key key, AttributeValue value) noexcept {
-  if (writable()) detail::set_attribute(*record_, key, value);
+  if (value.type() == ValueType::string && detail::put_text(*record_, key, value.text())) return;
+  set_slowly(key, value);
 }
 
 void Span::set_word(Key key, ValueType type, std::int64_t word) noexcept {
-  if (writable()) detail::set_attribute_word(*record_, key, type, word);
+  if (detail::put_word(*record_, key, type, word)) return;
+  set_slowly(key, AttributeValue::of_word(type, word));
+}
+
+void Span::set_slowly(Key key, AttributeValue value) noexcept {
+  if (writable()) detail::set_attribute(*record_, key, value);
 }
 
 void Span::set_record(std::span<const Attribute> attributes) noexcept {
@@ -134,7 +143,9 @@ void Span::set_record(std::span<const Attribute> attributes) noexcept {
 void Span::add_event_record(Key event, std::span<const Attribute> attributes,
                             MonotonicTime at) noexcept {
   if (!writable()) return;
-  detail::add_event(*record_, event, attributes, detail::given_or_now(at, *record_->core));
+  const std::int64_t time_ns = detail::given_or_now(at, *record_->core);
+  if (attributes.empty() && detail::put_event(*record_, event, time_ns)) return;
+  detail::add_event(*record_, event, attributes, time_ns);
 }
 
 void Span::add_link_record(const Link& link) noexcept {
@@ -190,7 +201,8 @@ struct Identity {
 
 void fill(OpenRecord& record, Core& core, const Start& start, const Identity& identity,
           std::string_view tracestate) noexcept {
-  begin_record(record, core, start.name, tracestate);
+  begin_record(record, core, start.name);
+  set_tracestate(record, tracestate);
   const SpanContext& above = start.parent.span();
   const bool root = !above.valid();
   RecordHeader& header = record.header;
@@ -209,8 +221,7 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Identity& id
 }
 
 // The record, or null; in any case `identity`.
-[[gnu::always_inline]] inline OpenRecord* start_span(Core& core, const Start& start,
-                                                     Identity& identity) noexcept {
+OpenRecord* start_span(Core& core, const Start& start, Identity& identity) noexcept {
   const SpanContext& above = start.parent.span();
   const bool root = !above.valid();
   ThreadState* state = state_in(core);
@@ -227,8 +238,9 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Identity& id
   }
   const unsigned random_bit = root ? kFlagRandom : above.flags() & kFlagRandom;
   identity.flags = static_cast<std::uint8_t>(random_bit | (sampled ? kFlagSampled : 0u));
-  if (state != nullptr) state->started.add();
-  OpenRecord* record = sampled && core.records() ? open_record(core, state) : nullptr;
+  const bool recorded = sampled && core.records();
+  if (!recorded && state != nullptr) state->unrecorded.add();
+  OpenRecord* record = recorded ? open_record(core, state) : nullptr;
   release_if_ending(state);
   if (record == nullptr) return nullptr;
   const bool replaced = core.sampler() != nullptr && sampling.replaces_tracestate;
@@ -250,6 +262,14 @@ Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
 
 Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
                          SpanKind kind) const noexcept {
+  const SpanContext& above = parent.span();
+  detail::ThreadState* state = detail::state_of_thread;
+  // Most spans of a process that samples one in a hundred: nothing but a number is made.
+  if (core.sampler() == nullptr && !above.sampled() && above.valid() && state != nullptr &&
+      state->core == &core) {
+    state->unrecorded.add();
+    return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
+  }
   const detail::Start start{parent, name, kind, nullptr, *scope_};
   detail::Identity identity;
   detail::OpenRecord* record = detail::start_span(core, start, identity);

@@ -58,10 +58,10 @@ struct ThreadState {
   // Seeded anew for each thread that takes the state over.
   Random random{0};
 
-  OwnCounter started;
+  // Since the beginning.
+  OwnCounter unrecorded;  // spans that the sampler did not want
   OwnCounter recorded;
-  OwnCounter ended;
-  OwnCounter queued;  // ended spans that went into the ring, since the beginning
+  OwnCounter queued;  // ended ones that went into the ring
   std::array<OwnCounter, kLossReasons> lost;
 
   // The export thread's: how far it has taken entries for the batch at hand.

@@ -50,17 +50,17 @@ constexpr std::uint64_t text_size(std::size_t size) noexcept {
 }  // namespace detail
 
 // A short text: the key of an attribute, the name of a span or an event.  A literal is known at
-// compile time and recorded by its address alone; any other text is copied when it is recorded.
-// A literal inside a library that is unloaded while spans wait for export must be passed as
-// std::string_view.  Two words, so that it travels in registers.
+// compile time and recorded by its address alone (the empty one is not, and is of no use as a key);
+// any other text is copied when it is recorded. A literal inside a library that is unloaded while
+// spans wait for export must be passed as std::string_view.  Two words, so that it travels in
+// registers.
 class Key {
  public:
   constexpr Key() noexcept = default;
   template <std::size_t Size>
+    requires(Size <= 65536)
   consteval Key(const char (&literal)[Size]) noexcept  // NOLINT: a literal is a key
-      : data_(literal),
-        packed_((Size - 1) | kLiteral |
-                std::uint64_t{detail::key_filter({literal, Size - 1})} << kFilterShift) {}
+      : data_(literal), packed_(Size == 1 ? 0 : packed_literal({literal, Size - 1})) {}
   template <class Text>
     requires std::convertible_to<const Text&, std::string_view> && (!std::is_array_v<Text>)
   constexpr Key(const Text& text) noexcept : Key(std::string_view(text), 0) {}  // NOLINT
@@ -72,13 +72,20 @@ class Key {
   constexpr bool is_literal() const noexcept { return (packed_ & kLiteral) != 0; }
   // Below 64; the same for equal texts.
   constexpr unsigned filter() const noexcept {
-    return is_literal() ? static_cast<unsigned>(packed_ >> kFilterShift)
-                        : detail::key_filter(view());
+    return is_literal() ? literal_filter() : detail::key_filter(view());
+  }
+  // The same; 0 unless it is a literal.
+  constexpr unsigned literal_filter() const noexcept {
+    return static_cast<unsigned>(packed_ >> kFilterShift);
   }
 
  private:
   constexpr Key(std::string_view text, int) noexcept
       : data_(text.data()), packed_(detail::text_size(text.size())) {}
+
+  static constexpr std::uint64_t packed_literal(std::string_view text) noexcept {
+    return text.size() | kLiteral | std::uint64_t{detail::key_filter(text)} << kFilterShift;
+  }
 
   static constexpr std::uint64_t kLiteral = std::uint64_t{1} << 32;
   static constexpr unsigned kFilterShift = 40;

@@ -17,6 +17,9 @@ namespace spanwire::trace {
 
 namespace detail {
 struct OpenRecord;
+// Stands for a record that was ended or moved away: what tells misuse from a span that was never
+// recorded, at no cost for the latter.  Has no room for anything.
+extern OpenRecord gone_record;
 }  // namespace detail
 
 // One thread at a time; may be ended on another thread than it was started on, and in another
@@ -51,7 +54,11 @@ class Span {
   // The last value of a key wins.  An empty key is left out and counted in the span.
   Span& set(Key key, AttributeValue value) noexcept {
     if (record_ == nullptr) return *this;
-    value.is_word() ? set_word(key, value.type(), value.word()) : set_record(key, value);
+    if (value.is_word()) {
+      set_word(key, value.type(), value.word());
+    } else {
+      set_record(key, value);
+    }
     return *this;
   }
   Span& set(std::span<const Attribute> attributes) noexcept {
@@ -109,17 +116,14 @@ class Span {
        detail::OpenRecord* record) noexcept
       : context_(trace_id, span_id, flags), record_(record) {}
 
-  // Stands for a record that was ended or moved away: what tells misuse from a span that was never
-  // recorded, at no cost for the latter.
-  static detail::OpenRecord* gone() noexcept {
-    return reinterpret_cast<detail::OpenRecord*>(std::uintptr_t{1});
-  }
+  static detail::OpenRecord* gone() noexcept { return &detail::gone_record; }
   // Counts the misuse if there is nothing to write to any more.
   bool writable() const noexcept;
 
   void set_record(Key key, AttributeValue value) noexcept;
   void set_word(Key key, ValueType type, std::int64_t word) noexcept;
   void set_record(std::span<const Attribute> attributes) noexcept;
+  void set_slowly(Key key, AttributeValue value) noexcept;
   void add_event_record(Key event, std::span<const Attribute> attributes,
                         MonotonicTime at) noexcept;
   void add_link_record(const Link& link) noexcept;
