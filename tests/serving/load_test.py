@@ -30,27 +30,6 @@ class Load(unittest.TestCase):
             self.assertEqual(answers, [expected[question] for question in questions])
             self.assertEqual(cluster.until("idle", idle)["refused"], 0)
 
-    def test_beyond_the_limit_a_client_is_refused_and_vanished_ones_make_room(self):
-        with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], **FOR_EVER) as cluster:
-            with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
-                connections = list(pool.map(
-                    lambda n: cluster.send(text=f"Number {n}?", stream=n % 2 == 0, max_tokens=4096,
-                                           temperature=1.5), range(STREAMS)))
-            cluster.until("all are served", lambda health: health["in_flight"] == STREAMS)
-            for stream in (False, True):
-                status, headers, text = cluster.request(
-                    "POST", "/v1/chat/completions",
-                    '{"model": "spanwire-ngram", "messages": [{"role": "user", "content": "x"}]}')
-                self.assertEqual(status, 503)
-                self.assertEqual(headers["Retry-After"], "1")
-                self.assertIn("200 places", text)
-            for connection in connections:
-                connection.close()
-            health = cluster.until("all were given up", idle)
-            self.assertEqual(health["refused"], 2)
-            status, _ = cluster.chat(max_tokens=2)
-            self.assertEqual(status, 200)
-
     def vanish(self, **fields):
         with Cluster(**FOR_EVER) as cluster:
             connection = cluster.send(max_tokens=4096, temperature=2, **fields)
