@@ -37,10 +37,11 @@ function(spanwire_flags target)
   endif()
 endfunction()
 
-# spanwire_layer(name PUBLIC libs... PRIVATE libs...): lib/<name>/*.cpp as Spanwire::<name>.
+# spanwire_layer(name PUBLIC libs... PRIVATE libs...): lib/<name>/*.cpp, and those of folders
+# in it, as Spanwire::<name>.
 function(spanwire_layer name)
   cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/${name}/*.cpp)
   if(sources)
     set(scope PUBLIC)
     add_library(spanwire_${name} STATIC ${sources})
