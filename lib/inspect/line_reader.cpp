@@ -1,6 +1,7 @@
 #include "lib/inspect/line_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -48,19 +49,32 @@ std::string string_or_empty(const Json& object, const char* key) {
   return member->get<std::string>();
 }
 
-// Hex in any case, as receivers accept it.  An absent or empty text is an id of zeros.
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// The bytes of an id in base64, standard or URL alphabet, with its padding or without.  Hex digits
+// alone are an id of the wrong length, not base64.
 template <class Id>
-std::optional<Id> hex_id(const Json& object, const char* key) {
-  std::string text = string_or_empty(object, key);
-  if (text.empty()) {
-    const auto member = object.find(key);
-    if (member != object.end() && !member->is_string()) return {};
-    return Id();
+std::optional<Id> id_of_base64(std::string_view text) {
+  if (text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos) return {};
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  if (text.size() != (Id::kBytes * 8 + 5) / 6) return {};
+  std::array<std::uint8_t, Id::kBytes> bytes{};
+  std::uint32_t bits = 0;
+  std::size_t held = 0;
+  std::size_t at = 0;
+  for (char c : text) {
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+    const std::size_t digit = kBase64.find(c);
+    if (digit == std::string_view::npos) return {};
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    if (at < bytes.size()) bytes[at++] = static_cast<std::uint8_t>(bits >> held);
   }
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return Id::from_hex(text);
+  return Id(bytes);
 }
 
 // Numbers by the specification; some writers use the proto names.
@@ -96,8 +110,36 @@ double double_of(const Json& json) {
 
 }  // namespace
 
-void LineReader::problem(const std::string& path, std::string_view text) {
-  reader_.add_problem(name_, line_, path + ": " + std::string(text));
+void LineReader::problem(const std::string& path, std::string_view text, ProblemKind kind) {
+  reader_.add_problem(name_, line_, path + ": " + std::string(text), kind);
+}
+
+template <class Id>
+std::optional<Id> LineReader::read_id(const Json& object, const char* key,
+                                      const std::string& path) {
+  std::string text = string_or_empty(object, key);
+  if (text.empty()) {
+    const auto member = object.find(key);
+    if (member == object.end() || member->is_string() || member->is_null()) return Id();
+  }
+  if (const auto id = id_of_base64<Id>(text)) {
+    ++reader_.report_.base64_ids;
+    return id;
+  }
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (const auto id = Id::from_hex(text)) return id;
+  const bool hex = text.find_first_not_of("0123456789abcdef") == std::string::npos;
+  // Hex of N bytes, taken for base64, gives 3/4 of its digits as bytes.
+  if (hex && text.size() == Id::kHexChars * 3 / 2) {
+    problem(path + '.' + key, "hex digits that were decoded as base64 on their way",
+            ProblemKind::base64_as_hex);
+  } else {
+    problem(path + '.' + key, "not " + std::to_string(Id::kHexChars) + " hex digits",
+            ProblemKind::bad_id);
+  }
+  return {};
 }
 
 const Json* LineReader::array(const Json& object, const char* key, const std::string& path) {
@@ -109,28 +151,56 @@ const Json* LineReader::array(const Json& object, const char* key, const std::st
 }
 
 void LineReader::read(const Json& root) {
+  if (!root.is_array()) {
+    read_object(root);
+    return;
+  }
+  for (const Json& item : root) read_object(item);
+}
+
+void LineReader::read_object(const Json& root) {
   if (!root.is_object()) {
     reader_.add_problem(name_, line_, "not a JSON object");
-    return;
+  } else if (root.contains("resourceSpans")) {
+    read_resource_spans(root, "resourceSpans");
+  } else if (const auto result = root.find("result"); result != root.end() && result->is_object()) {
+    read_resource_spans(*result, "resourceSpans");
+  } else if (root.contains("batches")) {
+    read_resource_spans(root, "batches");
+  } else if (const auto error = root.find("error"); error != root.end() && error->is_object()) {
+    read_error(*error);
+  } else {
+    reader_.add_problem(name_, line_, "no resourceSpans: not a line of OTLP traces");
   }
-  const Json* resources = array(root, "resourceSpans", "");
-  if (resources == nullptr) {
-    if (!root.contains("resourceSpans")) {
-      reader_.add_problem(name_, line_, "no resourceSpans: not a line of OTLP traces");
-    }
-    return;
-  }
-  for (std::size_t i = 0; i < resources->size(); ++i) {
+}
+
+void LineReader::read_error(const Json& error) {
+  reader_.add_problem(
+      name_, line_,
+      "an error in the place of traces: " + std::to_string(integer_or_zero(error, "httpCode")) +
+          ' ' + string_or_empty(error, "message"),
+      ProblemKind::error_answer);
+}
+
+void LineReader::read_resource_spans(const Json& root, const char* key) {
+  const Json* resources = array(root, key, "");
+  for (std::size_t i = 0; resources != nullptr && i < resources->size(); ++i) {
     const Json& resource = (*resources)[i];
-    const std::string path = at("", "resourceSpans", i);
+    const std::string path = at("", key, i);
     if (!resource.is_object()) {
       problem(path, "not an object");
       continue;
     }
-    const std::uint32_t process = reader_.intern_process(read_process(resource, path));
-    const Json* scopes = array(resource, "scopeSpans", path);
-    for (std::size_t k = 0; scopes != nullptr && k < scopes->size(); ++k) {
-      read_scope_spans((*scopes)[k], process, at(path, "scopeSpans", k));
+    read_scopes(resource, reader_.intern_process(read_process(resource, path)), path);
+  }
+}
+
+void LineReader::read_scopes(const Json& resource, std::uint32_t process, const std::string& path) {
+  // The latter two are what scopeSpans was called before.
+  for (const char* key : {"scopeSpans", "instrumentationLibrarySpans", "deprecatedScopeSpans"}) {
+    const Json* scopes = array(resource, key, path);
+    for (std::size_t i = 0; scopes != nullptr && i < scopes->size(); ++i) {
+      read_scope_spans((*scopes)[i], process, at(path, key, i));
     }
   }
 }
@@ -154,7 +224,8 @@ void LineReader::read_scope_spans(const Json& json, std::uint32_t process,
     return;
   }
   Scope scope;
-  const auto member = json.find("scope");
+  auto member = json.find("scope");
+  if (member == json.end()) member = json.find("instrumentationLibrary");
   if (member != json.end() && member->is_object()) {
     scope.name = string_or_empty(*member, "name");
     scope.version = string_or_empty(*member, "version");
@@ -167,19 +238,16 @@ void LineReader::read_scope_spans(const Json& json, std::uint32_t process,
 }
 
 bool LineReader::read_ids(const Json& json, Span& span, const std::string& path) {
-  const auto trace = hex_id<trace::TraceId>(json, "traceId");
-  if (!trace || trace->is_zero()) {
-    problem(path + ".traceId", trace ? "absent or all zeros" : "not 32 hex digits");
+  const auto trace = read_id<trace::TraceId>(json, "traceId", path);
+  const auto id = trace ? read_id<trace::SpanId>(json, "spanId", path) : std::nullopt;
+  if (!trace || !id) return false;
+  if (trace->is_zero() || id->is_zero()) {
+    problem(path + (trace->is_zero() ? ".traceId" : ".spanId"), "absent or all zeros",
+            ProblemKind::zero_id);
     return false;
   }
-  const auto id = hex_id<trace::SpanId>(json, "spanId");
-  if (!id || id->is_zero()) {
-    problem(path + ".spanId", id ? "absent or all zeros" : "not 16 hex digits");
-    return false;
-  }
-  const auto parent = hex_id<trace::SpanId>(json, "parentSpanId");
-  // The span itself is good: it is shown as a root, and the problem says why.
-  if (!parent) problem(path + ".parentSpanId", "not 16 hex digits");
+  // A bad one leaves a good span: it is shown as a root, and the problem says why.
+  const auto parent = read_id<trace::SpanId>(json, "parentSpanId", path);
   span.trace = *trace;
   span.id = *id;
   span.parent = parent.value_or(trace::SpanId());
@@ -201,7 +269,9 @@ void LineReader::read_span(const Json& json, std::uint32_t process, std::uint32_
     return;
   }
   span.start_ns = *start_ns;
-  span.end_ns = std::clamp(integer_or_zero(json, "endTimeUnixNano"), span.start_ns, kTimeMax);
+  const std::int64_t end_ns = integer_or_zero(json, "endTimeUnixNano");
+  span.backwards = end_ns < span.start_ns;
+  span.end_ns = std::clamp(end_ns, span.start_ns, kTimeMax);
   span.process = process;
   span.scope = scope;
   span.kind = kind_of(json);
@@ -255,12 +325,9 @@ void LineReader::read_links(const Json& json, Span& span, const std::string& pat
       problem(item_path, "not an object");
       continue;
     }
-    const auto trace = hex_id<trace::TraceId>(item, "traceId");
-    const auto id = hex_id<trace::SpanId>(item, "spanId");
-    if (!trace || !id) {
-      problem(item_path, "an id that is not hex");
-      continue;
-    }
+    const auto trace = read_id<trace::TraceId>(item, "traceId", item_path);
+    const auto id = trace ? read_id<trace::SpanId>(item, "spanId", item_path) : std::nullopt;
+    if (!trace || !id) continue;
     span.links.push_back({*trace, *id, read_attributes(item, "attributes", item_path)});
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,9 +22,17 @@ class LineReader {
  private:
   using Json = nlohmann::json;
 
-  void problem(const std::string& path, std::string_view text);
+  void problem(const std::string& path, std::string_view text,
+               ProblemKind kind = ProblemKind::damaged);
+  void read_object(const Json& root);
+  void read_error(const Json& error);
+  void read_resource_spans(const Json& root, const char* key);
+  // The id at `key`; none after a problem.  An absent or empty one is all zeros.
+  template <class Id>
+  std::optional<Id> read_id(const Json& object, const char* key, const std::string& path);
   // The array member `key`; null when absent or, after a problem, of another type.
   const Json* array(const Json& object, const char* key, const std::string& path);
+  void read_scopes(const Json& resource, std::uint32_t process, const std::string& path);
   void read_scope_spans(const Json& json, std::uint32_t process, const std::string& path);
   void read_span(const Json& json, std::uint32_t process, std::uint32_t scope,
                  const std::string& path);

@@ -110,10 +110,11 @@ void Reader::read_line(std::string_view name, std::size_t number, std::string_vi
   }
 }
 
-void Reader::add_problem(std::string_view name, std::size_t line, std::string text) {
+void Reader::add_problem(std::string_view name, std::size_t line, std::string text,
+                         ProblemKind kind) {
   ++report_.problem_count;
   if (report_.problems.size() < kProblemsKeptMax) {
-    report_.problems.push_back({std::string(name), line, std::move(text)});
+    report_.problems.push_back({std::string(name), line, std::move(text), kind});
   }
 }
 

@@ -98,7 +98,7 @@ TEST(Reader, NamesEachProblemAndKeepsTheRest) {
   const std::string good = kSpan;
   const BadLine cases[] = {
       {"not JSON", "{\"resourceSpans\":[}\n", "not JSON: parse error at line 1, column 19", 0},
-      {"an array", "[]\n", "not a JSON object", 0},
+      {"a number", "[7]\n", "not a JSON object", 0},
       {"another object", "{\"resourceLogs\":[]}\n", "no resourceSpans", 0},
       {"no array", "{\"resourceSpans\":3}\n", "resourceSpans: not an array", 0},
       {"no object", "{\"resourceSpans\":[3]}\n", "resourceSpans[0]: not an object", 0},
@@ -119,7 +119,7 @@ TEST(Reader, NamesEachProblemAndKeepsTheRest) {
       {"no key", line_of(with(R"("attributes":[{"value":{"intValue":"1"}}])")),
        "attributes[0]: no key", 1},
       {"bad link", line_of(with(R"("links":[{"traceId":"4b","spanId":""}])")),
-       "links[0]: an id that is not hex", 1},
+       "links[0].traceId: not 32 hex digits", 1},
       {"cut off", line_of(good).substr(0, 90), "ends in the middle", 0},
       {"bad UTF-8", line_of(with("\"m\":\"\xC3\x28\"")), "not JSON", 0},
   };
@@ -134,6 +134,80 @@ TEST(Reader, NamesEachProblemAndKeepsTheRest) {
         << item.name << ": " << problem.text;
     EXPECT_EQ(reader.traces().spans.size(), item.spans) << item.name;
   }
+}
+
+// What other writers make of the same two spans.
+TEST(Reader, ReadsTheShapesOfOtherWriters) {
+  const std::string resources = line_of(kSpan).substr(std::string(R"({"resourceSpans":)").size());
+  const std::string array = resources.substr(0, resources.size() - 2);  // without "}\n"
+  std::string libraries = array;
+  libraries.replace(libraries.find("scopeSpans"), 10, "instrumentationLibrarySpans");
+  libraries.replace(libraries.find("\"scope\""), 7, "\"instrumentationLibrary\"");
+  std::string deprecated = array;
+  deprecated.replace(deprecated.find("scopeSpans"), 10, "deprecatedScopeSpans");
+  std::string base64 = array;
+  base64.replace(base64.find("4bf92f3577b34da6a3ce929d0e0e4736"), 32, "S/kvNXezTaajzpKdDg5HNg==");
+  base64.replace(base64.find("00f067aa0ba902b7"), 16, "APBnqgupArc=");
+  std::string url_base64 = base64;
+  url_base64.replace(url_base64.find("S/kv"), 4, "S_kv");
+  std::string upper = array;
+  upper.replace(upper.find("4bf92f"), 6, "4BF92F");
+  const std::pair<const char*, std::string> cases[] = {
+      {"Jaeger", R"({"result":{"resourceSpans":)" + array + "}}"},
+      {"Tempo", R"({"batches":)" + array + "}"},
+      {"a list", R"([{"resourceSpans":)" + array + "}]"},
+      {"an older name", R"({"resourceSpans":)" + libraries + "}"},
+      {"another older name", R"({"resourceSpans":)" + deprecated + "}"},
+      {"base64", R"({"resourceSpans":)" + base64 + "}"},
+      {"base64 for URLs", R"({"resourceSpans":)" + url_base64 + "}"},
+      {"upper case", R"({"resourceSpans":)" + upper + "}"},
+  };
+  for (const auto& [name, text] : cases) {
+    Reader reader;
+    reader.read_text("f", text);
+    ASSERT_EQ(reader.report().problem_count, 0u) << name << reader.report().problems[0].text;
+    ASSERT_EQ(reader.traces().spans.size(), 1u) << name;
+    const Span& span = reader.traces().spans[0];
+    EXPECT_EQ(span.trace.hex().str(), "4bf92f3577b34da6a3ce929d0e0e4736") << name;
+    EXPECT_EQ(span.id.hex().str(), "00f067aa0ba902b7") << name;
+    EXPECT_EQ(reader.traces().scopes[span.scope].name, "s") << name;
+    EXPECT_EQ(reader.report().base64_ids, text.find("==") == std::string::npos ? 0u : 2u) << name;
+  }
+}
+
+TEST(Reader, TellsTheKindsOfBadIdsApart) {
+  struct Case {
+    const char* trace;
+    const char* span;
+    ProblemKind kind;
+  };
+  const Case cases[] = {
+      {"", "00f067aa0ba902b7", ProblemKind::zero_id},
+      {"4bf92f3577b34da6a3ce929d0e0e4736", "0000000000000000", ProblemKind::zero_id},
+      {"4bf92f3577b34da6a3ce92", "00f067aa0ba902b7", ProblemKind::bad_id},
+      {"4bf92f3577b34da6a3ce929d0e0e473g", "00f067aa0ba902b7", ProblemKind::bad_id},
+      {"4bf92f3577b34da6a3ce929d0e0e4736", "APBnqgupArc*", ProblemKind::bad_id},
+      {"e1b7f6d9fdf9efbbb6df877a6b771edbdf7e9d1ed1ed1ee3", "00f067aa0ba902b7",
+       ProblemKind::base64_as_hex},
+      {"4bf92f3577b34da6a3ce929d0e0e4736", "d347f4ebb69ad06d1af74d9b", ProblemKind::base64_as_hex},
+  };
+  for (const Case& item : cases) {
+    Reader reader;
+    reader.read_text("f", line_of(std::string(R"({"startTimeUnixNano":"1","traceId":")") +
+                                  item.trace + R"(","spanId":")" + item.span + R"("})"));
+    EXPECT_TRUE(reader.traces().spans.empty()) << item.trace;
+    ASSERT_EQ(reader.report().problems.size(), 1u) << item.trace;
+    EXPECT_EQ(reader.report().problems[0].kind, item.kind) << reader.report().problems[0].text;
+  }
+}
+
+TEST(Reader, NamesAServersError) {
+  Reader reader;
+  reader.read_text("f", R"({"error":{"httpCode":404,"message":"No traces found"}})");
+  ASSERT_EQ(reader.report().problems.size(), 1u);
+  EXPECT_EQ(reader.report().problems[0].kind, ProblemKind::error_answer);
+  EXPECT_EQ(reader.report().problems[0].text,
+            "an error in the place of traces: 404 No traces found");
 }
 
 TEST(Reader, ALineBehindABadOneIsRead) {
@@ -194,6 +268,7 @@ TEST(Reader, AClockThatSteppedBackMakesNoNegativeDuration) {
   reader.read_text("f", line_of(span));
   ASSERT_EQ(reader.traces().spans.size(), 1u);
   EXPECT_EQ(reader.traces().spans[0].end_ns, 1000);
+  EXPECT_TRUE(reader.traces().spans[0].backwards);
 }
 
 TEST(Reader, ReadsAFileAndNamesOneThatIsNotThere) {

@@ -71,6 +71,7 @@ struct Span {
   std::uint32_t dropped = 0;  // attributes, events and links that the limits cut off
   SpanKind kind = SpanKind::unspecified;
   SpanStatus status = SpanStatus::unset;
+  bool backwards = false;  // what was read ended before it started
   std::vector<Attribute> attributes;
   std::vector<SpanEvent> events;
   std::vector<SpanLink> links;

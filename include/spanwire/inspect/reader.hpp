@@ -1,8 +1,11 @@
 // Reads spans from OTLP JSON lines, as OpenTelemetry's file exporters write them (one TracesData
-// object a line), and merges the files of several processes.
+// object a line), and merges the files of several processes.  A line may also be an answer of
+// Jaeger's API v3 (`result`), of Tempo (`batches`), or a list of any of these.  Ids are hex in any
+// case, or base64 as a plain protobuf-to-JSON converter writes them.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,16 +22,26 @@ inline constexpr std::size_t kValueDepthMax = 32;
 
 // Something that was not read, and where: "a.jsonl:12: resourceSpans[0].scopeSpans[0].spans[3].
 // spanId: not 16 hex digits".
+enum class ProblemKind : std::uint8_t {
+  damaged,        // not JSON, not OTLP, a value that is none
+  error_answer,   // a server's error in the place of traces
+  zero_id,        // an id that is absent or all zeros
+  bad_id,         // not an id in any spelling
+  base64_as_hex,  // an id in base64 that somebody decoded, or printed, as if it were hex
+};
+
 struct Problem {
   std::string file;
   std::size_t line = 0;  // from 1
   std::string text;
+  ProblemKind kind = ProblemKind::damaged;
 };
 
 struct ReadReport {
   std::size_t files = 0;
   std::size_t lines = 0;       // that held something
   std::size_t duplicates = 0;  // the same span again, as a retried export leaves it: dropped
+  std::size_t base64_ids = 0;
   std::size_t problem_count = 0;
   std::vector<Problem> problems;  // the first kProblemsKeptMax of them
 };
@@ -50,7 +63,8 @@ class Reader {
   friend class LineReader;
 
   void read_line(std::string_view name, std::size_t number, std::string_view line, bool complete);
-  void add_problem(std::string_view name, std::size_t line, std::string text);
+  void add_problem(std::string_view name, std::size_t line, std::string text,
+                   ProblemKind kind = ProblemKind::damaged);
   std::uint32_t intern_process(Process process);
   std::uint32_t intern_scope(Scope scope);
   void add_span(Span span);
