@@ -6,44 +6,13 @@
 #include <cmath>
 #include <mutex>
 
+#include "lib/base/counter_registry.hpp"
+
 namespace spanwire {
-
 namespace detail {
-
-struct HistogramCells {
-  std::atomic<std::int64_t> sum{0};
-  std::array<std::atomic<std::int64_t>, kHistogramBuckets> buckets{};
-};
-
-}  // namespace detail
-
 namespace {
 
-using detail::CounterCells;
-using detail::HistogramCells;
-
-// Index 0 means "not registered" and 1 is where names beyond the limit are counted.
-constexpr std::uint32_t kOverflow = 1;
-
-// Never destroyed, and constant-initialised, so that static objects may count at any time.
-struct Registry {
-  std::mutex mutex;  // names and growth; never on the way of add()
-  std::atomic<CounterCells*> cells{nullptr};
-  std::array<const char*, kCountersMax> counter_text{};
-  std::array<std::size_t, kCountersMax> counter_size{};
-  std::uint32_t counters = 1;
-  std::array<const char*, kHistogramsMax> histogram_text{};
-  std::array<std::size_t, kHistogramsMax> histogram_size{};
-  std::uint32_t histograms = 1;
-  bool handles_forks = false;
-
-  std::string_view counter_name(std::uint32_t i) const {
-    return {counter_text[i], counter_size[i]};
-  }
-  std::string_view histogram_name(std::uint32_t i) const {
-    return {histogram_text[i], histogram_size[i]};
-  }
-};
+constinit NamedCounter lost_records("spanwire.histograms.overflow");
 
 union RegistryStorage {
   constexpr RegistryStorage() : registry() {}
@@ -51,15 +20,11 @@ union RegistryStorage {
   Registry registry;
 };
 constinit RegistryStorage storage;
-Registry& registry() noexcept { return storage.registry; }
 
 void zero(CounterCells& cells) noexcept {
   for (auto& cell : cells.counters) cell.store(0, std::memory_order_relaxed);
   for (auto& pointer : cells.histograms) {
-    HistogramCells* histogram = pointer.load(std::memory_order_relaxed);
-    if (histogram == nullptr) continue;
-    histogram->sum.store(0, std::memory_order_relaxed);
-    for (auto& bucket : histogram->buckets) bucket.store(0, std::memory_order_relaxed);
+    if (HistogramCells* histogram = pointer.load(std::memory_order_relaxed)) histogram->zero();
   }
 }
 
@@ -67,9 +32,9 @@ void zero(CounterCells& cells) noexcept {
 void after_fork_in_child() noexcept {
   for (CounterCells* cells = registry().cells.load(); cells != nullptr; cells = cells->next) {
     zero(*cells);
-    cells->in_use.store(cells == detail::counter_cells);
+    cells->in_use.store(cells == counter_cells);
   }
-  registry().mutex.unlock();
+  storage.registry.mutex.unlock();
 }
 
 constinit thread_local bool thread_ended = false;
@@ -85,14 +50,6 @@ struct CellsHolder {
   bool used = false;
 };
 thread_local CellsHolder holder;
-
-// With the lock held.
-void handle_forks() noexcept {
-  if (registry().handles_forks) return;
-  registry().handles_forks = true;
-  pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
-                 &after_fork_in_child);
-}
 
 // With the lock held.
 CounterCells* claim_cells() {
@@ -129,6 +86,17 @@ std::uint32_t index_of(std::array<const char*, N>& text, std::array<std::size_t,
   return used++;
 }
 
+}  // namespace
+
+Registry& registry() noexcept { return storage.registry; }
+
+void handle_forks() noexcept {
+  if (registry().handles_forks) return;
+  registry().handles_forks = true;
+  pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
+                 &after_fork_in_child);
+}
+
 std::uint32_t counter_index(std::string_view name) noexcept {
   Registry& all = registry();
   if (all.counters == kOverflow) {
@@ -136,6 +104,18 @@ std::uint32_t counter_index(std::string_view name) noexcept {
   }
   const std::uint32_t index = index_of(all.counter_text, all.counter_size, all.counters, name);
   return index != 0 ? index : kOverflow;
+}
+
+std::uint32_t histogram_index(std::string_view name,
+                              const Registry::HistogramShape& shape) noexcept {
+  Registry& all = registry();
+  const std::uint32_t before = all.histograms;
+  const std::uint32_t index =
+      index_of(all.histogram_text, all.histogram_size, all.histograms, name);
+  if (index == before) all.histogram_shape[index] = shape;
+  const Registry::HistogramShape& known = all.histogram_shape[index];
+  const bool same = known.buckets == shape.buckets && known.exemplars == shape.exemplars;
+  return same ? index : 0;
 }
 
 std::int64_t sum_of_counter(std::uint32_t index) noexcept {
@@ -147,15 +127,57 @@ std::int64_t sum_of_counter(std::uint32_t index) noexcept {
   return sum;
 }
 
+namespace {
+
+// With the lock held.
+HistogramCells* cells_under_lock(std::atomic<std::uint32_t>& index, std::string_view name,
+                                 const Registry::HistogramShape& shape) noexcept {
+  std::uint32_t known = index.load(std::memory_order_relaxed);
+  if (known == 0) {
+    known = histogram_index(name, shape);
+    if (known == 0) return nullptr;
+    index.store(known, std::memory_order_relaxed);
+  }
+  CounterCells* mine = cells_of_thread();
+  if (mine == nullptr) return nullptr;
+  HistogramCells* cells = mine->histograms[known].load(std::memory_order_relaxed);
+  if (cells == nullptr) {
+    cells = HistogramCells::make(shape.buckets, shape.exemplars);
+    mine->histograms[known].store(cells, std::memory_order_release);
+  }
+  return cells;
+}
+
+}  // namespace
+
+HistogramCells* make_cells(std::atomic<std::uint32_t>& index, std::string_view name,
+                           const Registry::HistogramShape& shape) noexcept {
+  HistogramCells* cells = nullptr;
+  {
+    const std::lock_guard lock(registry().mutex);
+    cells = cells_under_lock(index, name, shape);
+  }
+  if (cells == nullptr) lost_records.add();
+  return cells;
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::CounterCells;
+using detail::HistogramCells;
+using detail::registry;
+
 void sum_of_histogram(std::uint32_t index, HistogramReading& reading) noexcept {
   const CounterCells* cells = registry().cells.load(std::memory_order_acquire);
   for (; cells != nullptr; cells = cells->next) {
-    const HistogramCells* part = cells->histograms[index].load(std::memory_order_acquire);
+    HistogramCells* part = cells->histograms[index].load(std::memory_order_acquire);
     if (part == nullptr) continue;
     reading.sum += static_cast<std::uint64_t>(part->sum.load(std::memory_order_relaxed));
     for (std::size_t i = 0; i < kHistogramBuckets; ++i) {
       const auto count =
-          static_cast<std::uint64_t>(part->buckets[i].load(std::memory_order_relaxed));
+          static_cast<std::uint64_t>(part->bucket(i).load(std::memory_order_relaxed));
       reading.buckets[i] += count;
       reading.count += count;
     }
@@ -168,28 +190,28 @@ void NamedCounter::add_slowly(std::int64_t by) noexcept {
   const std::lock_guard lock(registry().mutex);
   std::uint32_t index = index_.load(std::memory_order_relaxed);
   if (index == 0) {
-    index = counter_index(name_);
+    index = detail::counter_index(name_);
     index_.store(index, std::memory_order_relaxed);
   }
-  if (CounterCells* mine = cells_of_thread()) {
+  if (CounterCells* mine = detail::cells_of_thread()) {
     detail::add_to_cell(mine->counters[index], by);
     return;
   }
   // A thread in its last moments borrows cells that nobody uses.
-  CounterCells* borrowed = claim_cells();
+  CounterCells* borrowed = detail::claim_cells();
   detail::add_to_cell(borrowed->counters[index], by);
   borrowed->in_use.store(false, std::memory_order_release);
 }
 
 std::int64_t NamedCounter::value() const noexcept {
   const std::uint32_t index = index_.load(std::memory_order_relaxed);
-  return index != 0 ? sum_of_counter(index) : 0;
+  return index != 0 ? detail::sum_of_counter(index) : 0;
 }
 
 NamedCounter& counter(std::string_view name) {
   static auto& made = *new std::vector<NamedCounter*>;
   const std::lock_guard lock(registry().mutex);
-  handle_forks();
+  detail::handle_forks();
   const auto found =
       std::lower_bound(made.begin(), made.end(), name,
                        [](const NamedCounter* c, std::string_view n) { return c->name() < n; });
@@ -200,34 +222,13 @@ NamedCounter& counter(std::string_view name) {
 }
 
 void NamedHistogram::record(std::uint64_t value) noexcept {
-  const std::uint32_t index = index_.load(std::memory_order_relaxed);
-  HistogramCells* cells = nullptr;
-  if (index != 0 && detail::counter_cells != nullptr) {
-    cells = detail::counter_cells->histograms[index].load(std::memory_order_relaxed);
-  }
-  if (cells == nullptr) cells = cells_slowly();
-  if (cells == nullptr) return;
-  detail::add_to_cell(cells->buckets[histogram_bucket(value)], 1);
-  detail::add_to_cell(cells->sum, static_cast<std::int64_t>(value));
-}
-
-detail::HistogramCells* NamedHistogram::cells_slowly() noexcept {
-  const std::lock_guard lock(registry().mutex);
-  Registry& all = registry();
-  std::uint32_t index = index_.load(std::memory_order_relaxed);
-  if (index == 0) {
-    index = index_of(all.histogram_text, all.histogram_size, all.histograms, name_);
-    if (index == 0) return nullptr;
-    index_.store(index, std::memory_order_relaxed);
-  }
-  CounterCells* mine = cells_of_thread();
-  if (mine == nullptr) return nullptr;
-  HistogramCells* cells = mine->histograms[index].load(std::memory_order_relaxed);
+  HistogramCells* cells = detail::known_cells(index_);
   if (cells == nullptr) {
-    cells = new HistogramCells;
-    mine->histograms[index].store(cells, std::memory_order_release);
+    cells = detail::make_cells(index_, name_, {kHistogramBuckets, false, false, unit_});
+    if (cells == nullptr) return;
   }
-  return cells;
+  detail::add_to_cell(cells->bucket(histogram_bucket(value)), 1);
+  detail::add_to_cell(cells->sum, static_cast<std::int64_t>(value));
 }
 
 std::uint64_t HistogramReading::quantile(double share) const noexcept {
@@ -254,16 +255,20 @@ const HistogramReading* CounterSnapshot::histogram(std::string_view name) const 
   return nullptr;
 }
 
-CounterSnapshot counter_snapshot() {
+CounterSnapshot detail::read_counters(bool labelled) {
   CounterSnapshot snapshot;
   {
     const std::lock_guard lock(registry().mutex);
-    for (std::uint32_t i = kOverflow; i < registry().counters; ++i) {
-      snapshot.counters.push_back({std::string(registry().counter_name(i)), sum_of_counter(i)});
+    const detail::Registry& all = registry();
+    for (std::uint32_t i = detail::kOverflow; i < all.counters; ++i) {
+      if (all.counter_labelled[i] && !labelled) continue;
+      snapshot.counters.push_back({std::string(all.counter_name(i)), detail::sum_of_counter(i)});
     }
-    for (std::uint32_t i = 1; i < registry().histograms; ++i) {
+    for (std::uint32_t i = 1; i < all.histograms; ++i) {
+      if (all.histogram_shape[i].labelled) continue;
       HistogramReading& reading = snapshot.histograms.emplace_back();
-      reading.name = registry().histogram_name(i);
+      reading.name = all.histogram_name(i);
+      reading.unit = all.histogram_shape[i].unit;
       sum_of_histogram(i, reading);
     }
   }
@@ -272,5 +277,7 @@ CounterSnapshot counter_snapshot() {
   std::sort(snapshot.histograms.begin(), snapshot.histograms.end(), by_name);
   return snapshot;
 }
+
+CounterSnapshot counter_snapshot() { return detail::read_counters(true); }
 
 }  // namespace spanwire

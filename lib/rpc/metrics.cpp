@@ -14,8 +14,8 @@ constinit NamedCounter server_overloads("spanwire.rpc.server.overloads");
 constinit NamedCounter server_unknown_paths("spanwire.rpc.server.unknown_paths");
 constinit NamedCounter bad_timeouts("spanwire.rpc.server.bad_timeouts");
 constinit NamedCounter bad_header_blocks("spanwire.rpc.server.bad_header_blocks");
-constinit NamedHistogram client_duration("rpc.client.call.duration");
-constinit NamedHistogram server_duration("rpc.server.call.duration");
+constinit NamedHistogram client_duration("rpc.client.call.duration", MetricUnit::nanoseconds);
+constinit NamedHistogram server_duration("rpc.server.call.duration", MetricUnit::nanoseconds);
 
 std::uint64_t nanoseconds(std::chrono::nanoseconds took) noexcept {
   return took.count() > 0 ? static_cast<std::uint64_t>(took.count()) : 0;

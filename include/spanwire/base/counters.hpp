@@ -20,11 +20,11 @@
 namespace spanwire {
 
 inline constexpr std::uint32_t kCountersMax = 1024;
-inline constexpr std::uint32_t kHistogramsMax = 64;
+inline constexpr std::uint32_t kHistogramsMax = 256;
 
 namespace detail {
 
-struct HistogramCells;
+class HistogramCells;
 
 // One thread's cells.  Never freed: a new thread takes over those of one that ended.
 struct CounterCells {
@@ -96,11 +96,17 @@ constexpr std::uint64_t histogram_bucket_start(std::size_t bucket) noexcept {
   return (sub + (bucket & (sub - 1))) << shift;
 }
 
+// What the whole numbers of a histogram are.  Nanoseconds are shown to people as seconds.
+enum class MetricUnit : std::uint8_t { none, nanoseconds };
+
 // Values as nanoseconds or bytes.  Otherwise as NamedCounter; about 4 KiB per thread that records.
-// Beyond kHistogramsMax names, further ones record nothing.
+// Beyond kHistogramsMax names, what further ones record is counted in
+// "spanwire.histograms.overflow".
 class NamedHistogram {
  public:
-  constexpr explicit NamedHistogram(std::string_view name) noexcept : name_(name) {}
+  constexpr explicit NamedHistogram(std::string_view name,
+                                    MetricUnit unit = MetricUnit::none) noexcept
+      : name_(name), unit_(unit) {}
   NamedHistogram(const NamedHistogram&) = delete;
   NamedHistogram& operator=(const NamedHistogram&) = delete;
 
@@ -108,9 +114,8 @@ class NamedHistogram {
   std::string_view name() const noexcept { return name_; }
 
  private:
-  detail::HistogramCells* cells_slowly() noexcept;
-
   std::string_view name_;
+  MetricUnit unit_;
   std::atomic<std::uint32_t> index_{0};
 };
 
@@ -121,6 +126,7 @@ struct CounterReading {
 
 struct HistogramReading {
   std::string name;
+  MetricUnit unit = MetricUnit::none;
   std::uint64_t count = 0;
   std::uint64_t sum = 0;
   std::array<std::uint64_t, kHistogramBuckets> buckets{};
@@ -130,8 +136,9 @@ struct HistogramReading {
   std::uint64_t quantile(double quantile) const noexcept;
 };
 
-// What all counters and histograms read, each list sorted by name.  Not one instant: each is summed
-// on its own while threads go on.
+// What all counters and histograms read, each list sorted by name; of the families in metrics.hpp
+// the counters only, as `name{label="value"}`.  Not one instant: each is summed on its own while
+// threads go on.
 struct CounterSnapshot {
   std::vector<CounterReading> counters;
   std::vector<HistogramReading> histograms;

@@ -1,0 +1,48 @@
+#include <cstring>
+
+#include "lib/base/counter_registry.hpp"
+
+namespace spanwire::detail {
+
+// Neither fences nor locked instructions: each word is released after the odd version, and the even
+// one after all words, so that a reader that saw a new word also sees that the version has changed.
+void ExemplarCell::write(std::uint64_t value, const Exemplar& exemplar) noexcept {
+  std::array<std::uint64_t, kWords> words;
+  std::memcpy(words.data(), exemplar.trace_id.data(), 16);
+  std::memcpy(words.data() + 2, exemplar.span_id.data(), 8);
+  words[3] = value;
+  words[4] = static_cast<std::uint64_t>(exemplar.at.time_since_epoch().count());
+  const std::uint32_t version = version_.load(std::memory_order_relaxed);
+  version_.store(version + 1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_release);
+  version_.store(version + 2, std::memory_order_release);
+}
+
+bool ExemplarCell::read(std::uint64_t& value, Exemplar& exemplar) const noexcept {
+  const std::uint32_t before = version_.load(std::memory_order_acquire);
+  if (before == 0 || before % 2 != 0) return false;
+  std::array<std::uint64_t, kWords> words;
+  for (std::size_t i = 0; i < kWords; ++i) words[i] = words_[i].load(std::memory_order_acquire);
+  if (version_.load(std::memory_order_relaxed) != before) return false;
+  std::memcpy(exemplar.trace_id.data(), words.data(), 16);
+  std::memcpy(exemplar.span_id.data(), words.data() + 2, 8);
+  value = words[3];
+  exemplar.at = MonotonicTime(std::chrono::nanoseconds(static_cast<std::int64_t>(words[4])));
+  return true;
+}
+
+void ExemplarCell::clear() noexcept { version_.store(0, std::memory_order_relaxed); }
+
+HistogramCells* HistogramCells::make(std::uint32_t buckets, bool exemplars) {
+  return new HistogramCells(buckets, exemplars);
+}
+
+void HistogramCells::zero() noexcept {
+  sum.store(0, std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < bucket_count_; ++i) {
+    buckets_[i].store(0, std::memory_order_relaxed);
+    if (exemplars_ != nullptr) exemplars_[i].clear();
+  }
+}
+
+}  // namespace spanwire::detail
