@@ -92,7 +92,8 @@ void handle_forks() noexcept;
 // kOverflow if there is no room.
 std::uint32_t counter_index(std::string_view name) noexcept;
 // 0 if there is no room, or if the name stands for a histogram of another shape.
-std::uint32_t histogram_index(std::string_view name, const Registry::HistogramShape& shape) noexcept;
+std::uint32_t histogram_index(std::string_view name,
+                              const Registry::HistogramShape& shape) noexcept;
 std::int64_t sum_of_counter(std::uint32_t index) noexcept;
 
 // The calling thread's cells of a histogram if they are there already.

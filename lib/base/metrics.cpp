@@ -52,8 +52,8 @@ bool matches(const Series& series, std::span<const std::string_view> values,
              std::size_t labels) noexcept {
   for (std::size_t i = 0; i < labels; ++i) {
     const std::string_view value = i < values.size() ? values[i] : std::string_view();
-    const bool same = is_clean(value) ? series.values[i] == value
-                                      : series.values[i] == clean_label(value);
+    const bool same =
+        is_clean(value) ? series.values[i] == value : series.values[i] == clean_label(value);
     if (!same) return false;
   }
   return true;
@@ -92,14 +92,19 @@ class MetricsReader {
   }
 
   static FamilyReading read(const MetricFamily& family) {
-    FamilyReading reading{std::string(family.name_), std::string(family.help_), family.type_,
-                          family.unit_, {}, {}, {}};
+    FamilyReading reading{std::string(family.name_),
+                          std::string(family.help_),
+                          family.type_,
+                          family.unit_,
+                          {},
+                          {},
+                          {}};
     reading.labels.assign(family.labels().begin(), family.labels().end());
     reading.bounds.assign(family.bounds_.begin(), family.bounds_.end());
     for (std::size_t i = 0; i < family.series_count_; ++i) {
       SeriesReading series = read(family, *family.series_[i]);
-      const bool unused = i == 0 && family.label_count_ != 0 && series.value == 0 &&
-                          series.count == 0;
+      const bool unused =
+          i == 0 && family.label_count_ != 0 && series.value == 0 && series.count == 0;
       if (!unused) reading.series.push_back(std::move(series));
     }
     return reading;

@@ -23,7 +23,8 @@ void append_integer(std::string& out, Integer value) {
 // Exactly: a double would round the sum of a long life.
 void append_seconds(std::string& out, std::uint64_t nanoseconds) {
   append_integer(out, nanoseconds / kNanosecondsPerSecond);
-  std::string fraction = std::to_string(kNanosecondsPerSecond + nanoseconds % kNanosecondsPerSecond);
+  std::string fraction =
+      std::to_string(kNanosecondsPerSecond + nanoseconds % kNanosecondsPerSecond);
   fraction[0] = '.';
   const std::size_t last = fraction.find_last_not_of('0');
   out.append(fraction, 0, std::max<std::size_t>(last + 1, 2));
@@ -191,8 +192,7 @@ class Writer {
     out_ += "\"} ";
     append_value(out_, family.unit, latest.value);
     if (exemplar.at == MonotonicTime{}) return;
-    const auto since_1970 =
-        snapshot_.wall.time_since_epoch() - (snapshot_.monotonic - exemplar.at);
+    const auto since_1970 = snapshot_.wall.time_since_epoch() - (snapshot_.monotonic - exemplar.at);
     if (since_1970.count() < 0) return;
     out_ += ' ';
     append_seconds(out_, static_cast<std::uint64_t>(since_1970.count()));
@@ -222,8 +222,8 @@ class Writer {
     out_ += '\n';
   }
 
-  static constexpr std::string_view kSuffixes[] = {"", "_total", "_bucket", "_sum", "_count",
-                                                   "_created"};
+  static constexpr std::string_view kSuffixes[] = {"",     "_total", "_bucket",
+                                                   "_sum", "_count", "_created"};
   const MetricsSnapshot& snapshot_;
   const bool openmetrics_;
   std::string out_;

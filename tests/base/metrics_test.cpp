@@ -94,7 +94,9 @@ TEST(CounterFamily, MissingLabelsAreEmptyAndOddBytesEscaped) {
 }
 
 TEST(CounterFamily, BeyondTheLimitSeriesShareOneAndThatIsCounted) {
-  const auto overflows = [] { return counter_snapshot().value("spanwire.metrics.series_overflow"); };
+  const auto overflows = [] {
+    return counter_snapshot().value("spanwire.metrics.series_overflow");
+  };
   const std::int64_t before = overflows();
   // The shared one is one of them.
   for (std::size_t i = 1; i < kSeriesPerFamilyMax; ++i) {
@@ -124,7 +126,7 @@ struct Placed {
   std::uint64_t value;
   std::size_t bucket;
 };
-constexpr Placed kPlaced[] = {{0, 0},  {9, 0},  {10, 0}, {11, 1},  {20, 1},  {21, 2},
+constexpr Placed kPlaced[] = {{0, 0},  {9, 0},  {10, 0},  {11, 1},  {20, 1},        {21, 2},
                               {50, 2}, {51, 3}, {100, 3}, {101, 4}, {UINT64_MAX, 4}};
 
 TEST(HistogramFamily, ABoundIsTheLargestValueOfItsBucket) {

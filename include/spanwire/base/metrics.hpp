@@ -27,13 +27,16 @@
 
 namespace spanwire {
 
+// Of a family.
 inline constexpr std::size_t kLabelsMax = 4;
 // Further combinations of values share one whose values are all kOverflowLabel; asking for them is
 // counted in "spanwire.metrics.series_overflow".
 inline constexpr std::size_t kSeriesPerFamilyMax = 64;
 // A longer value counts as a further combination.
 inline constexpr std::size_t kLabelBytesMax = 128;
+// What the labels of the shared series are.
 inline constexpr std::string_view kOverflowLabel = "_other";
+// Of a histogram; further bounds are left out.
 inline constexpr std::size_t kHistogramBoundsMax = 32;
 
 namespace detail {
@@ -61,7 +64,9 @@ class MetricFamily {
   MetricType type() const noexcept { return type_; }
   MetricUnit unit() const noexcept { return unit_; }
   // The names of the labels.
-  std::span<const std::string_view> labels() const noexcept { return {labels_.data(), label_count_}; }
+  std::span<const std::string_view> labels() const noexcept {
+    return {labels_.data(), label_count_};
+  }
   // Of a histogram: the largest value of each bucket but the last, rising.
   std::span<const std::uint64_t> bounds() const noexcept { return bounds_; }
 
@@ -143,8 +148,8 @@ class HistogramFamily final : public MetricFamily {
                             std::span<const std::uint64_t> bounds, MetricUnit unit,
                             std::initializer_list<std::string_view> labels) noexcept
       : MetricFamily(MetricType::histogram, name, help, labels) {
-    bounds_ = bounds.first(bounds.size() < kHistogramBoundsMax ? bounds.size()
-                                                               : kHistogramBoundsMax);
+    bounds_ =
+        bounds.first(bounds.size() < kHistogramBoundsMax ? bounds.size() : kHistogramBoundsMax);
     unit_ = unit;
   }
 

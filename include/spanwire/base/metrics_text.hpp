@@ -2,8 +2,9 @@
 // Formats: Prometheus text 0.0.4; OpenMetrics 1.0.0, which has exemplars.
 //
 //   counters and gauges    name{label="value"} 12
-//   histograms             name_bucket{...,le="0.1"} 3, name_sum, name_count; nanoseconds as seconds
-//   without labels         counters as untyped (some are levels), histograms as summaries with the
+//   histograms             name_bucket{...,le="0.1"} 3, name_sum, name_count; nanoseconds as
+//   seconds without labels         counters as untyped (some are levels), histograms as summaries
+//   with the
 //                          quantiles 0.5, 0.9, 0.99 and 0.999, right to an eighth
 //
 // Characters that a name may not have become '_'; a name that is taken then gets a number.
