@@ -147,6 +147,8 @@ constexpr Row kRows[] = {
     {Errc::write_timeout, "write_timeout", "the peer does not read", std::errc::timed_out},
     {Errc::fault_injected, "fault_injected", "a test's fault plan cut the link",
      std::errc::connection_aborted},
+    {Errc::out_of_resources, "out_of_resources",
+     "the system has no descriptor, socket or memory left", std::errc::not_enough_memory},
     {Errc::traceparent_malformed, "traceparent_malformed", "the traceparent is malformed",
      std::errc::bad_message},
     {Errc::traceparent_version_invalid, "traceparent_version_invalid",

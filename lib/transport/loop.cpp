@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
 #include <utility>
@@ -133,6 +134,12 @@ void Loop::stop() noexcept {
 
 void Loop::run_jobs(JobList& jobs) noexcept {
   while (Job* job = jobs.pop()) job->run(job);
+}
+
+void Loop::keep(std::shared_ptr<void> object) {
+  if (std::find(kept_.begin(), kept_.end(), object) == kept_.end()) {
+    kept_.push_back(std::move(object));
+  }
 }
 
 void Loop::on_slow_segment(SlowSegment report, void* context) noexcept {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "spanwire/base/executor.hpp"
 
@@ -56,6 +57,10 @@ class Loop final : public Executor {
                                std::chrono::nanoseconds took) noexcept;
   void on_slow_segment(SlowSegment report, void* context) noexcept;
 
+  // Holds `object` until the loop is destroyed, once however often it is given: what sockets of
+  // this loop share with other loops.
+  void keep(std::shared_ptr<void> object);
+
   // True on the thread that ran this loop's last turn.
   bool on_its_thread() const noexcept;
   const LoopStats& stats() const noexcept { return stats_; }
@@ -88,6 +93,7 @@ class Loop final : public Executor {
   void run_jobs(JobList& jobs) noexcept;
   void arm_timer() noexcept;
 
+  std::vector<std::shared_ptr<void>> kept_;
   std::shared_ptr<Impl> impl_;
   bool coarse_clock_;
   std::string_view label_;

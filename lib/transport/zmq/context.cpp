@@ -1,0 +1,51 @@
+#include "lib/transport/zmq/context.hpp"
+
+#include <zmq.h>
+
+#include <cerrno>
+#include <mutex>
+
+#include "spanwire/base/fork.hpp"
+
+namespace spanwire::transport {
+namespace {
+
+// Never destroyed: the last socket may be closed after static objects are gone.
+struct Shared {
+  std::mutex mutex;
+  std::weak_ptr<ZmqContext> living;
+  unsigned generation = 0;
+
+  static Shared& instance() {
+    static Shared* const shared = new Shared;
+    return *shared;
+  }
+};
+
+}  // namespace
+
+ZmqContext::ZmqContext(void* handle) noexcept : handle_(handle), generation_(fork_generation()) {}
+
+ZmqContext::~ZmqContext() {
+  // After a fork libzmq's threads are the parent's: waiting for them would never end.
+  if (generation_ != fork_generation()) return;
+  while (zmq_ctx_term(handle_) != 0 && errno == EINTR) {
+  }
+}
+
+std::shared_ptr<ZmqContext> ZmqContext::acquire() {
+  Shared& shared = Shared::instance();
+  const std::lock_guard lock(shared.mutex);
+  if (shared.generation == fork_generation()) {
+    if (std::shared_ptr<ZmqContext> living = shared.living.lock()) return living;
+  }
+  void* const handle = zmq_ctx_new();
+  if (handle == nullptr) return nullptr;
+  zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, kZmqSocketsMax);
+  std::shared_ptr<ZmqContext> made(new ZmqContext(handle));
+  shared.living = made;
+  shared.generation = fork_generation();
+  return made;
+}
+
+}  // namespace spanwire::transport

@@ -1,0 +1,52 @@
+// ZmqMonitor: what libzmq says about a socket's connections, as events on the socket's loop, as
+// counters ("spanwire.zmq.*") and in the log.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "lib/transport/zmq/socket.hpp"
+
+namespace spanwire::transport {
+
+struct ZmqEvent {
+  int type = 0;   // ZMQ_EVENT_CONNECTED and so on
+  int value = 0;  // by type: descriptor, errno or libzmq's protocol error
+  std::string endpoint;
+};
+
+class ZmqMonitorEvents {
+ public:
+  virtual void on_zmq_event(const ZmqEvent& event) = 0;
+
+ protected:
+  ~ZmqMonitorEvents() = default;
+};
+
+// Only on the loop of its socket.  Goes before the socket does, or is closed before.
+class ZmqMonitor final : private ZmqSocketEvents {
+ public:
+  // Watches from now on: call it before the socket is bound or connected.  Fails with
+  // out_of_resources.
+  static Result<std::unique_ptr<ZmqMonitor>> watch(ZmqSocket& socket, ZmqMonitorEvents& events);
+  ~ZmqMonitor();
+
+  // Events that are there already come before this returns.
+  void drain();
+  // The watched socket's close() follows.
+  void close() noexcept;
+
+ private:
+  ZmqMonitor(Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept;
+
+  void on_zmq_ready() override { drain(); }
+
+  Ref<ZmqSocket> pair_;
+  ZmqMonitorEvents* events_;
+};
+
+// The words for an event of a failed handshake: what failed.
+std::string describe_handshake_failure(const ZmqEvent& event);
+
+}  // namespace spanwire::transport

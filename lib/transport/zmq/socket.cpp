@@ -1,0 +1,235 @@
+#include "lib/transport/zmq/socket.hpp"
+
+#include <zmq.h>
+
+#include <asio/posix/basic_stream_descriptor.hpp>
+#include <cerrno>
+#include <utility>
+
+#include "lib/transport/loop_impl.hpp"
+#include "lib/transport/zmq/context.hpp"
+#include "spanwire/base/assert.hpp"
+
+namespace spanwire::transport {
+namespace {
+
+using Descriptor = asio::posix::basic_stream_descriptor<IoExecutor>;
+
+}  // namespace
+
+std::string zmq_text(int error) { return zmq_strerror(error); }
+
+// Shared by the socket and the wait that the context still holds; libzmq owns the descriptor.
+struct ZmqSocket::Wait {
+  explicit Wait(Loop& loop) : descriptor(loop.context().get_executor()) {}
+  HandlerMemory memory;
+  Descriptor descriptor;
+};
+
+// Keeps the socket, in which its memory lies, until it has run or its context is gone.
+struct ZmqSocket::Ready {
+  using allocator_type = HandlerAllocator<void>;
+  allocator_type get_allocator() const noexcept { return allocator_type(socket->wait_->memory); }
+  void operator()(const asio::error_code&) const {
+    socket->armed_ = false;
+    if (socket->events_ == nullptr) return;
+    const Loop::Step step(socket->loop_);
+    socket->tell();
+  }
+  Ref<ZmqSocket> socket;
+};
+
+ZmqSocket::ZmqSocket(Loop& loop, void* handle) noexcept
+    : loop_(loop),
+      handle_(handle),
+      look_job_(&ZmqSocket::look, *this),
+      turn_end_(&ZmqSocket::turn_ended, *this) {}
+
+ZmqSocket::~ZmqSocket() { close(std::chrono::milliseconds(0)); }
+
+Result<Ref<ZmqSocket>> ZmqSocket::open(Loop& loop, int type, const ZmqSocketOptions& options) {
+  std::shared_ptr<ZmqContext> context = ZmqContext::acquire();
+  void* const handle = context != nullptr ? zmq_socket(context->handle(), type) : nullptr;
+  if (handle == nullptr) {
+    return fail(Errc::out_of_resources, "no ZeroMQ socket: " + zmq_text(errno));
+  }
+  loop.keep(std::move(context));
+  Ref<ZmqSocket> socket(new ZmqSocket(loop, handle));
+  SPANWIRE_TRY_VOID(socket->set(ZMQ_SNDHWM, options.send_messages_max));
+  SPANWIRE_TRY_VOID(socket->set(ZMQ_RCVHWM, options.receive_messages_max));
+  SPANWIRE_TRY_VOID(socket->set(ZMQ_MAXMSGSIZE, options.part_bytes_max));
+  SPANWIRE_TRY_VOID(socket->set(ZMQ_LINGER, 0));
+  if (options.configure) SPANWIRE_TRY_VOID(options.configure(*socket));
+  SPANWIRE_TRY_VOID(socket->watch());
+  return socket;
+}
+
+Result<void> ZmqSocket::watch() {
+  int fd = -1;
+  std::size_t size = sizeof(fd);
+  zmq_getsockopt(handle_, ZMQ_FD, &fd, &size);
+  auto wait = std::make_unique<Wait>(loop_);
+  asio::error_code error;
+  wait->descriptor.assign(fd, error);
+  if (error) return fail(Errc::out_of_resources, "no ZeroMQ socket: " + error.message());
+  wait_ = std::move(wait);
+  return {};
+}
+
+Result<void> ZmqSocket::set_raw(int option, const void* value, std::size_t size) {
+  if (zmq_setsockopt(handle_, option, value, size) == 0) return {};
+  return fail(Errc::invalid_argument,
+              "ZeroMQ option " + std::to_string(option) + ": " + zmq_text(errno));
+}
+
+Result<void> ZmqSocket::set(int option, int value) {
+  return set_raw(option, &value, sizeof(value));
+}
+
+Result<void> ZmqSocket::set(int option, std::int64_t value) {
+  return set_raw(option, &value, sizeof(value));
+}
+
+Result<void> ZmqSocket::set(int option, std::string_view bytes) {
+  return set_raw(option, bytes.data(), bytes.size());
+}
+
+Result<void> ZmqSocket::bind(const std::string& endpoint) {
+  if (zmq_bind(handle_, endpoint.c_str()) == 0) return {};
+  const Errc code = errno == EADDRINUSE ? Errc::already_exists : Errc::listen_failed;
+  return fail(code, endpoint + ": " + zmq_text(errno));
+}
+
+void ZmqSocket::unbind(const std::string& endpoint) noexcept {
+  if (handle_ != nullptr) zmq_unbind(handle_, endpoint.c_str());
+}
+
+Result<void> ZmqSocket::connect(const std::string& endpoint) {
+  if (zmq_connect(handle_, endpoint.c_str()) == 0) return {};
+  return fail(Errc::connect_failed, endpoint + ": " + zmq_text(errno));
+}
+
+std::string ZmqSocket::last_endpoint() const {
+  std::array<char, 512> text{};
+  std::size_t size = text.size();
+  if (zmq_getsockopt(handle_, ZMQ_LAST_ENDPOINT, text.data(), &size) != 0) return {};
+  return text.data();
+}
+
+Result<void> ZmqSocket::monitor(const std::string& endpoint) {
+  monitored_ = zmq_socket_monitor(handle_, endpoint.c_str(), ZMQ_EVENT_ALL) == 0;
+  if (monitored_) return {};
+  return fail(Errc::out_of_resources, endpoint + ": " + zmq_text(errno));
+}
+
+void ZmqSocket::start(ZmqSocketEvents& events) {
+  events_ = &events;
+  look_again();
+}
+
+bool ZmqSocket::receive(ZmqMessage& message) {
+  message.count_ = message.surplus_ = 0;
+  if (handle_ == nullptr) return false;
+  int flags = ZMQ_DONTWAIT;
+  ZmqPart surplus;
+  for (bool more = true; more;) {
+    const bool keep = message.count_ < ZmqMessage::kPartsKept;
+    ZmqPart& part = keep ? message.parts_[message.count_] : surplus;
+    int received = 0;
+    do {
+      received = zmq_msg_recv(part.handle(), handle_, flags);
+    } while (received < 0 && errno == EINTR);
+    if (received < 0) {
+      // A message arrives whole or not at all: only its first part can be missing.
+      SPANWIRE_ASSERT(message.count_ == 0);
+      return false;
+    }
+    ++(keep ? message.count_ : message.surplus_);
+    more = part.more();
+    flags = 0;
+  }
+  return true;
+}
+
+ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
+  if (handle_ == nullptr) return ZmqSent::failed;
+  look_at_turn_end();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const int flags = ZMQ_DONTWAIT | (i + 1 < parts.size() ? ZMQ_SNDMORE : 0);
+    int sent = 0;
+    do {
+      sent = zmq_msg_send(parts[i].handle(), handle_, flags);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) continue;
+    if (i != 0) return ZmqSent::failed;
+    if (errno == EAGAIN) return ZmqSent::full;
+    return errno == EHOSTUNREACH ? ZmqSent::unreachable : ZmqSent::failed;
+  }
+  return ZmqSent::sent;
+}
+
+// Makes libzmq handle what its threads told it, which empties the descriptor.
+int ZmqSocket::ready_events() noexcept {
+  int events = 0;
+  std::size_t size = sizeof(events);
+  if (handle_ == nullptr || zmq_getsockopt(handle_, ZMQ_EVENTS, &events, &size) != 0) return 0;
+  return events;
+}
+
+void ZmqSocket::look_at_turn_end() noexcept {
+  if (look_listed_) return;
+  if (!loop_.runs_here()) return look_again();
+  look_listed_ = true;
+  retain();
+  loop_.at_turn_end(turn_end_);
+}
+
+void ZmqSocket::turn_ended(Job* job) noexcept {
+  ZmqSocket& socket = static_cast<OwnJob*>(job)->socket;
+  socket.look_listed_ = false;
+  if (socket.events_ != nullptr && (socket.ready_events() & ZMQ_POLLIN) != 0) socket.look_again();
+  socket.release();
+}
+
+void ZmqSocket::look_again() {
+  if (look_posted_ || events_ == nullptr) return;
+  look_posted_ = true;
+  retain();
+  loop_.post(look_job_);
+}
+
+void ZmqSocket::look(Job* job) noexcept {
+  ZmqSocket& socket = static_cast<OwnJob*>(job)->socket;
+  socket.look_posted_ = false;
+  socket.tell();
+  socket.release();
+}
+
+void ZmqSocket::tell() {
+  if (events_ == nullptr) return;
+  const Ref<ZmqSocket> self(this);
+  events_->on_zmq_ready();
+  arm();
+}
+
+// Whoever was told has emptied the socket, or asked to look again: the next event makes the
+// descriptor readable.
+void ZmqSocket::arm() {
+  if (armed_ || events_ == nullptr) return;
+  armed_ = true;
+  wait_->descriptor.async_wait(Descriptor::wait_read, Ready{Ref<ZmqSocket>(this)});
+}
+
+void ZmqSocket::close(std::chrono::milliseconds linger) noexcept {
+  events_ = nullptr;
+  if (handle_ == nullptr) return;
+  // Cancels the wait; the descriptor is libzmq's and is closed by it.
+  if (wait_ != nullptr && wait_->descriptor.is_open()) wait_->descriptor.release();
+  // A monitored socket whose watcher is gone would block libzmq's thread at its next event.
+  if (std::exchange(monitored_, false)) zmq_socket_monitor(handle_, nullptr, 0);
+  const int milliseconds = static_cast<int>(linger.count());
+  zmq_setsockopt(handle_, ZMQ_LINGER, &milliseconds, sizeof(milliseconds));
+  zmq_close(std::exchange(handle_, nullptr));
+}
+
+}  // namespace spanwire::transport
