@@ -164,7 +164,7 @@ TraceStats Core::stats() const {
     stats.lost.spans[i] = settled.lost.spans[i] + lost_[i].load(std::memory_order_relaxed);
   }
   std::uint64_t never_open = unopened_.load(std::memory_order_relaxed);
-  stats.recorded = never_open;
+  stats.recorded = never_open + opened_elsewhere_.load(std::memory_order_relaxed);
   for (const ThreadState* state = first_state(); state != nullptr; state = state->next) {
     const auto lost = [state](LossReason reason) {
       return state->lost[static_cast<std::size_t>(reason)].get();

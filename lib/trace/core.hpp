@@ -72,6 +72,8 @@ class Core {
     unopened_.fetch_add(1, std::memory_order_relaxed);
     lose(reason);
   }
+  // Opened by a thread that has no state.
+  void open_elsewhere() noexcept { opened_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
   void count_misuse() noexcept { misused_.fetch_add(1, std::memory_order_relaxed); }
 
   TraceStats stats() const;
@@ -99,6 +101,7 @@ class Core {
   std::array<std::atomic<std::uint64_t>, kLossReasons> lost_{};
   std::atomic<std::uint64_t> ended_elsewhere_{0};
   std::atomic<std::uint64_t> unopened_{0};
+  std::atomic<std::uint64_t> opened_elsewhere_{0};
   std::atomic<std::uint64_t> misused_{0};
   std::uint64_t discarded_in_child_ = 0;
   std::mutex publish_mutex_;

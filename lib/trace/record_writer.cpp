@@ -78,14 +78,10 @@ Appended append(OpenRecord& record, ItemTag tag, ValueType type, Key key,
   const std::size_t room = padded(bytes);
   if (room > record.left.room && !make_room(record, room)) return {};
   auto* item = reinterpret_cast<Item*>(record.at);
-  if (key.is_literal()) return {item, put_item(record, tag, type, key, value_bytes)};
-  *item = {tag, static_cast<std::uint8_t>(type), static_cast<std::uint16_t>(key.size()),
-           static_cast<std::uint32_t>(bytes)};
-  char* after = reinterpret_cast<char*>(item + 1);
-  copy_text(after, key.data(), key.size());
+  char* value = write_item(record.at, tag, type, key, value_bytes);
   record.at += room;
   record.left.room -= static_cast<std::uint32_t>(room);
-  return {item, after + key_room};
+  return {item, value};
 }
 
 // At most `chars` characters of UTF-8; never cuts one in two.

@@ -16,6 +16,11 @@
 namespace spanwire::trace::detail {
 
 void set_attribute(OpenRecord& record, Key key, AttributeValue value) noexcept;
+inline void set_attributes(OpenRecord& record, std::span<const Attribute> attributes) noexcept {
+  for (const Attribute& attribute : attributes) {
+    set_attribute(record, attribute.key, attribute.value);
+  }
+}
 void add_event(OpenRecord& record, Key name, std::span<const Attribute> attributes,
                std::int64_t time_ns) noexcept;
 void add_link(OpenRecord& record, const Link& link) noexcept;
@@ -43,6 +48,31 @@ inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
   }
 }
 
+// An item at `at`, which has room for it; where the value goes.
+inline char* write_literal_item(std::byte* at, ItemTag tag, ValueType type, Key key,
+                                std::size_t value_bytes) noexcept {
+  constexpr std::size_t kFront = sizeof(Item) + sizeof(const char*);
+  auto* item = reinterpret_cast<Item*>(at);
+  item->tag = tag;
+  item->type_bits = static_cast<std::uint8_t>(static_cast<std::uint8_t>(type) | Item::kLiteralKey);
+  item->key_bytes = static_cast<std::uint16_t>(key.size());
+  item->bytes = static_cast<std::uint32_t>(kFront + value_bytes);
+  const char* text = key.data();
+  std::memcpy(at + sizeof(Item), &text, sizeof text);
+  return reinterpret_cast<char*>(at) + kFront;
+}
+inline char* write_item(std::byte* at, ItemTag tag, ValueType type, Key key,
+                        std::size_t value_bytes) noexcept {
+  if (key.is_literal()) return write_literal_item(at, tag, type, key, value_bytes);
+  const std::size_t key_room = padded(key.size());
+  *reinterpret_cast<Item*>(at) = {
+      tag, static_cast<std::uint8_t>(type), static_cast<std::uint16_t>(key.size()),
+      static_cast<std::uint32_t>(sizeof(Item) + key_room + value_bytes)};
+  char* after = reinterpret_cast<char*>(at + sizeof(Item));
+  copy_text(after, key.data(), key.size());
+  return after + key_room;
+}
+
 // The short way, for what nearly all spans consist of: keys that are literals, room in the record,
 // nothing that a limit forbids.  Each returns false, and has done nothing, where that does not
 // hold.
@@ -53,17 +83,10 @@ inline char* put_item(OpenRecord& record, ItemTag tag, ValueType type, Key key,
                       std::size_t value_bytes) noexcept {
   constexpr std::size_t kFront = sizeof(Item) + sizeof(const char*);
   const std::size_t room = padded(kFront + value_bytes);
-  std::byte* at = record.at;
-  auto* item = reinterpret_cast<Item*>(at);
-  item->tag = tag;
-  item->type_bits = static_cast<std::uint8_t>(static_cast<std::uint8_t>(type) | Item::kLiteralKey);
-  item->key_bytes = static_cast<std::uint16_t>(key.size());
-  item->bytes = static_cast<std::uint32_t>(kFront + value_bytes);
-  const char* text = key.data();
-  std::memcpy(at + sizeof(Item), &text, sizeof text);
-  record.at = at + room;
+  char* value = write_literal_item(record.at, tag, type, key, value_bytes);
+  record.at += room;
   record.left.room -= static_cast<std::uint32_t>(room);
-  return reinterpret_cast<char*>(at) + kFront;
+  return value;
 }
 
 inline bool is_new_key(const OpenRecord& record, Key key, std::uint64_t bit) noexcept {

@@ -4,6 +4,7 @@
 
 #include "lib/trace/core.hpp"
 #include "lib/trace/record_writer.hpp"
+#include "lib/trace/recording.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/trace/tracer.hpp"
 
@@ -13,12 +14,6 @@ namespace detail {
 constinit OpenRecord gone_record{};
 
 namespace {
-
-std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
-
-std::int64_t given_or_now(MonotonicTime at, const Core& core) noexcept {
-  return at == MonotonicTime{} ? core.monotonic_ns() : ns_of(at);
-}
 
 std::size_t entry_bytes(const OpenRecord& record) noexcept {
   return sizeof(RecordHeader) + (record.external() ? sizeof(ExternalItems) : record.used());
@@ -43,26 +38,13 @@ void write_entry(std::byte* to, OpenRecord& record, std::size_t bytes,
   header->end_ns = end_ns;
 }
 
-void count_lost(ThreadState& state, LossReason reason) noexcept {
-  state.lost[static_cast<std::size_t>(reason)].add();
-}
-
 // Into the calling thread's ring; false, and the reason, if there is no room.
 bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t end_ns) noexcept {
-  if (!core.enter_queue()) {
-    count_lost(state, LossReason::queue_full);
-    return false;
-  }
   const std::size_t bytes = entry_bytes(record);
-  std::byte* to = state.ring.reserve(bytes);
-  if (to == nullptr) {
-    core.leave_queue(1);
-    count_lost(state, LossReason::ring_full);
-    return false;
-  }
+  std::byte* to = reserve_entry(core, state, bytes);
+  if (to == nullptr) return false;
   write_entry(to, record, bytes, end_ns);
-  state.queued.add();
-  if (state.ring.publish(bytes)) core.processor().hurry();
+  publish_entry(core, state, bytes);
   return true;
 }
 
@@ -74,6 +56,8 @@ void discard(OpenRecord& record) noexcept {
   if (record.external()) core.give_block(record.items, record.capacity());
   core.lose_ended(LossReason::shut_down);
 }
+
+}  // namespace
 
 void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   Core& core = *record.core;
@@ -91,6 +75,8 @@ void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   release_if_ending(state);
 }
 
+namespace {
+
 // A place for a span that is to be recorded; null, and counted, if there is none.
 OpenRecord* open_record(Core& core, ThreadState* state) noexcept {
   core.processor().ensure_started();
@@ -99,15 +85,7 @@ OpenRecord* open_record(Core& core, ThreadState* state) noexcept {
     return nullptr;
   }
   state->recorded.add();
-  OpenRecord* record = state->take_slot(core.slab());
-  if (record == nullptr) count_lost(*state, LossReason::too_many_open);
-  return record;
-}
-
-void set_attributes(OpenRecord& record, std::span<const Attribute> attributes) noexcept {
-  for (const Attribute& attribute : attributes) {
-    set_attribute(record, attribute.key, attribute.value);
-  }
+  return take_record(core, *state);
 }
 
 }  // namespace
@@ -174,15 +152,6 @@ void Span::end_record(MonotonicTime at) noexcept {
 }
 
 namespace detail {
-namespace {
-
-struct Start {
-  const Context& parent;
-  Key name;
-  SpanKind kind;
-  const SpanOptions* options;  // null: as they are by default
-  const Scope& scope;
-};
 
 SamplingResult ask(const Sampler& sampler, const Start& start, const TraceId& trace_id) noexcept {
   SamplingInput input{start.parent, trace_id, start.name.view(), start.kind};
@@ -193,23 +162,18 @@ SamplingResult ask(const Sampler& sampler, const Start& start, const TraceId& tr
   return sampler.sample(input);
 }
 
-struct Identity {
-  TraceId trace_id;
-  SpanId span_id;
-  std::uint8_t flags = 0;
-};
+namespace {
 
-void fill(OpenRecord& record, Core& core, const Start& start, const Identity& identity,
-          std::string_view tracestate) noexcept {
+void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choice) noexcept {
   begin_record(record, core, start.name);
-  set_tracestate(record, tracestate);
+  set_tracestate(record, choice.tracestate(core, start.parent));
   const SpanContext& above = start.parent.span();
   const bool root = !above.valid();
   RecordHeader& header = record.header;
   header.kind = static_cast<std::uint8_t>(start.kind);
-  header.flags = identity.flags;
-  header.trace_id = identity.trace_id;
-  header.span_id = identity.span_id;
+  header.flags = choice.flags;
+  header.trace_id = choice.trace_id;
+  header.span_id = choice.span_id;
   header.parent_span_id = root ? SpanId() : above.span_id();
   header.parent_remote = !root && above.remote() ? 1 : 0;
   header.scope = &start.scope;
@@ -220,32 +184,16 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Identity& id
   for (const Link& link : start.options->links) add_link(record, link);
 }
 
-// The record, or null; in any case `identity`.
-OpenRecord* start_span(Core& core, const Start& start, Identity& identity) noexcept {
-  const SpanContext& above = start.parent.span();
-  const bool root = !above.valid();
+// The record, or null; in any case the choice's ids.
+OpenRecord* start_span(Core& core, const Start& start, Choice& choice) noexcept {
   ThreadState* state = state_in(core);
-  Random& random = state != nullptr ? state->random : Random::of_thread();
-  identity.trace_id = root ? TraceId::generate(random) : above.trace_id();
-  identity.span_id = SpanId::generate(random);
-  SamplingResult sampling;
-  // The default: roots always, others as their parent.
-  bool sampled = root || above.sampled();
-  if (core.sampler() != nullptr) {
-    sampling = ask(*core.sampler(), start, identity.trace_id);
-    // There is nobody but exporters to record for: record_only is as good as drop.
-    sampled = sampling.decision == Decision::record_and_sample;
-  }
-  const unsigned random_bit = root ? kFlagRandom : above.flags() & kFlagRandom;
-  identity.flags = static_cast<std::uint8_t>(random_bit | (sampled ? kFlagSampled : 0u));
-  const bool recorded = sampled && core.records();
-  if (!recorded && state != nullptr) state->unrecorded.add();
-  OpenRecord* record = recorded ? open_record(core, state) : nullptr;
+  choose(core, state != nullptr ? state->random : Random::of_thread(), start, choice);
+  if (!choice.recorded && state != nullptr) state->unrecorded.add();
+  OpenRecord* record = choice.recorded ? open_record(core, state) : nullptr;
   release_if_ending(state);
   if (record == nullptr) return nullptr;
-  const bool replaced = core.sampler() != nullptr && sampling.replaces_tracestate;
-  fill(*record, core, start, identity, replaced ? sampling.tracestate : start.parent.tracestate());
-  if (core.sampler() != nullptr) set_attributes(*record, sampling.attributes);
+  fill(*record, core, start, choice);
+  if (core.sampler() != nullptr) set_attributes(*record, choice.sampling.attributes);
   return record;
 }
 
@@ -255,9 +203,9 @@ OpenRecord* start_span(Core& core, const Start& start, Identity& identity) noexc
 Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
                       const SpanOptions& options) const noexcept {
   const detail::Start start{parent, name, options.kind, &options, *scope_};
-  detail::Identity identity;
-  detail::OpenRecord* record = detail::start_span(core, start, identity);
-  return Span(identity.trace_id, identity.span_id, identity.flags, record);
+  detail::Choice choice;
+  detail::OpenRecord* record = detail::start_span(core, start, choice);
+  return Span(choice.trace_id, choice.span_id, choice.flags, record);
 }
 
 Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
@@ -271,9 +219,9 @@ Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
     return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
   }
   const detail::Start start{parent, name, kind, nullptr, *scope_};
-  detail::Identity identity;
-  detail::OpenRecord* record = detail::start_span(core, start, identity);
-  return Span(identity.trace_id, identity.span_id, identity.flags, record);
+  detail::Choice choice;
+  detail::OpenRecord* record = detail::start_span(core, start, choice);
+  return Span(choice.trace_id, choice.span_id, choice.flags, record);
 }
 
 }  // namespace spanwire::trace
