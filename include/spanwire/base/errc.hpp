@@ -110,6 +110,24 @@ enum class Errc : std::uint16_t {
   file_write_failed = 203,
   file_read_failed = 204,
   file_malformed = 205,
+  // Following requests through an engine.
+  unknown_request = 220,       // no such request, or it is over
+  thread_unregistered = 221,   // a thread without a name takes part in a request
+  request_restarted = 222,     // a request is started under an id that is in use
+  finish_of_copy = 223,        // a request is finished elsewhere than where it was started
+  slices_left_open = 224,      // a request or a thread's part ended with open slices
+  no_open_slice = 225,         // a slice is ended and none is open
+  slice_name_mismatch = 226,   // a slice is ended with another name than it was started with
+  slice_level_mismatch = 227,  // a slice is ended with another level than it was started with
+  anonymous_nested = 228,      // an anonymous slice inside of another one
+  event_without_slice = 229,   // an event while no slice is open
+  thread_left_open = 230,      // a request or a thread's part was never ended
+  no_thread_context = 231,     // the request has no context in this thread, or it is over
+  slices_too_deep = 232,       // more slices inside of each other than the limit
+  slice_ends_before_start = 233,
+  bad_propagate_context = 234,  // what came with a handed-over request is no such context
+  not_traced = 235,             // a peer that does not trace handed the request over
+  too_many_requests = 236,      // more requests, or threads of requests, than the limit
 };
 
 // The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.

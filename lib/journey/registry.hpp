@@ -1,0 +1,43 @@
+// All contexts of this process.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+
+#include "lib/journey/slot.hpp"
+#include "lib/journey/state.hpp"
+#include "spanwire/journey/settings.hpp"
+
+namespace spanwire::journey {
+
+// Safe from any thread.
+class Registry {
+ public:
+  explicit Registry(const JourneyOptions& options)
+      : requests(options.requests_max), threads(options.threads_max), options_(options) {}
+
+  // Ends requests that nothing was heard of for too long, if it is time to look.  The time.
+  std::int64_t sweep_if_due();
+  // How many it ended.
+  std::size_t sweep();
+
+  SlotPool<RequestState> requests;
+  SlotPool<ThreadContext> threads;
+  const std::uint32_t fork_generation = spanwire::fork_generation();
+
+ private:
+  const JourneyOptions options_;
+  std::atomic<std::int64_t> swept_ns_{0};
+};
+
+// Made anew in a forked child: the requests of its parent are the parent's.
+Registry& registry();
+
+// Requests that are alive, for calls that have nothing to do where there are none.
+extern std::atomic<std::int64_t> live_requests;
+
+}  // namespace spanwire::journey

@@ -1,0 +1,264 @@
+#include "spanwire/journey/request.hpp"
+
+#include <string>
+
+#include "lib/journey/lifetime.hpp"
+#include "lib/journey/state.hpp"
+#include "spanwire/base/fork.hpp"
+#include "spanwire/journey/misuse.hpp"
+
+namespace spanwire::journey {
+namespace {
+
+// A call through a handle whose context cannot be had.  A forked child's copies of its parent's
+// requests are no misuse: they are the parent's.
+Errc gone(const RequestState& request, std::uint32_t generation) {
+  if (request.lock.foreign()) return strict() ? Errc::forked : Errc::ok;
+  return request.lock.generation() == generation
+             ? count_misuse(Errc::no_thread_context, "the request's part in this thread is over")
+             : count_misuse(Errc::unknown_request, "the request is over");
+}
+
+}  // namespace
+
+// Work on the thread's context, under its lock; its result.
+template <class Work>
+Errc Request::with_thread(const Work& work) const {
+  if (request_ == nullptr) return Errc::ok;
+  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
+    return gone(*request_, request_generation_);
+  }
+  if (!thread_->bound()) thread_->bind(request_->given_or_now({}));
+  const Errc result = work(*thread_);
+  thread_->lock.unlock();
+  return result;
+}
+
+// The same for work after which the context may be over.  `finishes` says so, with its end.
+template <class Work>
+Errc Request::with_last_slice(bool finishes, const Work& work) const {
+  if (!finishes) return with_thread([&](ThreadContext& thread) { return work(thread, nullptr); });
+  if (request_ == nullptr) return Errc::ok;
+  if (!recording_) return end_relay();
+  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
+    return gone(*request_, request_generation_);
+  }
+  if (!thread_->bound()) thread_->bind(request_->given_or_now({}));
+  ThreadEnd end;
+  Errc result = work(*thread_, &end);
+  if (thread_->slice_open()) {
+    end.slices = Errc::slices_left_open;
+    result = count_misuse(end.slices, "a thread's part of a request ended with open slices");
+  }
+  end_thread(*thread_, end);
+  return result;
+}
+
+// The last thread of a request that is only passed on.
+Errc Request::end_relay() const {
+  if (!request_->lock.lock(request_generation_)) return Errc::ok;
+  const bool copy = request_->copy();
+  request_->lock.unlock();
+  return copy ? end_request(*request_, request_generation_, {}) : Errc::ok;
+}
+
+Errc Request::start_slice(trace::Key name, Level level, MonotonicTime at, bool anonymous) {
+  return with_thread([&](ThreadContext& thread) {
+    const std::int64_t at_ns = thread.request().given_or_now(at);
+    return thread.start_slice(name, level, at_ns, anonymous);
+  });
+}
+
+Errc Request::end_slice(trace::Key name, const SliceEnd& end) {
+  return with_last_slice(end.thread_finish, [&](ThreadContext& thread, ThreadEnd* thread_end) {
+    const std::int64_t at_ns = thread.request().given_or_now(end.at);
+    const Errc result = thread.end_slice(name, end.level, at_ns, end.attributes);
+    if (thread_end != nullptr) {
+      thread_end->at_ns = at_ns;
+    } else if (end.auto_next_anonymous && result != Errc::no_open_slice) {
+      thread.start_slice({}, end.level, at_ns, true);
+    }
+    return result;
+  });
+}
+
+Errc Request::add_slice(const Slice& slice) {
+  return with_last_slice(slice.thread_finish, [&](ThreadContext& thread, ThreadEnd* thread_end) {
+    if (thread_end != nullptr) thread_end->at_ns = thread.request().given_or_now(slice.end);
+    return thread.add_slice(slice);
+  });
+}
+
+Errc Request::add_event(trace::Key name, Level level, MonotonicTime at, Attributes attributes) {
+  return with_thread([&](ThreadContext& thread) {
+    if (!thread.request().wants(level)) return Errc::ok;
+    thread.add_event(name, thread.request().given_or_now(at), attributes);
+    return Errc::ok;
+  });
+}
+
+Errc Request::add_to_slice(Attributes attributes) {
+  return with_thread([&](ThreadContext& thread) {
+    if (thread.add_to_slice(attributes)) return Errc::ok;
+    return count_misuse(Errc::event_without_slice, "an attribute for a slice, and none is open");
+  });
+}
+
+Errc Request::add_to_thread(Attributes attributes) {
+  return with_thread([&](ThreadContext& thread) {
+    thread.add_to_thread(attributes);
+    return Errc::ok;
+  });
+}
+
+Errc Request::add_to_root(Attributes attributes) {
+  if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
+  if (!request_->copy()) request_->add_to_root(attributes);
+  request_->lock.unlock();
+  return Errc::ok;
+}
+
+Errc Request::finish(MonotonicTime at, Attributes attributes) {
+  if (request_ == nullptr) return Errc::ok;
+  if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
+  const bool copy = request_->copy();
+  request_->lock.unlock();
+  if (copy) {
+    return count_misuse(Errc::finish_of_copy, "a request is finished where it was not started");
+  }
+  const Errc result = end_request(*request_, request_generation_, {at, attributes});
+  return result != Errc::unknown_request ? result : gone(*request_, request_generation_);
+}
+
+Errc Request::abort(MonotonicTime at, Attributes information) {
+  if (request_ == nullptr) return Errc::ok;
+  if (!recording_) return end_relay();
+  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
+    return gone(*request_, request_generation_);
+  }
+  if (!thread_->bound()) thread_->bind(request_->given_or_now(at));
+  end_thread(*thread_, {request_->given_or_now(at), information});
+  return Errc::ok;
+}
+
+// ---- Hand-over
+
+PropagateContext Request::propagate() const {
+  if (request_ == nullptr) return {};
+  trace::SpanContext previous;
+  if (recording_) {
+    const Errc found = with_thread([&](ThreadContext& thread) {
+      previous = thread.previous();
+      if (thread.request().wants(kOff)) thread.announce();
+      return Errc::ok;
+    });
+    if (found != Errc::ok) return {};
+  }
+  if (!request_->lock.lock(request_generation_)) {
+    gone(*request_, request_generation_);
+    return {};
+  }
+  PropagateContext context = request_->propagate(previous);
+  request_->lock.unlock();
+  return context;
+}
+
+trace::Context Request::context() const {
+  const PropagateContext all = propagate();
+  trace::Context context = all.request;
+  if (!recording_) return context;
+  with_thread([&](ThreadContext& thread) {
+    if (thread.announced()) context = std::move(context).with_span(thread.innermost());
+    return Errc::ok;
+  });
+  return context;
+}
+
+Request Request::copy_for_thread() const {
+  if (request_ == nullptr) return {};
+  const PropagateContext context = propagate();
+  if (!context) return {};
+  RequestBegin begin;
+  begin.rid = request_->rid();
+  begin.module = request_->module();
+  begin.copy = true;
+  begin.received = context;
+  return RequestState::start(begin, false);
+}
+
+Errc Request::rebuild_thread_context(MonotonicTime at) {
+  if (request_ == nullptr || !recording_) return Errc::ok;
+  if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
+  if (thread_ == nullptr || thread_->lock.generation() != thread_generation_) {
+    thread_ = make_thread(*request_, {});
+    if (thread_ != nullptr) thread_generation_ = thread_->lock.generation();
+  }
+  request_->lock.unlock();
+  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) return Errc::ok;
+  const std::int64_t at_ns = request_->given_or_now(at);
+  if (thread_->bound()) thread_->close_and_begin(at_ns);
+  thread_->bind(at_ns);
+  thread_->lock.unlock();
+  return Errc::ok;
+}
+
+void Request::set_level(std::optional<Level> level) {
+  if (request_ == nullptr || !request_->lock.lock(request_generation_)) return;
+  request_->set_level(level ? std::min(*level, kEverything) : kFollowProcess);
+  request_->lock.unlock();
+}
+
+// ---- Beginnings
+
+Request RequestState::start(const RequestBegin& begin, bool bound) {
+  RequestState* state = make_request(begin);
+  if (state == nullptr) return {};
+  Request request(*state, state->lock.generation());
+  request.recording_ = state->recorder().recording();
+  if (request.recording_) {
+    request.thread_ = make_thread(*state, begin.copy ? begin.received.previous : trace::SpanContext());
+    if (request.thread_ != nullptr) {
+      request.thread_generation_ = request.thread_->lock.generation();
+      if (bound) request.thread_->bind(state->given_or_now(begin.at));
+    }
+  }
+  state->lock.unlock();
+  return request;
+}
+
+Request start_request(const RequestOptions& options) {
+  RequestBegin begin;
+  begin.rid = options.rid;
+  begin.role = options.role;
+  begin.bootstrap_room = options.bootstrap_room;
+  begin.module = options.module;
+  if (options.parent != nullptr) begin.received.request = *options.parent;
+  begin.at = options.at;
+  return RequestState::start(begin, true);
+}
+
+Request attach_request(const PropagateContext& from, std::string_view rid, std::string_view module,
+                       MonotonicTime at) {
+  if (!from) {
+    count_misuse(Errc::not_traced, "the peer handed a request over without a context");
+    return {};
+  }
+  RequestBegin begin;
+  begin.rid = rid;
+  begin.module = module;
+  begin.copy = true;
+  begin.received = from;
+  begin.at = at;
+  return RequestState::start(begin, true);
+}
+
+void Request::leave_open() const {
+  if (request_ == nullptr) return;
+  const RequestEnd end{.misuse = Errc::thread_left_open};
+  if (end_request(*request_, request_generation_, end) == Errc::unknown_request) return;
+  count_misuse(end.misuse, "a request was left open");
+}
+
+ScopedRequest::~ScopedRequest() { request_.leave_open(); }
+
+}  // namespace spanwire::journey

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "lib/journey/state.hpp"
+#include "spanwire/base/random.hpp"
+#include "spanwire/journey/misuse.hpp"
+#include "spanwire/trace/tracer.hpp"
+
+namespace spanwire::journey {
+namespace {
+
+constexpr std::size_t kRidShown = 8;
+
+// SGLang's, under which its converter and its users look for spans.
+const trace::Tracer& tracer() {
+  static const trace::Tracer instance = trace::tracer("sglang server");
+  return instance;
+}
+
+// Without the worker's id, which a tokenizer with several processes puts before it.
+std::string_view own_part(std::string_view rid) noexcept {
+  const std::size_t at = rid.rfind('_');
+  return at == std::string_view::npos ? rid : rid.substr(at + 1);
+}
+
+bool is_role(std::string_view role) noexcept { return role != "unified" && role != "null"; }
+
+void assign_hex(std::string& text, std::uint64_t number) {
+  std::array<char, 16> digits;
+  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  text.assign("0x").append(digits.data(), static_cast<std::size_t>(end - digits.data()));
+}
+
+MonotonicTime time_of(std::int64_t ns) noexcept {
+  return MonotonicTime(std::chrono::nanoseconds(ns));
+}
+
+}  // namespace
+
+void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
+  alive_ = true;
+  begun_ns_ = now_ns;
+  rid_.assign(begin.rid);
+  module_.assign(kModulePrefix).append(begin.module);
+  module_index_ = module_index(begin.module);
+  copy_ = begin.copy;
+  received_ = begin.received;
+  announced_.store(false, std::memory_order_relaxed);
+  level_.store(kFollowProcess, std::memory_order_relaxed);
+  threads_ = nullptr;
+  copy_ ? begin_copy(begin) : begin_root(begin);
+  if (!recorder_.recording()) return;
+  room_.clear();
+  if (begin.bootstrap_room != 0) assign_hex(room_, begin.bootstrap_room);
+  start_ns_ = given_or_now(begin.at);
+  if (!copy_ && wants(kOff)) announce();
+}
+
+void RequestState::begin_root(const RequestBegin& begin) {
+  name_.clear();
+  if (is_role(begin.role)) name_.append(begin.role);
+  name_.append(" Req ").append(own_part(rid_).substr(0, kRidShown));
+  const trace::SpanContext& above = received_.request.span();
+  const trace::Decided decided = trace::decide(tracer(), received_.request, name_);
+  recorder_ = decided.recorder;
+  root_ = decided.context;
+  parent_id_ = above.valid() ? above.span_id() : trace::SpanId();
+  parent_remote_ = above.valid() && above.remote();
+  tracestate_.assign(decided.tracestate);
+  attributes_.add(decided.attributes);
+}
+
+// The request's span is somebody else's: the sampler is asked about the first thread's.
+void RequestState::begin_copy(const RequestBegin&) {
+  const trace::Decided decided = trace::decide(tracer(), received_.request, "thread");
+  recorder_ = decided.recorder;
+  root_ = received_.request.span();
+  decided_id_ = decided.context.span_id();
+  tracestate_.assign(decided.tracestate);
+}
+
+trace::SpanId RequestState::id_for_thread() noexcept {
+  if (!decided_id_.is_zero()) return std::exchange(decided_id_, trace::SpanId());
+  return trace::SpanId::generate(Random::of_thread());
+}
+
+void RequestState::announce() noexcept {
+  if (copy_ || announced_.exchange(true, std::memory_order_relaxed)) return;
+  recorder_.open_decided();
+}
+
+void RequestState::add_thread(ThreadContext& thread) noexcept {
+  thread.next_in_request = threads_;
+  threads_ = &thread;
+}
+
+bool RequestState::remove_thread(const ThreadContext& thread) noexcept {
+  for (ThreadContext** at = &threads_; *at != nullptr; at = &(*at)->next_in_request) {
+    if (*at != &thread) continue;
+    *at = thread.next_in_request;
+    return true;
+  }
+  return false;
+}
+
+std::int64_t RequestState::touched_ns() const noexcept {
+  std::int64_t latest = begun_ns_;
+  for (const ThreadContext* at = threads_; at != nullptr; at = at->next_in_request) {
+    latest = std::max(latest, at->touched_ns.load(std::memory_order_relaxed));
+  }
+  return latest;
+}
+
+PropagateContext RequestState::propagate(const trace::SpanContext& previous) const {
+  // A relay: whatever came in goes on.
+  const bool forwards = copy_ ? !recorder_.recording() : recorder_.recording() && !announced();
+  if (forwards || !root_.valid()) return received_;
+  if (copy_) return {received_.request, previous};
+  const bool same = tracestate_ == received_.request.tracestate();
+  return {same ? received_.request.with_span(root_) : received_.request.with_span(root_, tracestate_),
+          previous};
+}
+
+void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {
+  if (!copy_ && announced()) write_root(at_ns, attributes, misuse);
+  alive_ = false;
+  attributes_.clear();
+  received_ = PropagateContext();
+  recorder_ = trace::Recorder();
+  decided_id_ = trace::SpanId();
+}
+
+void RequestState::write_root(std::int64_t at_ns, Attributes attributes, Errc misuse) {
+  trace::WholeSpan span;
+  span.context = root_;
+  span.parent = parent_id_;
+  span.parent_remote = parent_remote_;
+  span.name = name_;
+  span.start = time_of(start_ns_);
+  span.end = time_of(at_ns);
+  span.tracestate = tracestate_;
+  const trace::Attribute own[] = {
+      {"rid", own_part(rid_)}, {"module", module_}, {"bootstrap_room", room_}};
+  const trace::Attribute mark[] = {{"spanwire.misuse", name(misuse)}};
+  if (misuse != Errc::ok) {
+    span.status = trace::StatusCode::error;
+    span.status_message = describe(misuse);
+  }
+  std::array<Attributes, kSavedPiecesMax + 3> lists;
+  std::size_t count = 0;
+  lists[count++] = Attributes(own, room_.empty() ? 2 : 3);
+  for (const SavedPiece* at = attributes_.first(); at != nullptr; at = at->next) {
+    lists[count++] = at->attributes();
+  }
+  lists[count++] = attributes;
+  lists[count++] = Attributes(mark, misuse != Errc::ok ? 1 : 0);
+  span.attributes = {lists.data(), count};
+  recorder_.write(span);
+}
+
+}  // namespace spanwire::journey

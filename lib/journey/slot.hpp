@@ -1,0 +1,141 @@
+// Slots: where the contexts of requests live.  A slot is used again and again and its memory is
+// never given back, so that a handle of a context that is gone finds a lock of another generation,
+// never foreign memory.
+#pragma once
+
+#include <sched.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "spanwire/base/fork.hpp"
+
+namespace spanwire::journey {
+
+// A lock that is taken for one generation of what it guards: one compare-and-swap finds out whether
+// a handle is still good and keeps others away.  Held for nanoseconds.
+class SlotLock {
+ public:
+  std::uint32_t generation() const noexcept { return word_.load(std::memory_order_relaxed) >> 1; }
+
+  // False if the generation is over, or the slot is a forked child's copy of its parent's.
+  bool lock(std::uint32_t generation) noexcept {
+    std::uint32_t expected = generation << 1;
+    if (fork_.load(std::memory_order_relaxed) == fork_generation() &&
+        word_.compare_exchange_strong(expected, generation << 1 | 1, std::memory_order_acquire)) {
+      return true;
+    }
+    return lock_slowly(generation);
+  }
+  void unlock() noexcept {
+    word_.store(word_.load(std::memory_order_relaxed) & ~1u, std::memory_order_release);
+  }
+  // Ends the generation.
+  void unlock_and_retire() noexcept {
+    word_.store((word_.load(std::memory_order_relaxed) | 1u) + 1u, std::memory_order_release);
+  }
+  // Of a forked child's parent.
+  bool foreign() const noexcept {
+    return fork_.load(std::memory_order_relaxed) != fork_generation();
+  }
+  // Of a slot that was just taken, before anybody else knows it.
+  void adopt() noexcept { fork_.store(fork_generation(), std::memory_order_relaxed); }
+
+ private:
+  bool lock_slowly(std::uint32_t generation) noexcept {
+    for (unsigned round = 1;; ++round) {
+      if (fork_.load(std::memory_order_relaxed) != fork_generation()) return false;
+      std::uint32_t expected = generation << 1;
+      if (word_.compare_exchange_weak(expected, generation << 1 | 1, std::memory_order_acquire)) {
+        return true;
+      }
+      if (expected >> 1 != generation) return false;
+      if (round % kSpins == 0) sched_yield();
+    }
+  }
+  static constexpr unsigned kSpins = 64;
+
+  std::atomic<std::uint32_t> word_{0};
+  std::atomic<std::uint32_t> fork_{0};
+};
+
+// Slots of one kind, in shards by thread so that taking one rarely waits.  Safe from any thread.
+// T has `SlotLock lock` and `std::uint32_t home`.
+template <class T>
+class SlotPool {
+ public:
+  explicit SlotPool(std::size_t slots_max) : chunks_max_((slots_max + kChunk - 1) / kChunk) {}
+
+  // Null when all are in use.
+  T* take() {
+    const std::uint32_t here = shard_of_thread();
+    for (std::uint32_t i = 0; i < kShards; ++i) {
+      Shard& shard = shards_[(here + i) % kShards];
+      const std::scoped_lock lock(shard.mutex);
+      if (shard.free.empty() && (i != 0 || !grow(shard, here))) continue;
+      T* slot = shard.free.back();
+      shard.free.pop_back();
+      slot->lock.adopt();
+      return slot;
+    }
+    return nullptr;
+  }
+  void give(T& slot) {
+    Shard& shard = shards_[slot.home];
+    const std::scoped_lock lock(shard.mutex);
+    shard.free.push_back(&slot);
+  }
+
+  // Every slot that was ever taken, in use or not.
+  template <class Visit>
+  void for_each(const Visit& visit) {
+    std::vector<T*> chunks;
+    for (Shard& shard : shards_) {
+      const std::scoped_lock lock(shard.mutex);
+      for (const auto& chunk : shard.chunks) chunks.push_back(chunk.get());
+    }
+    for (T* chunk : chunks) {
+      for (std::size_t i = 0; i < kChunk; ++i) visit(chunk[i]);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t kShards = 16;
+  static constexpr std::size_t kChunk = 64;
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::vector<T*> free;
+    std::vector<std::unique_ptr<T[]>> chunks;
+  };
+
+  bool grow(Shard& shard, std::uint32_t home) {
+    if (chunk_count_.fetch_add(1, std::memory_order_relaxed) >= chunks_max_) {
+      chunk_count_.fetch_sub(1, std::memory_order_relaxed);
+      return false;
+    }
+    shard.chunks.push_back(std::make_unique<T[]>(kChunk));
+    shard.free.reserve(shard.chunks.size() * kChunk);
+    for (std::size_t i = kChunk; i > 0; --i) {
+      T& slot = shard.chunks.back()[i - 1];
+      slot.home = home;
+      shard.free.push_back(&slot);
+    }
+    return true;
+  }
+  static std::uint32_t shard_of_thread() noexcept {
+    static std::atomic<std::uint32_t> next{0};
+    thread_local const std::uint32_t shard = next.fetch_add(1, std::memory_order_relaxed) % kShards;
+    return shard;
+  }
+
+  const std::size_t chunks_max_;
+  std::atomic<std::size_t> chunk_count_{0};
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace spanwire::journey

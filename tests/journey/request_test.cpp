@@ -1,0 +1,73 @@
+#include "spanwire/journey/request.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <string>
+#include <thread>
+
+#include "tests/journey/fixture.hpp"
+
+namespace spanwire::journey {
+namespace {
+
+using RequestTest = JourneyTest;
+
+std::string thread_name(const std::string& label, const std::string& ranks = "") {
+  return label + ranks + "(host:" + host_id().substr(0, 8) +
+         " | pid:" + std::to_string(syscall(SYS_gettid)) + ")";
+}
+
+TEST_F(RequestTest, MakesATreeOfRequestThreadAndSlice) {
+  start();
+  const MonotonicTime begin = now();
+  Request request = start_request({.rid = "worker0_0123456789abcdef", .role = "decode"});
+  tick();
+  request.slice_start("prefill_forward");
+  tick();
+  request.slice_end("prefill_forward");
+  tick();
+  const trace::Attribute model[] = {{"gen_ai.request.model", "m"}};
+  EXPECT_EQ(request.finish({}, model), Errc::ok);
+
+  ASSERT_EQ(spans().size(), 3u);
+  const SpanData root = span("decode Req 01234567");
+  const SpanData thread = span(thread_name("tokenizer"));
+  const SpanData slice = span("prefill_forward");
+  EXPECT_TRUE(root.parent_span_id.is_zero());
+  EXPECT_EQ(thread.parent_span_id, root.context.span_id());
+  EXPECT_EQ(slice.parent_span_id, thread.context.span_id());
+  EXPECT_EQ(slice.context.trace_id(), root.context.trace_id());
+  EXPECT_EQ(text_of(root, "rid"), "0123456789abcdef");
+  EXPECT_EQ(text_of(root, "module"), "sglang::");
+  EXPECT_EQ(text_of(root, "gen_ai.request.model"), "m");
+  EXPECT_EQ(text_of(thread, "host_id"), host_id());
+  EXPECT_EQ(text_of(thread, "thread_label"), "tokenizer");
+  EXPECT_EQ(std::get<std::int64_t>(*thread.attribute("pid")), syscall(SYS_gettid));
+  EXPECT_EQ(root.scope, "sglang server");
+  EXPECT_EQ(slice.end - slice.start, std::chrono::nanoseconds(100));
+  EXPECT_EQ(root.end - root.start, now() - begin);
+  EXPECT_EQ(thread.end, root.end);
+  EXPECT_EQ(open_spans(), 0);
+}
+
+TEST_F(RequestTest, LinksEachFirstLevelSliceToTheOneBefore) {
+  start();
+  Request request = start_request({.rid = "r"});
+  request.slice_start("outer");
+  request.slice_start("inner");
+  request.slice_end("inner");
+  request.slice_end("outer");
+  request.slice({.name = "next", .start = now(), .end = in(5)});
+  request.finish();
+  const SpanData outer = span("outer");
+  EXPECT_TRUE(outer.links.empty());
+  EXPECT_TRUE(span("inner").links.empty());
+  EXPECT_EQ(span("inner").parent_span_id, outer.context.span_id());
+  ASSERT_EQ(span("next").links.size(), 1u);
+  EXPECT_EQ(span("next").links[0].context, outer.context);
+}
+
+}  // namespace
+}  // namespace spanwire::journey
