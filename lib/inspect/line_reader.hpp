@@ -1,53 +1,75 @@
-// One line of OTLP JSON into a Reader.  Internal to inspect.
+// One line of OTLP JSON after another into a SpanReader.  Internal to inspect.
 #pragma once
 
+#include <simdjson.h>
+
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "spanwire/inspect/reader.hpp"
+#include "spanwire/inspect/span_reader.hpp"
 
 namespace spanwire::inspect {
 
+// Bytes behind a line that the parser may look at, whatever they are.
+inline constexpr std::size_t kLinePadding = simdjson::SIMDJSON_PADDING;
+
+// Where in the document a value is; text only once there is a problem to report.
+struct JsonPath {
+  static constexpr std::size_t kNoIndex = static_cast<std::size_t>(-1);
+
+  const JsonPath* up = nullptr;
+  const char* key = "";
+  std::size_t index = kNoIndex;
+
+  std::string text() const;
+};
+
 class LineReader {
  public:
-  LineReader(Reader& reader, std::string_view name, std::size_t line) noexcept
-      : reader_(reader), name_(name), line_(line) {}
+  explicit LineReader(SpanReader& reader);
 
-  void read(const nlohmann::json& root);
+  // `complete`: the line has its end, so nothing was cut off.
+  void read(std::string_view name, std::size_t number, std::string_view line, bool complete);
 
  private:
-  using Json = nlohmann::json;
+  using Json = simdjson::dom::element;
+  using Array = simdjson::dom::array;
+  using Object = simdjson::dom::object;
+  struct SpanMembers;
 
-  void problem(const std::string& path, std::string_view text,
+  void problem(const JsonPath& path, std::string_view text,
                ProblemKind kind = ProblemKind::damaged);
-  void read_object(const Json& root);
-  void read_error(const Json& error);
-  void read_resource_spans(const Json& root, const char* key);
-  // The id at `key`; none after a problem.  An absent or empty one is all zeros.
-  template <class Id>
-  std::optional<Id> read_id(const Json& object, const char* key, const std::string& path);
-  // The array member `key`; null when absent or, after a problem, of another type.
-  const Json* array(const Json& object, const char* key, const std::string& path);
-  void read_scopes(const Json& resource, std::uint32_t process, const std::string& path);
-  void read_scope_spans(const Json& json, std::uint32_t process, const std::string& path);
-  void read_span(const Json& json, std::uint32_t process, std::uint32_t scope,
-                 const std::string& path);
-  bool read_ids(const Json& json, Span& span, const std::string& path);
-  void read_status(const Json& json, Span& span);
-  void read_events(const Json& json, Span& span, const std::string& path);
-  void read_links(const Json& json, Span& span, const std::string& path);
-  std::vector<Attribute> read_attributes(const Json& object, const char* key,
-                                         const std::string& path, std::size_t depth = 0);
-  Value read_value(const Json& json, const std::string& path, std::size_t depth);
-  Process read_process(const Json& json, const std::string& path);
+  // Both are false, after a problem, for what is something else; an absent array is none.
+  bool object_of(Json json, const JsonPath& path, Object& object);
+  bool array_of(const std::optional<Json>& json, const JsonPath& path, Array& array);
 
-  Reader& reader_;
+  void read_traces(Json root, const JsonPath& path);
+  void read_error(Object error, const JsonPath& path);
+  void read_resources(const std::optional<Json>& json, JsonPath path);
+  void read_resource(Object resource, const JsonPath& path);
+  Process read_process(Object object, const JsonPath& path);
+  void read_scope_spans(Json json, std::uint32_t process, const JsonPath& path);
+  void read_span(Json json, std::uint32_t process, std::uint32_t scope, const JsonPath& path);
+  // False after a problem.
+  template <class Id>
+  bool read_id(const std::optional<Json>& json, const JsonPath& path, Id& id);
+  bool read_ids(const SpanMembers& members, const JsonPath& path);
+  void read_status(const std::optional<Json>& json);
+  void read_events(const std::optional<Json>& json, JsonPath path);
+  void read_links(const std::optional<Json>& json, JsonPath path);
+  void read_attributes(const std::optional<Json>& json, std::vector<Attribute>& attributes,
+                       JsonPath path, std::size_t depth = 0);
+  Value read_value(Json json, const JsonPath& path, std::size_t depth);
+  Value read_array(const std::optional<Json>& json, JsonPath path, std::size_t depth);
+
+  SpanReader& reader_;
+  simdjson::dom::parser parser_;
+  Span span_;  // its memory serves one span after another
   std::string_view name_;
-  std::size_t line_;
+  std::size_t number_ = 0;
 };
 
 }  // namespace spanwire::inspect

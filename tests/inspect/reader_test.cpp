@@ -261,6 +261,58 @@ TEST(Reader, StopsAtAValueThatIsNestedTooDeep) {
   EXPECT_NE(reader.report().problems[0].text.find("nested too deep"), std::string::npos);
 }
 
+TEST(Reader, ALineThatIsNestedBeyondTheParserIsLost) {
+  Reader reader;
+  reader.read_text("f",
+                   std::string(20'000, '[') + std::string(20'000, ']') + '\n' + line_of(kSpan));
+  EXPECT_EQ(reader.traces().spans.size(), 1u);
+  ASSERT_EQ(reader.report().problem_count, 1u);
+  EXPECT_NE(reader.report().problems[0].text.find("not read: "), std::string::npos);
+}
+
+// Some tools write their exports as one array.
+TEST(Reader, ReadsAnArrayOfExports) {
+  Reader reader;
+  std::string first = line_of(kSpan);
+  first.pop_back();
+  std::string second = kSpan;
+  second.replace(second.find("02b7"), 4, "02b8");
+  second = line_of(second + ",4");
+  second.pop_back();
+  reader.read_text("f", "[" + first + ",3," + second + "]");
+  EXPECT_EQ(reader.traces().spans.size(), 2u);
+  ASSERT_EQ(reader.report().problem_count, 2u);
+  EXPECT_EQ(reader.report().problems[0].text, "[1]: not a JSON object");
+  EXPECT_EQ(reader.report().problems[1].text,
+            "[2].resourceSpans[0].scopeSpans[0].spans[1]: not an object");
+}
+
+// Lines of every length around the reader's block, and one without an end.
+TEST(Reader, ReadsLinesAcrossBlocks) {
+  const std::string path = ::testing::TempDir() + "spanwire_reader_blocks.jsonl";
+  std::size_t spans = 0;
+  {
+    std::ofstream file(path);
+    for (const std::size_t padding :
+         {std::size_t{1}, std::size_t{1} << 19, (std::size_t{1} << 20) - 700, std::size_t{3} << 20,
+          std::size_t{10}}) {
+      std::string span = kSpan;
+      span.replace(span.find("02b7"), 4, "020" + std::to_string(++spans));
+      span.pop_back();
+      span += R"(,"filler":")" + std::string(padding, 'x') + "\"}";
+      file << line_of(span);
+    }
+    file << "{\"resourceSpans\":[";
+  }
+  Reader reader;
+  ASSERT_TRUE(reader.read_file(path));
+  std::remove(path.c_str());
+  EXPECT_EQ(reader.traces().spans.size(), spans);
+  ASSERT_EQ(reader.report().problem_count, 1u);
+  EXPECT_EQ(reader.report().problems[0].line, 6u);
+  EXPECT_NE(reader.report().problems[0].text.find("ends in the middle"), std::string::npos);
+}
+
 TEST(Reader, AClockThatSteppedBackMakesNoNegativeDuration) {
   Reader reader;
   std::string span = kSpan;

@@ -1,79 +1,26 @@
-// Reads spans from OTLP JSON lines, as OpenTelemetry's file exporters write them (one TracesData
-// object a line), and merges the files of several processes.  A line may also be an answer of
-// Jaeger's API v3 (`result`), of Tempo (`batches`), or a list of any of these.  Ids are hex in any
-// case, or base64 as a plain protobuf-to-JSON converter writes them.
+// Reads OTLP JSON lines into memory and merges the files of several processes.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <string>
-#include <string_view>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
-#include "spanwire/base/result.hpp"
-#include "spanwire/inspect/model.hpp"
+#include "spanwire/inspect/span_reader.hpp"
 
 namespace spanwire::inspect {
 
-inline constexpr std::size_t kLineBytesMax = std::size_t{1} << 30;
-inline constexpr std::size_t kProblemsKeptMax = 100;
-inline constexpr std::size_t kValueDepthMax = 32;
-
-// Something that was not read, and where: "a.jsonl:12: resourceSpans[0].scopeSpans[0].spans[3].
-// spanId: not 16 hex digits".
-enum class ProblemKind : std::uint8_t {
-  damaged,        // not JSON, not OTLP, a value that is none
-  error_answer,   // a server's error in the place of traces
-  zero_id,        // an id that is absent or all zeros
-  bad_id,         // not an id in any spelling
-  base64_as_hex,  // an id in base64 that somebody decoded, or printed, as if it were hex
-};
-
-struct Problem {
-  std::string file;
-  std::size_t line = 0;  // from 1
-  std::string text;
-  ProblemKind kind = ProblemKind::damaged;
-};
-
-struct ReadReport {
-  std::size_t files = 0;
-  std::size_t lines = 0;       // that held something
-  std::size_t duplicates = 0;  // the same span again, as a retried export leaves it: dropped
-  std::size_t base64_ids = 0;
-  std::size_t problem_count = 0;
-  std::vector<Problem> problems;  // the first kProblemsKeptMax of them
-};
-
-// Damage costs what is damaged: a bad span its span, a bad line its line.  One thread at a time.
-class Reader {
+// Keeps every span once.  One thread at a time.
+class Reader final : public SpanReader {
  public:
-  // Adds a file.  "-" is standard input.  Fails with file_open_failed or file_read_failed; what was
-  // read before a failure stays.
-  Result<void> read_file(const std::string& path);
-  // Adds text; `name` is what problems call it.
-  void read_text(std::string_view name, std::string_view text);
-
-  const TraceSet& traces() const noexcept { return traces_; }
   TraceSet take_traces() noexcept { return std::move(traces_); }
-  const ReadReport& report() const noexcept { return report_; }
 
  private:
-  friend class LineReader;
+  void on_span(Span& span) override;
 
-  void read_line(std::string_view name, std::size_t number, std::string_view line, bool complete);
-  void add_problem(std::string_view name, std::size_t line, std::string text,
-                   ProblemKind kind = ProblemKind::damaged);
-  std::uint32_t intern_process(Process process);
-  std::uint32_t intern_scope(Scope scope);
-  void add_span(Span span);
-
-  TraceSet traces_;
-  ReadReport report_;
-  std::unordered_map<std::string, std::uint32_t> process_index_;
-  std::unordered_map<std::string, std::uint32_t> scope_index_;
   std::unordered_multimap<trace::SpanId, std::size_t> span_index_;
 };
+
+// Whether `b` is `a` once more, as a retried export writes it.
+bool same_span(const Span& a, const Span& b) noexcept;
 
 }  // namespace spanwire::inspect

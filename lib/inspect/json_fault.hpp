@@ -1,0 +1,15 @@
+// What is wrong with a line that is no JSON.  Internal to inspect.
+#pragma once
+
+#include <simdjson.h>
+
+#include <string>
+#include <string_view>
+
+namespace spanwire::inspect {
+
+// A sentence that says what and where.  `error` is the fast parser's, for lines that only it
+// refuses; a line that is not `complete` has no end.
+std::string json_fault_text(std::string_view line, bool complete, simdjson::error_code error);
+
+}  // namespace spanwire::inspect
