@@ -13,6 +13,7 @@ namespace {
 
 constinit NamedCounter count_unknown_replies("spanwire.channel.v1.unknown_replies");
 constinit NamedCounter count_unexpected_replies("spanwire.channel.v1.unexpected_replies");
+constinit NamedCounter count_late_replies("spanwire.channel.v1.late_replies");
 constinit NamedCounter count_silent_servers("spanwire.channel.v1.acknowledgement_timeouts");
 
 // gRPC's numbers; rpc's enumeration is a layer above.
@@ -60,7 +61,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
     if (!waiting_.empty() || link_->queued_bytes() > transport::kLinkHighWaterBytes) {
       wait(id, request, sink);
     } else {
-      transmit(request, sink);
+      transmit(id, request, sink);
     }
     if (idle) arm_timer();
     return id;
@@ -72,7 +73,10 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
   bool cancel(CallId id, Errc) override {
     const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                     [id](const V1Waiting& item) { return item.id == id; });
-    if (found == waiting_.end()) return false;
+    if (found == waiting_.end()) {
+      sent_.forget(id);
+      return false;
+    }
     waiting_bytes_ -= found->bytes();
     waiting_.erase(found);
     close_if_drained();
@@ -126,8 +130,8 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
     scratch_.commit(bytes);
   }
 
-  void transmit(RequestOut& request, CallSink& sink) {
-    sent_.push({&sink, link_->bytes_taken(), executor_.now()});
+  void transmit(CallId id, RequestOut& request, CallSink& sink) {
+    sent_.push({id, &sink, link_->bytes_taken(), executor_.now()});
     const bool small = request.payload.size() < wire::kCopyPayloadBelow;
     encode_head(request, small ? request.payload.size() : 0);
     if (small) scratch_.append(request.payload.view());
@@ -147,7 +151,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
       const V1Waiting request = std::move(waiting_.front());
       waiting_.pop_front();
       waiting_bytes_ -= request.bytes();
-      sent_.push({request.sink, link_->bytes_taken(), executor_.now()});
+      sent_.push({request.id, request.sink, link_->bytes_taken(), executor_.now()});
       link_->send_raw(request.head.view());
       link_->send_raw(request.payload.view());
     }
@@ -165,7 +169,12 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
         return give_up(
             Error(Errc::unexpected_frame, "a reply that answers nothing: " + quoted(text)));
       }
-      deliver(*sent_.pop().sink, text);
+      CallSink* sink = sent_.pop().sink;
+      if (sink == nullptr) {
+        count_late_replies.add();
+        continue;
+      }
+      deliver(*sink, text);
       if (watch.gone() || state_ == State::closed) return;
     }
     if (replies_.error() != Errc::ok) {
@@ -246,6 +255,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
     const std::uint64_t submitted = link_->bytes_submitted();
     while (!sent_.empty()) {
       const V1Sent call = sent_.pop();
+      if (call.sink == nullptr) continue;
       call.sink->on_lost(cause, call.first_byte < submitted ? Progress::sent : Progress::not_sent);
       if (watch.gone()) return false;
     }

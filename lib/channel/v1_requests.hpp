@@ -15,7 +15,8 @@ namespace spanwire::channel {
 
 // A request that the link has.
 struct V1Sent {
-  CallSink* sink = nullptr;
+  CallId id = 0;
+  CallSink* sink = nullptr;      // null: given up, its answer is still owed
   std::uint64_t first_byte = 0;  // in the link's count
   MonotonicTime since;
 };
@@ -29,8 +30,21 @@ class V1SentQueue {
 
   void push(const V1Sent& sent) {
     if (count_ == items_.size()) grow();
-    items_[(first_ + count_) & (items_.size() - 1)] = sent;
     ++count_;
+    at(count_ - 1) = sent;
+  }
+  // Its sink hears no more.  The ids in the queue ascend, around the end of their range too.
+  void forget(CallId id) noexcept {
+    std::size_t low = 0;
+    for (std::size_t high = count_; low < high;) {
+      const std::size_t middle = low + (high - low) / 2;
+      if (at(middle).id - front().id < id - front().id) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (low < count_ && at(low).id == id) at(low).sink = nullptr;
   }
   V1Sent pop() noexcept {
     SPANWIRE_ASSERT(count_ != 0);
@@ -41,9 +55,10 @@ class V1SentQueue {
   }
 
  private:
+  V1Sent& at(std::size_t index) noexcept { return items_[(first_ + index) & (items_.size() - 1)]; }
   void grow() {
     std::vector<V1Sent> larger(items_.empty() ? 16 : items_.size() * 2);
-    for (std::size_t i = 0; i < count_; ++i) larger[i] = items_[(first_ + i) & (items_.size() - 1)];
+    for (std::size_t i = 0; i < count_; ++i) larger[i] = at(i);
     items_ = std::move(larger);
     first_ = 0;
   }

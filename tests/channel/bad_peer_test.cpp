@@ -75,7 +75,8 @@ class BadPeer : public ::testing::Test {
     for (const char* name :
          {"spanwire.channel.silent_peers", "spanwire.channel.slow_peers",
           "spanwire.channel.v1.unexpected_replies", "spanwire.channel.v1.unknown_replies",
-          "spanwire.channel.v1.acknowledgement_timeouts", "spanwire.channel.v1.damaged_requests"}) {
+          "spanwire.channel.v1.late_replies", "spanwire.channel.v1.acknowledgement_timeouts",
+          "spanwire.channel.v1.damaged_requests"}) {
       counts[name] = counter_snapshot().value(name);
     }
   }
@@ -260,6 +261,32 @@ TEST_F(BadPeer, AnswersInExcessEndTheCallsBehindThem) {
   // The second answer came before the second request left; it cannot be told apart.
   EXPECT_EQ(two.ends, 1);
   EXPECT_EQ(events.closed, Errc::unexpected_frame);
+}
+
+// The answer to a call that was given up is owed, and heard by nobody.
+TEST_F(BadPeer, AnAnswerThatComesAfterTheCancellationIsDropped) {
+  call();
+  std::vector<CallLog> calls(5);
+  std::vector<CallId> ids;
+  for (CallLog& one : calls) {
+    RequestOut request;
+    request.path = "e";
+    executor.in_turn([&] { ids.push_back(*client->open(request, one)); });
+  }
+  executor.in_turn([&] {
+    EXPECT_FALSE(client->cancel(ids[0], Errc::cancelled));
+    EXPECT_FALSE(client->cancel(ids[3], Errc::deadline_exceeded));
+  });
+  say(kAccepted + kAccepted + kAccepted + kAccepted);
+  for (const std::size_t given_up : {0, 3}) EXPECT_EQ(calls[given_up].ends, 0) << given_up;
+  for (const std::size_t answered : {1, 2}) EXPECT_TRUE(calls[answered].ok()) << answered;
+  EXPECT_FALSE(calls[4].ended());
+  EXPECT_EQ(counted("spanwire.channel.v1.late_replies"), 2);
+  executor.in_turn([&] { client->cancel(ids[4], Errc::cancelled); });
+  executor.in_turn([&] { peer.link().close(Errc::connection_reset); });
+  executor.run_until_idle();
+  EXPECT_TRUE(events.closed.has_value());
+  EXPECT_EQ(calls[4].ends, 0);
 }
 
 TEST_F(BadPeer, AServerThatNeverAnswersIsGivenUpWithAllItsCalls) {
