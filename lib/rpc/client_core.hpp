@@ -122,6 +122,7 @@ class LoopClient {
   bool closed_ = false;
   CancelScope dial_scope_;
   unsigned dials_running_ = 0;
+  std::uint64_t dialled_ = 0;
   std::shared_ptr<ClientCore> keep_;
   struct Ended;
   Ended* ended_ = nullptr;

@@ -193,6 +193,8 @@ Task<void> LoopClient::dial_task(Endpoint& endpoint) {
   options.connect_timeout = core_.options().connect_timeout;
   options.write_timeout = core_.options().limits.write_timeout;
   options.resolver = &core_.runtime().resolver();
+  options.memory = core_.options().memory;
+  options.memory.faults.seed += dialled_++;
   Result<transport::Dialled> dialled = co_await transport::dial(loop_, endpoint.address, options);
   connected(endpoint, std::move(dialled));
 }

@@ -113,7 +113,7 @@ class MemoryListener final : public Listener {
       return;
     }
     ++stats_.accepted;
-    MemoryOptions how;
+    MemoryOptions how = pipe->options();
     how.write_timeout = options_.write_timeout;
     events_.on_accept(Incoming(std::make_unique<MemoryConnection>(
         std::move(pipe), LinkLease(count_), how, to_string(address_))));
@@ -165,8 +165,7 @@ bool hand_over(const std::shared_ptr<Inbox>& inbox, std::shared_ptr<MemoryPipe> 
 }  // namespace
 
 Result<Dialled> dial_memory(Loop& loop, const Address& address, const DialOptions& options) {
-  MemoryOptions how;
-  how.faults = options.faults;
+  MemoryOptions how = options.memory;
   how.write_timeout = options.write_timeout;
   const auto pipe = std::make_shared<MemoryPipe>(how);
   const std::shared_ptr<Inbox> inbox = Registry::instance().find(address.host);

@@ -21,6 +21,7 @@ class MemoryStream;
 class MemoryPipe : public std::enable_shared_from_this<MemoryPipe> {
  public:
   explicit MemoryPipe(const MemoryOptions& options);
+  const MemoryOptions& options() const noexcept { return options_; }
 
   // Called by the stream of end 0 or 1, on its executor.
   void attach(std::size_t end, Executor& executor, MemoryStream& stream);

@@ -10,6 +10,7 @@
 
 #include "spanwire/rpc/reply.hpp"
 #include "spanwire/trace/carrier.hpp"
+#include "spanwire/transport/memory_link.hpp"
 #include "spanwire/wire/limits.hpp"
 
 namespace spanwire::rpc {
@@ -46,6 +47,9 @@ struct ClientOptions {
   // Calls that wait for a connection; beyond, a call fails with queue_full.
   std::size_t waiting_calls_max = 10'000;
   wire::Limits limits;
+  // Of memory:// connections, for tests of yours: their mode, and what goes wrong on them.  The
+  // n-th connection of a loop has the plan's seed + n.
+  transport::MemoryOptions memory;
   std::vector<std::shared_ptr<ClientInterceptor>> interceptors;
 };
 

@@ -26,8 +26,8 @@ class DialOptions {
   bool quick_ack = false;
   // For host names; numbers need none.  Outlives the dialling.
   Resolver* resolver = nullptr;
-  // Of memory:// links.
-  FaultPlan faults;
+  // Of memory:// links, for both ends; their write_timeout is each end's own.
+  MemoryOptions memory;
 
   DialOptions() = default;
 };
