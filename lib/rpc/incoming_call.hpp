@@ -134,7 +134,7 @@ class IncomingCall final : public trace::ContextBlock,
 };
 
 // The messages of a served stream.
-class ServedStream final : public MessagePort {
+class ServedStream final : public MessagePort, public Pooled {
  public:
   explicit ServedStream(IncomingCall& call) noexcept : call_(call) { set_loop(call.loop()); }
 

@@ -12,7 +12,7 @@
 namespace spanwire::rpc {
 
 // Counted: one reference is the Stream's; from its start to its end the call holds one of its own.
-class StreamCall final : public OutgoingCall, public MessagePort {
+class StreamCall final : public OutgoingCall, public MessagePort, public Pooled {
  public:
   // Returns once the request is handed to a connection, or with the error that kept it from that.
   static Task<Result<Stream>> open(std::shared_ptr<ClientCore> core, trace::Context context,

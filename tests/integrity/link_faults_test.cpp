@@ -20,6 +20,7 @@
 #include "spanwire/transport/address.hpp"
 #include "tests/integrity/span_ledger.hpp"
 #include "tests/support/cutting_proxy.hpp"
+#include "tests/support/leak_check.hpp"
 
 namespace spanwire {
 namespace {
@@ -236,6 +237,7 @@ class LinkFaults : public ::testing::TestWithParam<std::tuple<Way, Exporting, st
   static constexpr const char* kRetries = "spanwire.rpc.client.retries";
   const std::int64_t retries_before_ = counter_snapshot().value(kRetries);
   std::atomic<int> lost_{0};
+  testing::LeakCheck leaks_;
   SpanLedger ledger_;
   Arrivals arrivals_;
   rpc::Runtime runtime_{[] {

@@ -15,6 +15,7 @@
 #include "spanwire/trace/provider.hpp"
 #include "spanwire/trace/tracer.hpp"
 #include "tests/support/fork.hpp"
+#include "tests/support/leak_check.hpp"
 #include "tests/support/log_capture.hpp"
 
 namespace spanwire::otlp {
@@ -60,6 +61,7 @@ class FileExporterTest : public ::testing::Test {
     return all;
   }
 
+  testing::LeakCheck leaks_;
   std::filesystem::path folder_;
 };
 

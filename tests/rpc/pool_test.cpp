@@ -34,7 +34,7 @@ class Named {
   std::string address_;
 };
 
-class PoolTest : public testing::Test {
+class PoolTest : public ::testing::Test {
  protected:
   static std::string socket_path(std::string_view name) {
     const std::filesystem::path folder = std::filesystem::temp_directory_path();
@@ -44,6 +44,9 @@ class PoolTest : public testing::Test {
   static Result<Reply> who(Client& client, CallOptions options = {}) {
     return client.call_blocking(trace::Context(), "who", Slice(), options);
   }
+  ~PoolTest() override { expect_no_timers(runtime_); }
+
+  testing::LeakCheck leaks_;
   Runtime runtime_;
 };
 

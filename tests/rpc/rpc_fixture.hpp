@@ -11,6 +11,7 @@
 #include "spanwire/base/when.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/server.hpp"
+#include "tests/support/leak_check.hpp"
 
 namespace spanwire::rpc {
 
@@ -47,10 +48,24 @@ inline Task<Status> hanging(Call& /*call*/) {
   co_return Status::ok();
 }
 
+// Nothing waits on any loop: clients and servers are gone, and so are their deadlines.
+inline void expect_no_timers(Runtime& runtime) {
+  const auto armed = [](Executor* loop) -> Task<std::size_t> { co_return loop->timers().armed(); };
+  for (std::size_t i = 0; i < runtime.loops(); ++i) {
+    transport::Loop& loop = runtime.loop(i);
+    EXPECT_EQ(*block_on(loop, armed(&loop)), 0u) << "a timer is still armed on loop " << i;
+  }
+}
+
 // A server at a free port of the given scheme and a client of it.
-class RpcTest : public testing::Test {
+class RpcTest : public ::testing::Test {
  protected:
   explicit RpcTest(unsigned threads = 1) : runtime_(options_with(threads)) {}
+  ~RpcTest() override {
+    client_.reset();
+    server_.reset();
+    expect_no_timers(runtime_);
+  }
 
   static RuntimeOptions options_with(unsigned threads) {
     RuntimeOptions options;
@@ -85,6 +100,7 @@ class RpcTest : public testing::Test {
     return client_->call_blocking(trace::Context(), path, Slice::copy_of(payload), options);
   }
 
+  testing::LeakCheck leaks_;
   Runtime runtime_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;

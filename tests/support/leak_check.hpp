@@ -1,23 +1,26 @@
-// LeakCheck: what came from the pool went back.
+// LeakCheck: what a test began is over at its end.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include "spanwire/base/pool.hpp"
+#include <cstddef>
+#include <cstdint>
 
 namespace spanwire::testing {
 
-// Fails the test if, at its end, more pool memory is alive than at its beginning.  Make it the
-// first member of a fixture, or the first line of a test.
+// Fails the test if, at its end, there is more than at its beginning of: memory of the pool (calls,
+// streams, tasks, slices and blocks live there), threads, descriptors.  Timers are what TestLoop,
+// ManualExecutor and expect_no_timers() look at.  Make it the first member of a fixture, or the
+// first line of a test.
 class LeakCheck {
  public:
-  LeakCheck() noexcept : live_(pool_live()) {}
-  ~LeakCheck() { EXPECT_EQ(pool_live(), live_) << "memory of the pool is still alive"; }
+  LeakCheck();
+  ~LeakCheck();
   LeakCheck(const LeakCheck&) = delete;
   LeakCheck& operator=(const LeakCheck&) = delete;
 
  private:
   std::int64_t live_;
+  std::size_t threads_;
+  std::size_t descriptors_;
 };
 
 }  // namespace spanwire::testing

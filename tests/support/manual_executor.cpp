@@ -1,6 +1,13 @@
 #include "tests/support/manual_executor.hpp"
 
+#include <gtest/gtest.h>
+
 namespace spanwire::testing {
+
+ManualExecutor::~ManualExecutor() {
+  run_until_idle();
+  EXPECT_EQ(timers().armed(), 0u) << "a timer is still armed";
+}
 
 void ManualExecutor::post(Job& job) noexcept {
   if (runs_here()) {

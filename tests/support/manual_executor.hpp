@@ -20,8 +20,8 @@ struct OwnsClock {
 class ManualExecutor final : private detail::OwnsClock, public Executor {
  public:
   ManualExecutor() noexcept : Executor(manual_clock) {}
-  // Runs what is still posted, so that dropped tasks can end.
-  ~ManualExecutor() override { run_until_idle(); }
+  // Runs what is still posted, so that dropped tasks can end; then no timer may be armed.
+  ~ManualExecutor() override;
 
   void post(Job& job) noexcept override;
 

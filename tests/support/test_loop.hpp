@@ -23,7 +23,10 @@ class TestLoop {
   TestLoop() = default;
   explicit TestLoop(const Clock& clock) : loop_(clock) {}
   // Lets what was closed or cancelled come to its end.
-  ~TestLoop() { settle(); }
+  ~TestLoop() {
+    settle();
+    EXPECT_EQ(loop_.timers().armed(), 0u) << "a timer is still armed";
+  }
 
   transport::Loop& loop() noexcept { return loop_; }
 

@@ -19,6 +19,7 @@
 #include "spanwire/transport/dial.hpp"
 #include "spanwire/transport/listen.hpp"
 #include "tests/support/fork.hpp"
+#include "tests/support/leak_check.hpp"
 #include "tests/support/sanitized.hpp"
 #include "tests/transport/link_contract_support.hpp"
 
@@ -47,6 +48,7 @@ class DialAndListen : public ::testing::Test {
     test.settle();
   }
 
+  testing::LeakCheck leaks;
   ManualClock clock;
   testing::TestLoop test{clock};
   Acceptor acceptor{test.loop()};

@@ -33,6 +33,7 @@ class MemoryLinkFaults : public ::testing::Test {
     executor.in_turn([&] { left->send_raw(bytes_of(text)); });
   }
 
+  testing::LeakCheck leaks;
   ManualExecutor executor;
   Recorder left_events;
   Recorder right_events;

@@ -13,6 +13,7 @@
 
 #include "lib/transport/resolve.hpp"
 #include "lib/transport/socket_options.hpp"
+#include "tests/support/leak_check.hpp"
 #include "tests/support/sanitized.hpp"
 #include "tests/transport/link_contract_support.hpp"
 
@@ -59,6 +60,7 @@ class SocketLink : public ::testing::Test {
     raw = Fd();
   }
 
+  testing::LeakCheck leaks;
   testing::TestLoop test;
   Acceptor acceptor{test.loop()};
   std::unique_ptr<Listener> listener_;
@@ -156,6 +158,7 @@ class QuickAck : public ::testing::TestWithParam<bool> {
     ::recv(raw.get(), &byte, 1, MSG_WAITALL);
   }
 
+  testing::LeakCheck leaks;
   testing::TestLoop test;
   Recorder events;
   std::unique_ptr<Link> link;
