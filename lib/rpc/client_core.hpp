@@ -8,10 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/retry_budget.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/base/spawn.hpp"
 #include "spanwire/base/timer_wheel.hpp"
+#include "spanwire/base/waiter_list.hpp"
 #include "spanwire/channel/channel.hpp"
+#include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/options.hpp"
 #include "spanwire/rpc/outgoing_call.hpp"
 #include "spanwire/rpc/runtime.hpp"
@@ -83,6 +86,11 @@ class LoopClient {
   // Fails what waits, closes every connection.
   // `keep` is let go when the last connection is gone.
   void close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept;
+  RetryBudget& retry_budget() noexcept { return retry_budget_; }
+  // Connects; until a connection is ready or the deadline has passed.
+  Task<Result<void>> until_ready(MonotonicTime deadline);
+  // Any thread.
+  Connectivity connectivity() const noexcept { return state_.load(std::memory_order_relaxed); }
   // After close(): until nothing refers to this pool any more.  One waiter.
   Task<void> ended();
 
@@ -107,6 +115,10 @@ class LoopClient {
   void ready(Connection& connection) noexcept;
   void not_ready(Connection& connection) noexcept;
   void closed(Connection& connection, const Error& cause) noexcept;
+  Task<void> wait_ready();
+  void tell_ready_waiters() noexcept;
+  // For other threads to read.
+  void note_state() noexcept;
   bool in_use() const noexcept;
   void leave_if_ended() noexcept;
 
@@ -126,6 +138,10 @@ class LoopClient {
   std::shared_ptr<ClientCore> keep_;
   struct Ended;
   Ended* ended_ = nullptr;
+  struct ReadyWait;
+  detail::WaiterList ready_waiters_;
+  RetryBudget retry_budget_;
+  std::atomic<Connectivity> state_{Connectivity::idle};
 };
 
 class ClientCore {
@@ -140,6 +156,10 @@ class ClientCore {
   // The pool for calls that are made on the calling thread.  Any thread.
   LoopClient& home() noexcept;
   bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+  Connectivity connectivity() const noexcept;
+  // Until every pool is connected.
+  static Task<Result<void>> ready(std::shared_ptr<ClientCore> self,
+                                  std::chrono::nanoseconds timeout);
   // Ends everything; waits unless on a thread of the runtime.
   void close(const std::shared_ptr<ClientCore>& self);
   // For each address.

@@ -22,7 +22,10 @@ std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) {
 
 }  // namespace
 
-LoopClient::LoopClient(ClientCore& core, transport::Loop& loop) : core_(core), loop_(loop) {
+LoopClient::LoopClient(ClientCore& core, transport::Loop& loop)
+    : core_(core),
+      loop_(loop),
+      retry_budget_(core.options().retry_tokens_max, core.options().retry_token_ratio) {
   for (const transport::Address& address : core.addresses()) {
     endpoints_.push_back(std::make_unique<Endpoint>(*this, address));
     endpoints_.back()->pause = core.options().reconnect_first;
@@ -181,6 +184,7 @@ void LoopClient::dial(Endpoint& endpoint) noexcept {
   if (closed_) return;
   ++endpoint.dialing;
   ++dials_running_;
+  note_state();
   const auto on_done = [this](Task<void>& /*task*/) {
     --dials_running_;
     leave_if_ended();
@@ -228,17 +232,21 @@ void LoopClient::attempt_failed(Endpoint& endpoint, const Error& cause) noexcept
     loop_.timers().add(endpoint.backoff, loop_.now() + jittered(endpoint.pause));
     endpoint.pause = std::min(endpoint.pause * 2, core_.options().reconnect_last);
   }
+  note_state();
   fail_waiting();
 }
 
 void LoopClient::ready(Connection& connection) noexcept {
   connection.endpoint().failed = false;
   ready_.push_back(&connection);
+  note_state();
+  tell_ready_waiters();
   serve_waiting();
 }
 
 void LoopClient::not_ready(Connection& connection) noexcept {
   ready_.erase(std::remove(ready_.begin(), ready_.end(), &connection), ready_.end());
+  note_state();
 }
 
 void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
@@ -313,6 +321,8 @@ void LoopClient::close(const Error& cause, std::shared_ptr<ClientCore> keep) noe
     call.fail_with(cause.code(), std::string(cause.detail()), Reached::not_sent);
   }
   ready_.clear();
+  note_state();
+  tell_ready_waiters();
   for (const auto& endpoint : endpoints_) {
     loop_.timers().remove(endpoint->backoff);
     // Closing may end a connection at once and take it out of the list.

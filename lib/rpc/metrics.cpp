@@ -8,6 +8,7 @@ namespace {
 constinit NamedCounter client_calls("spanwire.rpc.client.calls");
 constinit NamedCounter client_failures("spanwire.rpc.client.failures");
 constinit NamedCounter client_retries("spanwire.rpc.client.retries");
+constinit NamedCounter client_retries_refused("spanwire.rpc.client.retries_refused");
 constinit NamedCounter server_calls("spanwire.rpc.server.calls");
 constinit NamedCounter server_failures("spanwire.rpc.server.failures");
 constinit NamedCounter server_overloads("spanwire.rpc.server.overloads");
@@ -36,6 +37,7 @@ void count_server_call(StatusCode status, std::chrono::nanoseconds took) noexcep
 }
 
 void count_retry() noexcept { client_retries.add(); }
+void count_retry_refused() noexcept { client_retries_refused.add(); }
 void count_overload() noexcept { server_overloads.add(); }
 void count_unknown_path() noexcept { server_unknown_paths.add(); }
 void count_bad_timeout() noexcept { bad_timeouts.add(); }

@@ -10,6 +10,8 @@ namespace spanwire::rpc {
 void count_client_call(StatusCode status, std::chrono::nanoseconds took) noexcept;
 void count_server_call(StatusCode status, std::chrono::nanoseconds took) noexcept;
 void count_retry() noexcept;
+// One that the budget did not allow.
+void count_retry_refused() noexcept;
 void count_overload() noexcept;
 void count_unknown_path() noexcept;
 void count_bad_timeout() noexcept;

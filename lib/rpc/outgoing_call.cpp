@@ -12,7 +12,6 @@
 namespace spanwire::rpc {
 namespace {
 
-constexpr std::uint8_t kAttemptsMax = 2;
 constexpr Errc kTooLate = Errc::stream_closed;  // in cancel_reason_: the call has ended
 
 Reached reached_by(channel::Progress progress) noexcept {
@@ -54,6 +53,7 @@ OutgoingCall::OutgoingCall(ClientCore& core, CallKind kind, trace::Context conte
     : core_(&core),
       kind_(kind),
       wait_for_ready_(options.wait_for_ready || core.options().wait_for_ready),
+      idempotent_(options.idempotent && kind == CallKind::unary),
       from_elsewhere_(kind == CallKind::stream),
       path_(std::move(path)),
       payload_(std::move(payload)),
@@ -66,6 +66,7 @@ OutgoingCall::OutgoingCall(OutgoingCall&& other) noexcept
     : core_(other.core_),
       kind_(other.kind_),
       wait_for_ready_(other.wait_for_ready_),
+      idempotent_(other.idempotent_),
       from_elsewhere_(other.from_elsewhere_),
       path_(std::move(other.path_)),
       payload_(std::move(other.payload_)),
@@ -230,8 +231,16 @@ void OutgoingCall::on_reply(channel::ReplyIn& reply) {
     succeed(reply);
     return;
   }
-  if (reply.not_started && may_go_elsewhere() && home_->has_other(*connection_)) {
-    go_elsewhere();
+  if (reply.not_started && !went_elsewhere_ && home_->has_other(*connection_)) {
+    went_elsewhere_ = true;
+    send_again("rpc.elsewhere");
+    return;
+  }
+  // A server that says when to come back is not asked earlier.
+  if (idempotent_ && status_code_of(reply.status) == StatusCode::unavailable && !saw_first_byte_ &&
+      home_->has_other(*connection_) && retry_after_of(reply.headers).count() == 0 &&
+      may_repeat()) {
+    send_again("rpc.retry");
     return;
   }
   refuse(reply);
@@ -239,27 +248,21 @@ void OutgoingCall::on_reply(channel::ReplyIn& reply) {
 
 void OutgoingCall::on_lost(const Error& cause, channel::Progress progress) {
   const Reached reached = saw_first_byte_ ? Reached::first_byte : reached_by(progress);
-  if (reached <= Reached::not_started && may_go_elsewhere() && !core_->closed()) {
-    go_elsewhere();
+  if (reached <= Reached::not_started && !went_elsewhere_ && !core_->closed()) {
+    went_elsewhere_ = true;
+    send_again("rpc.elsewhere");
+    return;
+  }
+  if (reached < Reached::first_byte && may_repeat()) {
+    send_again("rpc.retry");
     return;
   }
   const Errc code = core_->closed() ? Errc::shutting_down : Errc::connection_lost;
   fail_with(code, cause.message(), reached);
 }
 
-bool OutgoingCall::may_go_elsewhere() const noexcept { return attempt_ < kAttemptsMax; }
-
-void OutgoingCall::go_elsewhere() noexcept {
-  ++attempt_;
-  count_retry();
-  if (span_.recording()) span_.add_event("rpc.elsewhere");
-  Connection* avoid = connection_;
-  connection_ = nullptr;
-  stage_ = Stage::starting;
-  home_->submit(*this, avoid);
-}
-
 void OutgoingCall::succeed(channel::ReplyIn& reply) noexcept {
+  if (idempotent_) home_->retry_budget().succeeded();
   result_.emplace();
   result_->payload_ = reply.payload.take();
   if (!reply.headers.empty()) result_->header_block_ = Slice::copy_of(reply.headers);

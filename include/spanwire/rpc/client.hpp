@@ -1,6 +1,8 @@
 // Client: calls services at one or more addresses.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -18,6 +20,15 @@
 #include "spanwire/trace/context.hpp"
 
 namespace spanwire::rpc {
+
+// How a client stands, best first news last: what one of its loops has reached counts for all.
+enum class Connectivity : std::uint8_t {
+  idle,        // nothing was called yet, or everything was closed in good order
+  failing,     // the last attempts failed; the next one waits for its pause
+  connecting,  // an attempt is under way
+  ready,       // connected
+  closed,
+};
 
 // Safe from any thread.  The destructor cancels what is in flight; it must not run on one of the
 // runtime's own threads while other threads still call.
@@ -63,6 +74,15 @@ class Client {
                               const CallOptions& options = {});
   Result<Stream> open_blocking(trace::Context context, Path path, Slice payload,
                                const CallOptions& options = {});
+
+  // Connects, and waits until calls can be sent at once: every loop that makes calls for this
+  // client has a connection.  Fails with bad_address, deadline_exceeded (with what the last attempt
+  // said), cancelled, shutting_down, forked.
+  Task<Result<void>> ready(std::chrono::nanoseconds timeout = kReadyTimeout);
+  // The same from a thread that is not the runtime's; on one that is: would_deadlock.
+  Result<void> ready_blocking(std::chrono::nanoseconds timeout = kReadyTimeout);
+  // A moment's state: old by the time it is read.
+  Connectivity connectivity() const noexcept;
 
   // `done` runs once, on a thread of the runtime.  The base of async_call (see rpc/async.hpp).
   void call_then(trace::Context context, Path path, Slice payload, const CallOptions& options,

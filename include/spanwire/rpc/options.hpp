@@ -19,6 +19,8 @@ class ClientInterceptor;
 class ServerInterceptor;
 
 inline constexpr std::chrono::nanoseconds kCallTimeoutDefault = std::chrono::seconds(30);
+// How long Client::ready() waits.
+inline constexpr std::chrono::nanoseconds kReadyTimeout = std::chrono::seconds(10);
 inline constexpr std::chrono::nanoseconds kNoTimeout = std::chrono::nanoseconds::zero();
 
 struct RuntimeOptions {
@@ -46,6 +48,13 @@ struct ClientOptions {
   std::chrono::nanoseconds reconnect_last = std::chrono::seconds(10);
   // Calls that wait for a connection; beyond, a call fails with queue_full.
   std::size_t waiting_calls_max = 10'000;
+  // Attempts of a unary call that is marked idempotent, the first one counted.
+  unsigned attempts_max = 3;
+  // The budget for them, of each loop, as gRPC's retryThrottling: a failed attempt costs a token, a
+  // call that succeeds gives the ratio back, and while half of the tokens are gone nothing is
+  // tried again.  0: nothing ever is.
+  unsigned retry_tokens_max = 100;
+  double retry_token_ratio = 0.1;
   wire::Limits limits;
   // Of memory:// connections, for tests of yours: their mode, and what goes wrong on them.  The
   // n-th connection of a loop has the plan's seed + n.
@@ -57,6 +66,10 @@ struct CallOptions {
   // From now; the context's deadline still holds when it is earlier.  Zero: the client's default.
   std::chrono::nanoseconds timeout{0};
   bool wait_for_ready = false;
+  // May run twice: a unary call whose connection was lost, or which a server answered with
+  // UNAVAILABLE while another address is ready, is sent again, as attempts_max and the client's
+  // budget allow.  Off: only what did not start goes elsewhere, once.
+  bool idempotent = false;
   // Extra headers.  Reserved names (traceparent and its like) are refused with invalid_argument.
   Headers headers;
 };

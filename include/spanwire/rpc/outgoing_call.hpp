@@ -35,8 +35,8 @@ class Connection;
 enum class CallKind : std::uint8_t { unary, one_way, stream };
 
 // The life of one call: picks a connection or waits for one, injects and sends (the only place that
-// does), goes elsewhere once if it was not started, ends exactly once.  Lives where its maker put
-// it (a coroutine's frame, the heap) and allocates nothing for itself.
+// does), goes elsewhere once if it was not started, is repeated if it may be, ends exactly once.
+// Lives where its maker put it (a coroutine's frame, the heap) and allocates nothing for itself.
 //
 // Made anywhere; from start() on it belongs to the loop of its LoopClient.
 class OutgoingCall : private channel::CallSink {
@@ -113,8 +113,9 @@ class OutgoingCall : private channel::CallSink {
   Result<void> intercept();
   // False: this connection cannot take it now (full or closed); nothing has happened.
   Result<bool> try_send(Connection& connection) noexcept;
-  bool may_go_elsewhere() const noexcept;
-  void go_elsewhere() noexcept;
+  // Whether a call that may have run may run again; takes from the budget.
+  bool may_repeat() noexcept;
+  void send_again(std::string_view event) noexcept;
   void succeed(channel::ReplyIn& reply) noexcept;
   void refuse(channel::ReplyIn& reply) noexcept;
   CallFailure facts(Reached reached) const;
@@ -136,8 +137,11 @@ class OutgoingCall : private channel::CallSink {
   CallKind kind_;
   Stage stage_ = Stage::made;
   bool wait_for_ready_ = false;
+  bool idempotent_ = false;
+  bool went_elsewhere_ = false;
   bool saw_first_byte_ = false;
   std::uint8_t attempt_ = 1;
+  std::uint8_t repeats_ = 0;
   bool from_elsewhere_;  // other threads than the loop's may cancel
   bool cancel_ran_ = false;
   bool finish_after_cancel_ = false;
