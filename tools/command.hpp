@@ -23,6 +23,7 @@ void add_view(CLI::App& app, int& exit_code);
 void add_call(CLI::App& app, int& exit_code);
 void add_echo(CLI::App& app, int& exit_code);
 void add_load(CLI::App& app, int& exit_code);
+void add_keygen(CLI::App& app, int& exit_code);
 
 // "spanwire: TEXT" on standard error.
 void complain(std::string_view text);

@@ -216,7 +216,8 @@ Request RequestState::start(const RequestBegin& begin, bool bound) {
   Request request(*state, state->lock.generation());
   request.recording_ = state->recorder().recording();
   if (request.recording_) {
-    request.thread_ = make_thread(*state, begin.copy ? begin.received.previous : trace::SpanContext());
+    request.thread_ =
+        make_thread(*state, begin.copy ? begin.received.previous : trace::SpanContext());
     if (request.thread_ != nullptr) {
       request.thread_generation_ = request.thread_->lock.generation();
       if (bound) request.thread_->bind(state->given_or_now(begin.at));

@@ -118,8 +118,9 @@ PropagateContext RequestState::propagate(const trace::SpanContext& previous) con
   if (forwards || !root_.valid()) return received_;
   if (copy_) return {received_.request, previous};
   const bool same = tracestate_ == received_.request.tracestate();
-  return {same ? received_.request.with_span(root_) : received_.request.with_span(root_, tracestate_),
-          previous};
+  return {
+      same ? received_.request.with_span(root_) : received_.request.with_span(root_, tracestate_),
+      previous};
 }
 
 void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {

@@ -61,7 +61,8 @@ class Copier {
   explicit Copier(char* at) noexcept : at_(at) {}
 
   Key key(Key key) noexcept {
-    return key.is_literal() ? key : Key(std::string_view(bytes(key.data(), key.size()), key.size()));
+    return key.is_literal() ? key
+                            : Key(std::string_view(bytes(key.data(), key.size()), key.size()));
   }
   AttributeValue value(const AttributeValue& value) noexcept {
     const std::size_t size = value.size();

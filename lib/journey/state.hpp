@@ -151,7 +151,8 @@ class RequestState {
   // Whether a call of this level is recorded now.
   bool wants(Level level) const noexcept {
     const std::uint8_t own = level_.load(std::memory_order_relaxed);
-    const Level in_force = own != kFollowProcess ? own : level_in_force.load(std::memory_order_relaxed);
+    const Level in_force =
+        own != kFollowProcess ? own : level_in_force.load(std::memory_order_relaxed);
     return level <= in_force && in_force != kOff && module_wanted(module_index_) &&
            recorder_.recording();
   }

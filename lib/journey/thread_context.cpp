@@ -246,8 +246,8 @@ Errc ThreadContext::add_slice(const Slice& slice) {
   if (events_.empty()) {
     request_->recorder().write(span);
   } else {
-    const Saved events = events_.take(slice.start.time_since_epoch().count(),
-                                      slice.end.time_since_epoch().count());
+    const Saved events =
+        events_.take(slice.start.time_since_epoch().count(), slice.end.time_since_epoch().count());
     Gathered gathered;
     for (const Attributes& list : lists) gathered.list(list);
     for (const WholeEvent& event : slice.events) gathered.event(event);

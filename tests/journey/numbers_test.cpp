@@ -53,9 +53,9 @@ struct Expected {
 
 void expect_all(const std::string& route, const std::vector<Expected>& table) {
   for (const Expected& expected : table) {
-    const SeriesReading reading =
-        expected.third_label == nullptr ? series(expected.family, {"m", route})
-                                        : series(expected.family, {"m", route, expected.third_label});
+    const SeriesReading reading = expected.third_label == nullptr
+                                      ? series(expected.family, {"m", route})
+                                      : series(expected.family, {"m", route, expected.third_label});
     if (reading.buckets.empty()) {
       EXPECT_EQ(reading.value, static_cast<std::int64_t>(expected.count)) << expected.family;
     } else {
@@ -155,8 +155,7 @@ TEST(RequestNumbers, TokensThatCameTogetherShareTheirTime) {
   RequestNumbers numbers(route, span_of(1), at(0));
   numbers.tokens(1, at(100));
   numbers.tokens(4, at(140));
-  const SeriesReading reading =
-      series("sglang:inter_token_latency_seconds", {"m", "/speculative"});
+  const SeriesReading reading = series("sglang:inter_token_latency_seconds", {"m", "/speculative"});
   EXPECT_EQ(reading.count, 4u);
   EXPECT_EQ(reading.sum, 40'000'000u);
 }
@@ -168,12 +167,16 @@ TEST(RequestNumbers, AreLeftOutWhereAStampIsMissing) {
   numbers.finished(Outcome::length, at(200));
   numbers.finished(Outcome::length, at(300));
   EXPECT_EQ(series("sglang:queue_time_seconds", {"m", "/missing"}).count, 0u);
-  EXPECT_EQ(series("sglang:per_stage_req_latency_seconds", {"m", "/missing", "prefill_forward"}).count, 0u);
+  EXPECT_EQ(
+      series("sglang:per_stage_req_latency_seconds", {"m", "/missing", "prefill_forward"}).count,
+      0u);
   EXPECT_EQ(series("sglang:num_requests_total", {"m", "/missing"}).value, 1);
 }
 
 TEST(RequestNumbers, ANegativeTimeIsCountedApart) {
-  const auto counted = [] { return counter_snapshot().value("spanwire.journey.negative_intervals"); };
+  const auto counted = [] {
+    return counter_snapshot().value("spanwire.journey.negative_intervals");
+  };
   const std::int64_t before = counted();
   const RouteNumbers route = route_numbers("/negative", {.model = "m"});
   RequestNumbers numbers(route, span_of(1), at(100));

@@ -110,6 +110,9 @@ enum class Errc : std::uint16_t {
   file_write_failed = 203,
   file_read_failed = 204,
   file_malformed = 205,
+  file_permissions = 206,  // somebody who must not may read or change the file
+  key_malformed = 207,
+  key_published = 208,  // a key that documentation prints
   // Following requests through an engine.
   unknown_request = 220,       // no such request, or it is over
   thread_unregistered = 221,   // a thread without a name takes part in a request

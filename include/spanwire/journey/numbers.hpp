@@ -1,6 +1,6 @@
 // Numbers of requests, from the stamps that tracing takes anyway: how long they wait and compute,
-// how many tokens they have.  Histograms carry the ids of the latest sampled span of each bucket, so
-// that a slow bucket leads to a trace.
+// how many tokens they have.  Histograms carry the ids of the latest sampled span of each bucket,
+// so that a slow bucket leads to a trace.
 //
 //   const journey::RouteNumbers chat = journey::route_numbers("/v1/chat/completions",
 //                                                             {.model = "llama"});   // once
@@ -8,8 +8,9 @@
 //   numbers.queued(at);  numbers.scheduled(at);  numbers.tokens(1, at);  ...
 //   numbers.finished(journey::Outcome::stop, at, {.prompt = 12, .generated = 40});
 //
-// Named as SGLang, vLLM or OpenTelemetry's GenAI conventions do it; names and help: docs/metrics.md.
-// Read them with metrics_snapshot(), or as text with metrics_text() (base/metrics_text.hpp).
+// Named as SGLang, vLLM or OpenTelemetry's GenAI conventions do it; names and help:
+// docs/metrics.md. Read them with metrics_snapshot(), or as text with metrics_text()
+// (base/metrics_text.hpp).
 #pragma once
 
 #include <array>
@@ -75,7 +76,7 @@ class RouteNumbers {
 
 struct NumbersOptions {
   Profile profile = Profile::sglang;  // whose names
-  std::string_view model{};  // the label of that name; borrowed for the call
+  std::string_view model{};           // the label of that name; borrowed for the call
 };
 
 // Routes beyond kSeriesPerFamilyMax share one: see metrics.hpp.  May be called at any time, before

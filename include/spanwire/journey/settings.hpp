@@ -15,7 +15,7 @@ namespace spanwire::journey {
 
 // SGLang's: a slice or an event is recorded if its level is at most the level in force.
 using Level = std::uint8_t;
-inline constexpr Level kOff = 0;         // in force: nothing; of a call: never filtered
+inline constexpr Level kOff = 0;  // in force: nothing; of a call: never filtered
 inline constexpr Level kImportant = 1;
 inline constexpr Level kUsual = 2;       // all but nested
 inline constexpr Level kEverything = 3;  // the default in force
