@@ -16,6 +16,9 @@ namespace spanwire::tools {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;  // the work went wrong
 inline constexpr int kExitUsage = 2;   // the command line is wrong
+// Of the commands that read traces back.
+inline constexpr int kExitUnreachable = 3;    // a source is not there, or did not answer in time
+inline constexpr int kExitNotUnderstood = 4;  // what it answered is not what was asked for
 
 // Each adds its subcommand; when that is chosen, it runs while the line is parsed and leaves its
 // exit code in `exit_code`.
@@ -24,6 +27,7 @@ void add_call(CLI::App& app, int& exit_code);
 void add_echo(CLI::App& app, int& exit_code);
 void add_load(CLI::App& app, int& exit_code);
 void add_keygen(CLI::App& app, int& exit_code);
+void add_verify(CLI::App& app, int& exit_code);
 
 // "spanwire: TEXT" on standard error.
 void complain(std::string_view text);
@@ -37,6 +41,8 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
 Result<std::size_t> parse_bytes(std::string_view text);
 // The whole file; "-" is standard input.  file_open_failed, file_read_failed.
 Result<std::string> read_whole_file(const std::string& path);
+// False when it could not be written, which has been complained of.
+bool write_file(const std::string& path, std::string_view text);
 
 // CLI11 checks for the above.
 CLI::Validator duration_check();

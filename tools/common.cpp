@@ -84,6 +84,17 @@ Result<std::string> read_whole_file(const std::string& path) {
   return content;
 }
 
+bool write_file(const std::string& path, std::string_view text) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "we"),
+                                                             &std::fclose);
+  if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
+      std::fflush(file.get()) != 0) {
+    complain(path + ": " + std::strerror(errno));
+    return false;
+  }
+  return true;
+}
+
 CLI::Validator duration_check() {
   return CLI::Validator(
       [](std::string& text) {

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   add_echo(app, exit_code);
   add_load(app, exit_code);
   add_keygen(app, exit_code);
+  add_verify(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -64,17 +64,6 @@ bool read_all(const std::vector<std::string>& files, inspect::Reader& reader) {
   return good && report.problem_count == 0;
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "we"),
-                                                             &std::fclose);
-  if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
-      std::fflush(file.get()) != 0) {
-    complain(path + ": " + std::strerror(errno));
-    return false;
-  }
-  return true;
-}
-
 bool write_page(const ViewOptions& options, const inspect::TraceSet& traces,
                 const std::vector<const inspect::Tree*>& chosen, std::size_t left_out) {
   inspect::HtmlOptions page;

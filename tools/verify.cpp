@@ -1,0 +1,247 @@
+// spanwire verify: judges traces by the rules, for people and for CI.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "spanwire/base/clock.hpp"
+#include "spanwire/inspect/report.hpp"
+#include "spanwire/inspect/terminal.hpp"
+#include "spanwire/inspect/verify.hpp"
+#include "tools/command.hpp"
+
+namespace spanwire::tools {
+namespace {
+
+struct VerifyArguments {
+  std::vector<std::string> sources;
+  std::string expect;
+  std::string draft;
+  std::vector<std::string> services;
+  std::vector<std::string> logs;
+  std::string run_id;
+  std::string against;
+  std::size_t requests = 0;
+  std::string format = "text";
+  std::string json;
+  std::string junit;
+  std::size_t findings = 5;
+  bool strict = false;
+  bool quiet = false;
+  bool list_rules = false;
+};
+
+bool is_trace_file(const std::filesystem::path& path) {
+  return path.extension() == ".jsonl" || path.extension() == ".json";
+}
+
+// A folder stands for the trace files in it.
+Result<std::vector<std::string>> files_of(const std::vector<std::string>& sources) {
+  std::vector<std::string> files;
+  for (const std::string& source : sources) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(source, error)) {
+      files.push_back(source);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(source, error)) {
+      if (entry.is_regular_file() && is_trace_file(entry.path())) found.push_back(entry.path());
+    }
+    if (error) return fail(Errc::file_open_failed, source + ": " + error.message());
+    if (found.empty()) return fail(Errc::not_found, source + ": no *.jsonl and no *.json in it");
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+Result<void> read_sources(const std::vector<std::string>& sources, inspect::Reader& reader) {
+  SPANWIRE_TRY(const std::vector<std::string> files, files_of(sources));
+  for (const std::string& file : files) SPANWIRE_TRY_VOID(reader.read_file(file));
+  return {};
+}
+
+Result<inspect::Expectations> expectations_of(const VerifyArguments& arguments) {
+  inspect::Expectations expected;
+  if (!arguments.expect.empty()) {
+    SPANWIRE_TRY(const std::string text, read_whole_file(arguments.expect));
+    Result<inspect::Expectations> parsed = inspect::parse_expectations(text);
+    if (!parsed) {
+      return fail(parsed.error().code(),
+                  arguments.expect + ": " + std::string(parsed.error().detail()));
+    }
+    expected = std::move(*parsed);
+  }
+  expected.services.insert(expected.services.end(), arguments.services.begin(),
+                           arguments.services.end());
+  if (!arguments.run_id.empty()) expected.run_id = arguments.run_id;
+  if (arguments.requests > 0) expected.request_count = arguments.requests;
+  return expected;
+}
+
+Result<std::vector<inspect::LogText>> logs_of(const std::vector<std::string>& paths) {
+  std::vector<inspect::LogText> logs;
+  for (const std::string& path : paths) {
+    SPANWIRE_TRY(std::string text, read_whole_file(path));
+    logs.push_back({path, std::move(text)});
+  }
+  return logs;
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string made;
+  for (const std::string& text : texts) made += (made.empty() ? "" : " ") + text;
+  return made;
+}
+
+// The reports that were asked for; false when one could not be written.
+bool report(const inspect::Verdict& verdict, const VerifyArguments& arguments) {
+  inspect::ReportOptions options;
+  options.strict = arguments.strict;
+  options.quiet = arguments.quiet;
+  options.findings_per_rule = arguments.findings;
+  options.source = joined(arguments.sources);
+  options.colour = inspect::text_options(::isatty(STDOUT_FILENO) == 1, 0, [](const char* name) {
+                     return static_cast<const char*>(std::getenv(name));
+                   }).colour;
+  if (arguments.format == "json") {
+    print(inspect::report_json(verdict, options));
+  } else if (arguments.format == "junit") {
+    print(inspect::report_junit(verdict, options));
+  } else if (arguments.format == "github") {
+    print(inspect::report_github(verdict, options));
+  } else {
+    print(inspect::report_text(verdict, options));
+  }
+  bool written = true;
+  if (!arguments.json.empty()) {
+    written = write_file(arguments.json, inspect::report_json(verdict, options)) && written;
+  }
+  if (!arguments.junit.empty()) {
+    written = write_file(arguments.junit, inspect::report_junit(verdict, options)) && written;
+  }
+  return written;
+}
+
+int exit_code_of(const Error& error) {
+  complain(error.message());
+  switch (error.code()) {
+    case Errc::invalid_argument:
+    case Errc::file_malformed:
+      return kExitUsage;
+    default:
+      return kExitUnreachable;
+  }
+}
+
+int judge(const VerifyArguments& arguments, const inspect::Reader& reader,
+          const inspect::Expectations& expected, inspect::Evidence evidence) {
+  const std::vector<inspect::Tree> trees = inspect::build_trees(reader.traces());
+  if (!arguments.draft.empty()) {
+    return write_file(arguments.draft, inspect::draft_expectations(reader.traces(), trees))
+               ? kExitOk
+               : kExitFailed;
+  }
+  evidence.traces = &reader.traces();
+  evidence.trees = &trees;
+  evidence.read = &reader.report();
+  evidence.now_ns = Clock::system().wall().time_since_epoch().count();
+  const inspect::Verdict verdict = inspect::verify(evidence, expected);
+  if (!report(verdict, arguments)) return kExitFailed;
+  return verdict.passed(arguments.strict) ? kExitOk : kExitFailed;
+}
+
+int verify(const VerifyArguments& arguments) {
+  if (arguments.list_rules) {
+    print(inspect::rules_markdown());
+    return kExitOk;
+  }
+  if (arguments.sources.empty()) {
+    complain("verify: what? A file, a folder or a URL");
+    return kExitUsage;
+  }
+  const Result<inspect::Expectations> expected = expectations_of(arguments);
+  if (!expected) return exit_code_of(expected.error());
+  inspect::Evidence evidence;
+  Result<std::vector<inspect::LogText>> logs = logs_of(arguments.logs);
+  if (!logs) return exit_code_of(logs.error());
+  evidence.logs = std::move(*logs);
+  inspect::Reader reader;
+  if (const auto read = read_sources(arguments.sources, reader); !read) {
+    return exit_code_of(read.error());
+  }
+  inspect::Reader against;
+  if (!arguments.against.empty()) {
+    if (const auto read = read_sources({arguments.against}, against); !read) {
+      return exit_code_of(read.error());
+    }
+    evidence.against = &against.traces();
+  }
+  if (reader.traces().spans.empty() && reader.report().problem_count > 0) {
+    const inspect::Problem& first = reader.report().problems.front();
+    complain(first.file + ':' + std::to_string(first.line) + ": " + first.text);
+    return kExitNotUnderstood;
+  }
+  return judge(arguments, reader, *expected, std::move(evidence));
+}
+
+void add_options(CLI::App& command, VerifyArguments& to) {
+  command.add_option("SOURCE", to.sources, "Files of OTLP JSON, folders of them; - is standard input");
+  command.add_option("--expect", to.expect, "What is expected, and what is waived")->type_name("FILE");
+  command.add_option("--draft", to.draft, "Write an expectation file that SOURCE meets")
+      ->type_name("FILE");
+  command.add_option("--service", to.services, "A service that must be there")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--requests", to.requests, "How many requests were sent")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--run-id", to.run_id, "service.instance.id of every resource")->type_name("ID");
+  command.add_option("--log", to.logs, "A server's log to look through for errors of tracing")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--against", to.against, "The same spans from another place")
+      ->type_name("SOURCE");
+  command.add_flag("--strict", to.strict, "What could not be evaluated fails");
+  command.add_option("--format", to.format, "On standard output")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "json", "junit", "github"}));
+  command.add_option("--json", to.json, "Write a report as JSON too")->type_name("FILE");
+  command.add_option("--junit", to.junit, "Write a report as JUnit XML too")->type_name("FILE");
+  command.add_option("--findings", to.findings, "Shown of each rule")
+      ->type_name("N")
+      ->capture_default_str();
+  command.add_flag("-q,--quiet", to.quiet, "Only what fails");
+  command.add_flag("--rules", to.list_rules, "Print the table of all rules");
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, int& exit_code) {
+  const auto arguments = std::make_shared<VerifyArguments>();
+  CLI::App* command =
+      app.add_subcommand("verify", "Judge traces by gates and rules; for CI and for people");
+  add_options(*command, *arguments);
+  command->footer(
+      "Examples:\n"
+      "  spanwire verify traces/*.jsonl\n"
+      "  spanwire verify good/*.jsonl --draft expectations.json\n"
+      "  spanwire verify traces/ --expect expectations.json --strict --junit verify.xml\n"
+      "  spanwire verify traces.jsonl --service frontend --service decode --requests 24\n"
+      "  spanwire verify traces/ --format github --log logs/server.log\n"
+      "\n"
+      "Exit codes: 0 all pass, 1 a rule failed, 2 the command line or the expectation file is\n"
+      "wrong, 3 a source cannot be reached or read, 4 nothing in it can be understood.\n"
+      "Rules, levels and what to do about them: docs/rules.md.");
+  command->callback([arguments, &exit_code] { exit_code = verify(*arguments); });
+}
+
+}  // namespace spanwire::tools
