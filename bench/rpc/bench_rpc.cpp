@@ -4,9 +4,11 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bench/measure.hpp"
 #include "bench/support/echo.hpp"
+#include "spanwire/base/random.hpp"
 #include "spanwire/base/when.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/server.hpp"
@@ -83,19 +85,41 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   static_cast<void>(server.run_until_signal());
 }
 
-Task<void> caller(rpc::Client* client, trace::Context context, Slice payload, Meter* meter) {
-  while (!meter->stop()) {
+// The contexts of calls, in turn: what the floor writes into each request's headers (tracestate and
+// a request id beside the trace), sampled as often as was asked for.
+std::vector<trace::Context> contexts_of(const EchoOptions& options) {
+  constexpr unsigned kContexts = 100;
+  std::vector<trace::Context> contexts;
+  for (unsigned i = 0; i < kContexts; ++i) {
+    if (!options.json) {
+      contexts.emplace_back();
+      continue;
+    }
+    Random& random = Random::of_thread();
+    const bool sampled = i < options.sample * kContexts;
+    const trace::SpanContext span(trace::TraceId::generate(random), trace::SpanId::generate(random),
+                                  sampled ? trace::kFlagSampled : 0);
+    contexts.push_back(trace::Context().with_span(span, kTracestate).with_x_request_id(kRequestId));
+  }
+  return contexts;
+}
+
+Task<void> caller(rpc::Client* client, const std::vector<trace::Context>* contexts, Slice payload,
+                  Meter* meter, std::size_t first) {
+  for (std::size_t i = first; !meter->stop(); i = i + 1 == contexts->size() ? 0 : i + 1) {
     const std::uint64_t begin = meter->begin();
-    const Result<rpc::Reply> reply = co_await client->call(context, "bench/echo", payload);
+    const Result<rpc::Reply> reply = co_await client->call((*contexts)[i], "bench/echo", payload);
     if (!reply || reply->payload().size() != payload.size()) std::abort();
     meter->hit(begin);
   }
 }
 
-Task<void> callers(rpc::Client* client, trace::Context context, Slice payload, Meter* meter,
-                   unsigned count) {
+Task<void> callers(rpc::Client* client, const std::vector<trace::Context>* contexts, Slice payload,
+                   Meter* meter, unsigned count) {
   std::vector<Task<void>> tasks;
-  for (unsigned i = 0; i < count; ++i) tasks.push_back(caller(client, context, payload, meter));
+  for (unsigned i = 0; i < count; ++i) {
+    tasks.push_back(caller(client, contexts, payload, meter, i % contexts->size()));
+  }
   co_await when_all(std::move(tasks));
 }
 
@@ -118,13 +142,10 @@ void call(const EchoOptions& options, int port, Meter& meter) {
   rpc::ClientOptions client_options;
   client_options.connections_per_endpoint_max = 1;
   rpc::Client client(runtime, "tcp://127.0.0.1:" + std::to_string(port), client_options);
-  trace::Context context;
-  if (options.json) {
-    context = context.with_x_request_id(kRequestId);
-  }
+  const std::vector<trace::Context> contexts = contexts_of(options);
   const Slice payload = Slice::of(std::string(options.payload, 'x'));
-  Task<void> work = options.oneway ? sender(&client, context, payload, &meter)
-                                   : callers(&client, context, payload, &meter, options.inflight);
+  Task<void> work = options.oneway ? sender(&client, contexts.front(), payload, &meter)
+                                   : callers(&client, &contexts, payload, &meter, options.inflight);
   static_cast<void>(runtime.block_on(std::move(work)));
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "examples/serving/process.hpp"
+#include "spanwire/base/random.hpp"
 #include "spanwire/rpc/failure.hpp"
 
 namespace serving {
@@ -24,6 +25,13 @@ std::string joined(const std::vector<std::string>& addresses) {
   std::string all;
   for (const std::string& address : addresses) all += (all.empty() ? "" : ",") + address;
   return all;
+}
+
+// A trace that is not sampled: questions about a worker's health would drown the requests.
+trace::Context untraced() {
+  spanwire::Random& random = spanwire::Random::of_thread();
+  return trace::Context(
+      trace::SpanContext(trace::TraceId::generate(random), trace::SpanId::generate(random), 0));
 }
 
 }  // namespace
@@ -76,7 +84,7 @@ Result<WorkerInfo> Gateway::ask(rpc::Client& client, std::chrono::seconds timeou
   options.timeout = timeout;
   options.wait_for_ready = wait;
   SPANWIRE_TRY(const rpc::Reply reply,
-               client.call_blocking(trace::Context(), kInfoPath, Slice(), options));
+               client.call_blocking(untraced(), kInfoPath, Slice(), options));
   return rpc::Codec<WorkerInfo>::decode(reply.payload());
 }
 

@@ -28,7 +28,7 @@ class Accepted final : public ServerChannel, private transport::LinkEvents, priv
 
   void start(ServerChannelEvents& events) override {
     events_ = &events;
-    executor_.timers().add(*this, executor_.now() + options_.preface_timeout);
+    executor_.timers().add(*this, executor_.now() + options_.silence_timeout);
     link_->start(*this);
   }
 
@@ -69,6 +69,7 @@ class Accepted final : public ServerChannel, private transport::LinkEvents, priv
     const std::size_t looked_at = std::min(bytes.size(), wire::kPrefaceBytes - seen_);
     const bool as_v2 = std::memcmp(bytes.data(), wire::kPreface.data() + seen_, looked_at) == 0;
     if (as_v2 && seen_ + looked_at < wire::kPrefaceBytes) {
+      if (seen_ == 0) expect_rest_of_preface();
       seen_ += looked_at;
       return;
     }
@@ -76,6 +77,11 @@ class Accepted final : public ServerChannel, private transport::LinkEvents, priv
     as_v2 ? become_v2() : become_v1();
     if (seen_ != 0) hand_over_seen();
     if (!watch.gone()) inner_->on_bytes(bytes, block);
+  }
+
+  void expect_rest_of_preface() {
+    executor_.timers().remove(*this);
+    executor_.timers().add(*this, executor_.now() + options_.preface_timeout);
   }
 
   void become_v1() {
@@ -118,7 +124,8 @@ class Accepted final : public ServerChannel, private transport::LinkEvents, priv
     auto* self = static_cast<Accepted*>(timer);
     count_silent.add();
     log_info("closed a connection that said nothing", {{"peer", self->info_.peer}});
-    self->close(Error(Errc::handshake_timeout, self->info_.peer + " said nothing"));
+    self->close(Error(self->seen_ == 0 ? Errc::idle_timeout : Errc::handshake_timeout,
+                      self->info_.peer + " said nothing"));
   }
 
   std::unique_ptr<transport::Link> link_;  // until the protocol is known

@@ -92,12 +92,22 @@ class BadPeer : public ::testing::Test {
   std::unique_ptr<ClientChannel> client;
 };
 
-TEST_F(BadPeer, WhoSaysNothingIsClosedAfterTheHandshakeTimeout) {
+// A v1 client opens connections ahead of its first request, and says nothing on them until then.
+TEST_F(BadPeer, WhoSaysNothingIsServedWhenItSpeaksAtLast) {
   serve();
-  executor.advance(4'900ms);
+  executor.advance(4min);
+  say(kRequest);
+  EXPECT_EQ(serving.calls.size(), 1u);
+  EXPECT_EQ(peer.heard, kAccepted);
+  EXPECT_EQ(counted("spanwire.channel.silent_peers"), 0);
+}
+
+TEST_F(BadPeer, WhoSaysNothingForLongIsClosedAsIdle) {
+  serve();
+  executor.advance(5min - 100ms);
   EXPECT_FALSE(serving.closed);
   executor.advance(200ms);
-  EXPECT_EQ(serving.closed, Errc::handshake_timeout);
+  EXPECT_EQ(serving.closed, Errc::idle_timeout);
   EXPECT_TRUE(peer.closed.has_value());
   EXPECT_EQ(counted("spanwire.channel.silent_peers"), 1);
   EXPECT_EQ(log.count("said nothing"), 1u);
@@ -109,8 +119,10 @@ TEST_F(BadPeer, WhoStopsWithinThePrefaceSaidNothing) {
     say(kV2Preface.substr(i, 1));
     executor.advance(500ms);
   }
-  executor.advance(5s);
-  EXPECT_EQ(serving.closed, Errc::handshake_timeout);
+  EXPECT_FALSE(serving.closed);
+  executor.advance(1'600ms);
+  EXPECT_EQ(serving.closed, Errc::handshake_timeout) << "5 s after its first byte";
+  EXPECT_EQ(counted("spanwire.channel.silent_peers"), 1);
 }
 
 TEST_F(BadPeer, WhoBeginsV2AndSaysNoHelloIsClosed) {

@@ -1,11 +1,12 @@
 """Many clients at once, clients that vanish, workers that die, memory that runs out."""
 import collections
 import concurrent.futures
+import json
 import sys
 import unittest
 
 sys.dont_write_bytecode = True
-from cluster import Cluster  # noqa: E402
+from cluster import Cluster, body  # noqa: E402
 
 STREAMS = 200
 FOR_EVER = {"worker": ["--step-ms=50", "--batch=512", "--blocks=8192"]}  # with 4,096 tokens: minutes
@@ -29,6 +30,33 @@ class Load(unittest.TestCase):
                 answers = list(pool.map(lambda q: cluster.stream(text=q, max_tokens=12).text(), questions))
             self.assertEqual(answers, [expected[question] for question in questions])
             self.assertEqual(cluster.until("idle", idle)["refused"], 0)
+
+    def test_two_hundred_streams_run_at_once(self):
+        with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], **FOR_EVER) as cluster:
+            with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
+                streams = list(pool.map(
+                    lambda n: cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2), range(STREAMS)))
+            self.assertEqual({stream.status for stream in streams}, {200})
+            self.assertEqual(cluster.health()["in_flight"], STREAMS)
+            for stream in streams:
+                stream.close()
+            cluster.until("idle", idle)
+
+    # The places are held by answers that do not end, so that nothing depends on who is faster.
+    def test_beyond_its_limit_it_answers_503_and_recovers(self):
+        with Cluster(frontend=["--requests=3"], **FOR_EVER) as cluster:
+            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2) for n in range(3)]
+            self.assertEqual([stream.status for stream in streams], [200] * 3)
+            for _ in range(2):
+                status, headers, text = cluster.request("POST", "/v1/chat/completions", json.dumps(body()))
+                self.assertEqual(status, 503)
+                self.assertEqual(headers["Retry-After"], "1")
+                self.assertEqual(json.loads(text)["error"]["type"], "overloaded_error")
+            self.assertEqual(cluster.health()["refused"], 2)
+            for stream in streams:
+                stream.close()
+            cluster.until("idle", idle)
+            self.assertEqual(cluster.chat(max_tokens=2)[0], 200)
 
     def vanish(self, **fields):
         with Cluster(**FOR_EVER) as cluster:

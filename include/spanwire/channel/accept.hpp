@@ -16,13 +16,17 @@ namespace spanwire::channel {
 struct AcceptOptions {
   V1Options v1;
   V2Options v2;
-  // Until the peer has shown which protocol it speaks.  Who says nothing for so long is closed with
-  // handshake_timeout and counted ("spanwire.channel.silent_peers").
+  // For the whole preface, from its first byte on: then the peer is closed with handshake_timeout.
   std::chrono::nanoseconds preface_timeout = wire::kHandshakeTimeout;
+  // For the first byte.  A v2 client speaks at once; a v1 client opens connections ahead of its
+  // first request, so that silence is one that idles: closed with idle_timeout and counted
+  // ("spanwire.channel.silent_peers").
+  std::chrono::nanoseconds silence_timeout = wire::kIdleTimeout;
 
   AcceptOptions() = default;
   // The same limits for both protocols; their handshake_timeout is the preface's.
-  explicit AcceptOptions(const wire::Limits& limits) : preface_timeout(limits.handshake_timeout) {
+  explicit AcceptOptions(const wire::Limits& limits)
+      : preface_timeout(limits.handshake_timeout), silence_timeout(limits.idle_timeout) {
     v1.limits = limits;
     v2.limits = limits;
   }
