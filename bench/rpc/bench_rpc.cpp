@@ -15,6 +15,8 @@
 #include "spanwire/trace/exporter.hpp"
 #include "spanwire/trace/provider.hpp"
 #include "spanwire/trace/sampler.hpp"
+#include "spanwire/trace/wire_carrier.hpp"
+#include "spanwire/wire/headers.hpp"
 
 namespace {
 
@@ -85,21 +87,26 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   static_cast<void>(server.run_until_signal());
 }
 
-// The contexts of calls, in turn: what the floor writes into each request's headers (tracestate and
-// a request id beside the trace), sampled as often as was asked for.
+// A context as it comes out of headers like those that the floor writes.
+trace::Context context_of_headers(bool sampled) {
+  Random& random = Random::of_thread();
+  const std::string block =
+      R"({"traceparent":"00-)" + trace::TraceId::generate(random).hex().str() + "-" +
+      trace::SpanId::generate(random).hex().str() + (sampled ? "-01" : "-00") +
+      R"(","tracestate":")" + std::string(kTracestate) + R"(","x-request-id":")" +
+      std::string(kRequestId) + R"("})";
+  wire::HeaderList headers;
+  if (headers.parse(bytes_of(block)) != Errc::ok) std::abort();
+  return trace::extract(headers).context();
+}
+
+// The contexts of calls, in turn, sampled as often as was asked for.
 std::vector<trace::Context> contexts_of(const EchoOptions& options) {
   constexpr unsigned kContexts = 100;
   std::vector<trace::Context> contexts;
   for (unsigned i = 0; i < kContexts; ++i) {
-    if (!options.json) {
-      contexts.emplace_back();
-      continue;
-    }
-    Random& random = Random::of_thread();
     const bool sampled = i < options.sample * kContexts;
-    const trace::SpanContext span(trace::TraceId::generate(random), trace::SpanId::generate(random),
-                                  sampled ? trace::kFlagSampled : 0);
-    contexts.push_back(trace::Context().with_span(span, kTracestate).with_x_request_id(kRequestId));
+    contexts.push_back(options.json ? context_of_headers(sampled) : trace::Context());
   }
   return contexts;
 }

@@ -28,6 +28,7 @@ ValueEnd scan_value(const char* at, const char* last) noexcept {
   if (at != last && *at != ',') {
     while (at != last && is_blank(*at)) ++at;
     if (at != last && *at != ',') return value;
+    classes |= kEscaped;  // only a tab leads here
   }
   while (end != first && end[-1] == ' ') --end;
   if (end == first || end - first > static_cast<std::ptrdiff_t>(kTracestateValueBytesMax)) {
@@ -72,7 +73,9 @@ TracestateCheck check_tracestate(std::string_view text) noexcept {
   std::uint32_t members = 0;
   unsigned classes = 0;
   for (;;) {
-    while (at != last && (*at == ',' || is_blank(*at))) ++at;
+    for (; at != last && (*at == ',' || is_blank(*at)); ++at) {
+      if (*at == '\t') classes |= kEscaped;
+    }
     if (at == last) break;
     if (members == kTracestateMembersMax) return refused(Errc::tracestate_too_many_members);
     if (++members == 1) first_member = at;

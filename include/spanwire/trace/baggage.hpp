@@ -24,7 +24,7 @@ struct BaggageCheck {
   // What is left; a view into the input, or into `rebuilt` when a member in the middle was dropped.
   std::string_view text;
   std::uint32_t members = 0;
-  bool needs_escape = false;  // a quote or a backslash is inside
+  bool needs_escape = false;  // a quote, a backslash or a tab is inside
 };
 
 // Checks any text and keeps what is good of it.  A member is good when its key is a token and its

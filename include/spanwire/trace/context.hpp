@@ -21,7 +21,7 @@ struct ContextTexts {
   std::string_view baggage;       // valid, see baggage.hpp
   std::string_view x_request_id;  // free text of the caller
   std::string_view request_id;    // the serving system's id of the request
-  // tracestate or baggage hold a quote or a backslash, which JSON has to escape.
+  // tracestate or baggage hold a quote, a backslash or a tab, which JSON has to escape.
   bool tracestate_needs_escape = false;
   bool baggage_needs_escape = false;
 

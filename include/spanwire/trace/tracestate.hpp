@@ -27,7 +27,7 @@ struct TracestateCheck {
   // From the first member to the last, without blanks and commas outside; empty when refused.
   std::string_view text;
   std::uint32_t members = 0;  // empty ones are not counted
-  bool needs_escape = false;  // a quote or a backslash is inside
+  bool needs_escape = false;  // a quote, a backslash or a tab is inside
 };
 
 // Checks any text.  One bad member refuses the whole list: tracestate_malformed,
