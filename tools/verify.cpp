@@ -1,4 +1,6 @@
 // spanwire verify: judges traces by the rules, for people and for CI.
+#include "spanwire/inspect/verify.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include "spanwire/base/clock.hpp"
 #include "spanwire/inspect/report.hpp"
 #include "spanwire/inspect/terminal.hpp"
-#include "spanwire/inspect/verify.hpp"
 #include "tools/command.hpp"
 
 namespace spanwire::tools {
@@ -192,8 +193,10 @@ int verify(const VerifyArguments& arguments) {
 }
 
 void add_options(CLI::App& command, VerifyArguments& to) {
-  command.add_option("SOURCE", to.sources, "Files of OTLP JSON, folders of them; - is standard input");
-  command.add_option("--expect", to.expect, "What is expected, and what is waived")->type_name("FILE");
+  command.add_option("SOURCE", to.sources,
+                     "Files of OTLP JSON, folders of them; - is standard input");
+  command.add_option("--expect", to.expect, "What is expected, and what is waived")
+      ->type_name("FILE");
   command.add_option("--draft", to.draft, "Write an expectation file that SOURCE meets")
       ->type_name("FILE");
   command.add_option("--service", to.services, "A service that must be there")
@@ -203,7 +206,8 @@ void add_options(CLI::App& command, VerifyArguments& to) {
   command.add_option("--requests", to.requests, "How many requests were sent")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  command.add_option("--run-id", to.run_id, "service.instance.id of every resource")->type_name("ID");
+  command.add_option("--run-id", to.run_id, "service.instance.id of every resource")
+      ->type_name("ID");
   command.add_option("--log", to.logs, "A server's log to look through for errors of tracing")
       ->type_name("FILE")
       ->expected(1)

@@ -180,12 +180,17 @@ void set_log_clock(const Clock* clock) noexcept {
 }
 
 void log(LogLevel level, LogText text, std::initializer_list<LogField> fields) noexcept {
+  log_made(level, text, text.text(), fields);
+}
+
+void log_made(LogLevel level, LogText place, std::string_view text,
+              std::initializer_list<LogField> fields, bool limited) noexcept {
   if (level == LogLevel::off || !log_enabled(level)) return;
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
-  Site& site = site_of(log, text, level);
-  if (!admit(site, log.clock.load()->monotonic().time_since_epoch().count())) return;
-  write(log, site, level, text.text(), fields);
+  Site& site = site_of(log, place, level);
+  if (limited && !admit(site, log.clock.load()->monotonic().time_since_epoch().count())) return;
+  write(log, site, level, text, fields);
 }
 
 void flush_log() noexcept {

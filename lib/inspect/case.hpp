@@ -19,7 +19,9 @@ class Case {
   const Expectations& expected() const noexcept { return expected_; }
   const std::vector<Span>& spans() const noexcept { return evidence_.traces->spans; }
   const std::vector<Tree>& trees() const noexcept { return *evidence_.trees; }
-  const Process& process(const Span& span) const { return evidence_.traces->processes[span.process]; }
+  const Process& process(const Span& span) const {
+    return evidence_.traces->processes[span.process];
+  }
   const std::string& service(const Span& span) const { return process(span).service; }
 
   // Positions are indices into spans().

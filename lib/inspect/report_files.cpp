@@ -72,7 +72,8 @@ struct Suite {
     ++tests;
     cases += "    <testcase classname=\"" + class_name + "\" name=\"" + xml(name) + "\"";
     if (outcome == Outcome::pass) {
-      cases += body.empty() ? "/>\n" : ">\n      <system-out>" + body + "</system-out>\n    </testcase>\n";
+      cases += body.empty() ? "/>\n"
+                            : ">\n      <system-out>" + body + "</system-out>\n    </testcase>\n";
     } else if (outcome == Outcome::fail) {
       ++failures;
       cases += ">\n      <failure message=\"" + xml(message) + "\">" + body +
@@ -119,9 +120,9 @@ Suite gates_of(const Verdict& verdict, bool strict) {
     for (const RuleInfo& rule : rules()) {
       if (rule.gate == gate && outcome == Outcome::fail) body += findings_of(verdict.of(rule.rule));
     }
-    suite.add("spanwire.gates", 'G' + std::to_string(gate) + ' ' + std::string(gate_name(gate)),
-              outcome,
-              outcome == Outcome::fail ? failed_rules(verdict, gate, strict) : "not evaluated", body);
+    suite.add(
+        "spanwire.gates", 'G' + std::to_string(gate) + ' ' + std::string(gate_name(gate)), outcome,
+        outcome == Outcome::fail ? failed_rules(verdict, gate, strict) : "not evaluated", body);
   }
   return suite;
 }
@@ -165,7 +166,8 @@ std::string report_json(const Verdict& verdict, const ReportOptions& options) {
 std::string report_junit(const Verdict& verdict, const ReportOptions& options) {
   const Suite gates = gates_of(verdict, options.strict);
   const Suite all = rules_of(verdict, options.strict);
-  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"spanwire verify\" tests=\"" +
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"spanwire verify\" "
+         "tests=\"" +
          std::to_string(gates.tests + all.tests) + "\" failures=\"" +
          std::to_string(gates.failures + all.failures) + "\" skipped=\"" +
          std::to_string(gates.skipped + all.skipped) + "\">\n" + gates.text("gates") +

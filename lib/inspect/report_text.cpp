@@ -44,9 +44,7 @@ std::string gate_line(const Verdict& verdict, std::size_t gate, const ReportOpti
 std::string heading(const RuleInfo& rule, const RuleVerdict& verdict,
                     const ReportOptions& options) {
   const bool failed = fails(verdict, options.strict);
-  const std::string_view colour = failed                               ? kRed
-                                  : verdict.level == Level::warning ? kYellow
-                                                                       : kDim;
+  const std::string_view colour = failed ? kRed : verdict.level == Level::warning ? kYellow : kDim;
   const std::string_view word = failed               ? "FAIL"
                                 : verdict.count == 0 ? "waived"
                                                      : name(verdict.level);
@@ -61,7 +59,8 @@ std::string heading(const RuleInfo& rule, const RuleVerdict& verdict,
 
 std::string rule_text(const RuleInfo& rule, const RuleVerdict& verdict,
                       const ReportOptions& options) {
-  std::string text = heading(rule, verdict, options) + "\n  wants: " + std::string(rule.wants) + '\n';
+  std::string text =
+      heading(rule, verdict, options) + "\n  wants: " + std::string(rule.wants) + '\n';
   std::size_t shown = 0;
   for (const Finding& finding : verdict.findings) {
     if (!finding.waived.empty() || shown == options.findings_per_rule) continue;

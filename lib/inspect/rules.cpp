@@ -101,7 +101,8 @@ constexpr RuleInfo kRules[] = {
      "clocks that are not synchronised"},
     {Rule::time_window, "time.window", info, 0, "all spans lie in the time window asked for",
      "a search returns whole traces"},
-    {Rule::time_epoch, "time.epoch", error, 0, "times are nanoseconds since 1970, not in the future",
+    {Rule::time_epoch, "time.epoch", error, 0,
+     "times are nanoseconds since 1970, not in the future",
      "seconds, milliseconds or microseconds in the place of nanoseconds; a monotonic clock"},
     {Rule::time_event_outside, "time.event_outside", warning, 0, "events lie within their span",
      "an event that was added with a time of its own"},
@@ -152,7 +153,8 @@ constexpr RuleInfo kRules[] = {
      "service.instance.id is the run's id on every resource",
      "a process that was started without OTEL_RESOURCE_ATTRIBUTES; spans of another run"},
     {Rule::waiver_expired, "waiver.expired", warning, 0, "no waiver is older than its expiry", ""},
-    {Rule::waiver_unused, "waiver.unused", info, 0, "every waiver still has a finding to waive", ""},
+    {Rule::waiver_unused, "waiver.unused", info, 0, "every waiver still has a finding to waive",
+     ""},
 };
 static_assert(std::size(kRules) == kRuleCount);
 
@@ -165,13 +167,20 @@ constexpr bool in_order() {
 static_assert(in_order());
 
 constexpr std::array<std::string_view, kGateCount> kGates = {
-    "services present",        "probe not empty",
-    "traces not empty",        "log clean",
-    "one trace id over processes", "parent links right",
-    "no orphans",              "one root per request, no duplicates",
-    "events in order",         "meaningful spans",
-    "expected services in one trace", "links resolve",
-    "not truncated",           "run identity",
+    "services present",
+    "probe not empty",
+    "traces not empty",
+    "log clean",
+    "one trace id over processes",
+    "parent links right",
+    "no orphans",
+    "one root per request, no duplicates",
+    "events in order",
+    "meaningful spans",
+    "expected services in one trace",
+    "links resolve",
+    "not truncated",
+    "run identity",
 };
 
 constexpr std::array<std::string_view, 4> kLevels = {"off", "info", "warning", "error"};

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t kLongValueBytes = 60'000;
 
-constexpr std::array<std::string_view, 9> kMethods = {"GET",     "POST",    "PUT",   "DELETE", "HEAD",
-                                                      "OPTIONS", "PATCH",   "TRACE", "CONNECT"};
+constexpr std::array<std::string_view, 9> kMethods = {"GET",     "POST",  "PUT",   "DELETE", "HEAD",
+                                                      "OPTIONS", "PATCH", "TRACE", "CONNECT"};
 
 bool is_generic(std::string_view name) {
   if (name.starts_with("HTTP ")) name.remove_prefix(5);
@@ -76,11 +76,16 @@ struct SecretShape {
   std::string_view what;
 };
 constexpr SecretShape kSecretShapes[] = {
-    {"Bearer ", 16, "a bearer token"},     {"Basic ", 12, "basic credentials"},
-    {"sk-", 20, "an API key"},             {"ghp_", 30, "a GitHub token"},
-    {"github_pat_", 30, "a GitHub token"}, {"xoxb-", 20, "a Slack token"},
-    {"AKIA", 16, "an AWS key"},            {"hf_", 30, "a Hugging Face token"},
-    {"nvapi-", 30, "an NVIDIA API key"},   {"eyJ", 60, "a JSON web token"},
+    {"Bearer ", 16, "a bearer token"},
+    {"Basic ", 12, "basic credentials"},
+    {"sk-", 20, "an API key"},
+    {"ghp_", 30, "a GitHub token"},
+    {"github_pat_", 30, "a GitHub token"},
+    {"xoxb-", 20, "a Slack token"},
+    {"AKIA", 16, "an AWS key"},
+    {"hf_", 30, "a Hugging Face token"},
+    {"nvapi-", 30, "an NVIDIA API key"},
+    {"eyJ", 60, "a JSON web token"},
 };
 
 // What kind of secret stands in the value; empty for none.  The value itself is never told.
@@ -101,8 +106,8 @@ std::string_view secret_in(std::string_view value) {
 bool is_prompt_key(std::string_view key) {
   return is_one_of(key, {"gen_ai.prompt", "gen_ai.completion", "gen_ai.input.messages",
                          "gen_ai.output.messages", "gen_ai.system_instructions", "llm.prompts",
-                         "llm.completions", "input.value", "output.value",
-                         "traceloop.entity.input", "traceloop.entity.output"}) ||
+                         "llm.completions", "input.value", "output.value", "traceloop.entity.input",
+                         "traceloop.entity.output"}) ||
          key.starts_with("gen_ai.prompt.") || key.starts_with("gen_ai.completion.");
 }
 

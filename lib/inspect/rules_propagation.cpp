@@ -136,11 +136,10 @@ void check_parent_kind(Case& of, std::size_t position, std::size_t above) {
   const Span& span = of.spans()[position];
   const Span& parent = of.spans()[above];
   if (parent.process == span.process) return;
-  const bool fits =
-      span.kind == SpanKind::server     ? parent.kind == SpanKind::client
-      : span.kind == SpanKind::consumer ? parent.kind == SpanKind::producer ||
-                                              parent.kind == SpanKind::client
-                                        : true;
+  const bool fits = span.kind == SpanKind::server ? parent.kind == SpanKind::client
+                    : span.kind == SpanKind::consumer
+                        ? parent.kind == SpanKind::producer || parent.kind == SpanKind::client
+                        : true;
   if (fits) return;
   of.add(Rule::propagation_parent_kind, span,
          std::string(name(span.kind)) + " below " + std::string(name(parent.kind)) + ' ' +
@@ -155,8 +154,7 @@ void check_propagation(Case& of) {
   bool crossings = false;
   for (std::size_t i = 0; i < of.spans().size(); ++i) {
     const std::size_t above = of.parent(i);
-    crossings = crossings ||
-                (above != kNone && of.spans()[above].process != of.spans()[i].process);
+    crossings = crossings || (above != kNone && of.spans()[above].process != of.spans()[i].process);
     if (above != kNone) check_parent_kind(of, i, above);
     if (!is_call(of.spans()[i])) continue;
     calls = true;

@@ -58,8 +58,9 @@ void check_answers(Case& of) {
   if (!backend || !backend->depth) {
     of.skip(Rule::traces_truncated, "no search with a depth");
   } else if (backend->truncated) {
-    of.add(Rule::traces_truncated, backend->service,
-           counted(of.trees().size(), "trace") + " at a depth of " + std::to_string(*backend->depth));
+    of.add(
+        Rule::traces_truncated, backend->service,
+        counted(of.trees().size(), "trace") + " at a depth of " + std::to_string(*backend->depth));
   }
   if (!backend || !backend->stable) {
     of.skip(Rule::traces_unstable, "no backend was polled");
@@ -111,8 +112,8 @@ void check_log(Case& of, const LogText& log) {
 
 void check_logs(Case& of) {
   const std::vector<LogText>& logs = of.evidence().logs;
-  const bool any = std::any_of(logs.begin(), logs.end(),
-                               [](const LogText& log) { return !log.text.empty(); });
+  const bool any =
+      std::any_of(logs.begin(), logs.end(), [](const LogText& log) { return !log.text.empty(); });
   if (!any) {
     of.skip(Rule::log_clean, logs.empty() ? "no log was given" : "the log is empty");
     return;
@@ -158,7 +159,8 @@ void check_reading(Case& of) {
     return;
   }
   for (const Problem& problem : read->problems) {
-    const std::string text = problem.file + ':' + std::to_string(problem.line) + ": " + problem.text;
+    const std::string text =
+        problem.file + ':' + std::to_string(problem.line) + ": " + problem.text;
     switch (problem.kind) {
       case ProblemKind::zero_id:
         of.add(Rule::ids_zero, std::string(), text);

@@ -47,8 +47,8 @@ void check_span(Case& of, const Span& span) {
   }
   for (const SpanEvent& event : span.events) {
     if (event.time_ns >= span.start_ns && event.time_ns <= span.end_ns) continue;
-    const std::int64_t off = event.time_ns < span.start_ns ? event.time_ns - span.start_ns
-                                                           : event.time_ns - span.end_ns;
+    const std::int64_t off =
+        event.time_ns < span.start_ns ? event.time_ns - span.start_ns : event.time_ns - span.end_ns;
     of.add(Rule::time_event_outside, span,
            "event '" + event.name + "' " +
                (off < 0 ? duration_text(-off) + " before the start"
@@ -101,7 +101,7 @@ void measure(Offsets& offsets, const Span& server, const Span& client) {
 void check_skew(Case& of, const Offsets& offsets) {
   const std::int64_t slack = of.expected().skew_ns;
   for (const auto& [pair, offset] : offsets) {
-    const Span* shown = offset.at_least > slack    ? offset.lowest
+    const Span* shown = offset.at_least > slack   ? offset.lowest
                         : offset.at_most < -slack ? offset.highest
                                                   : nullptr;
     if (shown == nullptr) continue;

@@ -71,8 +71,9 @@ void check_tops(Case& of, const Tree& tree) {
   if (roots == 0 && accepted == 0) of.add(Rule::tree_no_root, tree, "no span without a parent");
   if (roots > 1) {
     const Span* first = &of.spans()[tree.nodes.front().span];
-    of.add(Rule::tree_roots, tree, counted(roots, "root") + ", among them " +
-                                       describe(of, *first) + " and " + describe(of, *second));
+    of.add(Rule::tree_roots, tree,
+           counted(roots, "root") + ", among them " + describe(of, *first) + " and " +
+               describe(of, *second));
   }
 }
 
@@ -82,8 +83,8 @@ void check_depth(Case& of, const Tree& tree) {
                        [](const Node& a, const Node& b) { return a.depth < b.depth; });
   const std::size_t bound = of.expected().depth_max;
   if (deepest->depth + std::size_t{1} <= bound) return;
-  of.add(Rule::tree_depth, of.spans()[deepest->span], counted(deepest->depth + 1, "level") + " deep",
-         "at most " + std::to_string(bound));
+  of.add(Rule::tree_depth, of.spans()[deepest->span],
+         counted(deepest->depth + 1, "level") + " deep", "at most " + std::to_string(bound));
 }
 
 void check_link(Case& of, const Span& span, const SpanLink& link,
@@ -94,8 +95,8 @@ void check_link(Case& of, const Span& span, const SpanLink& link,
   }
   // A trace of which nothing was read may be anywhere; one that was read must have the span.
   if (known.count(link.trace) != 0 && of.find_span(link.trace, link.span) == kNone) {
-    of.add(Rule::links_target, span, "no span " + link.span.hex().str() + " in trace " +
-                                         link.trace.hex().str());
+    of.add(Rule::links_target, span,
+           "no span " + link.span.hex().str() + " in trace " + link.trace.hex().str());
   }
   if (span.parent.is_zero() && link.trace == span.trace) {
     of.add(Rule::links_on_root, span, "a link to span " + link.span.hex().str());

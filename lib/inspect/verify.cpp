@@ -71,19 +71,40 @@ void Case::skip(Rule rule, std::string_view reason) {
 }
 
 void Case::add(Rule rule, const Span& span, std::string measured, std::string expected) {
-  add({rule, Level::error, span.trace, span.id, service(span), span.name, std::move(measured),
-       std::move(expected), {}});
+  add({rule,
+       Level::error,
+       span.trace,
+       span.id,
+       service(span),
+       span.name,
+       std::move(measured),
+       std::move(expected),
+       {}});
 }
 
 void Case::add(Rule rule, const Tree& tree, std::string measured, std::string expected) {
   const Span& top = spans()[tree.nodes.front().span];
-  add({rule, Level::error, tree.id, {}, service(top), top.name, std::move(measured),
-       std::move(expected), {}});
+  add({rule,
+       Level::error,
+       tree.id,
+       {},
+       service(top),
+       top.name,
+       std::move(measured),
+       std::move(expected),
+       {}});
 }
 
 void Case::add(Rule rule, std::string service, std::string measured, std::string expected) {
-  add({rule, Level::error, {}, {}, std::move(service), {}, std::move(measured),
-       std::move(expected), {}});
+  add({rule,
+       Level::error,
+       {},
+       {},
+       std::move(service),
+       {},
+       std::move(measured),
+       std::move(expected),
+       {}});
 }
 
 void Case::add(Finding finding) {

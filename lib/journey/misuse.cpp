@@ -18,7 +18,7 @@ struct Kind {
 };
 
 // Every kind that there is.
-constinit std::array<Kind, 17> kinds{{
+constinit std::array<Kind, 30> kinds{{
     {Errc::unknown_request, NamedCounter("spanwire.journey.misuse.unknown_request")},
     {Errc::thread_unregistered, NamedCounter("spanwire.journey.misuse.thread_unregistered")},
     {Errc::request_restarted, NamedCounter("spanwire.journey.misuse.request_restarted")},
@@ -37,6 +37,24 @@ constinit std::array<Kind, 17> kinds{{
     {Errc::bad_propagate_context, NamedCounter("spanwire.journey.misuse.bad_propagate_context")},
     {Errc::not_traced, NamedCounter("spanwire.journey.misuse.not_traced")},
     {Errc::too_many_requests, NamedCounter("spanwire.journey.misuse.too_many_requests")},
+    {Errc::journey_event_out_of_order,
+     NamedCounter("spanwire.journey.misuse.journey_event_out_of_order")},
+    {Errc::journey_event_repeated, NamedCounter("spanwire.journey.misuse.journey_event_repeated")},
+    {Errc::journey_event_missing, NamedCounter("spanwire.journey.misuse.journey_event_missing")},
+    {Errc::journey_event_after_end,
+     NamedCounter("spanwire.journey.misuse.journey_event_after_end")},
+    {Errc::journey_event_misplaced,
+     NamedCounter("spanwire.journey.misuse.journey_event_misplaced")},
+    {Errc::journey_time_backwards, NamedCounter("spanwire.journey.misuse.journey_time_backwards")},
+    {Errc::journey_step_backwards, NamedCounter("spanwire.journey.misuse.journey_step_backwards")},
+    {Errc::journey_progress_lost, NamedCounter("spanwire.journey.misuse.journey_progress_lost")},
+    {Errc::journey_schedule_kind, NamedCounter("spanwire.journey.misuse.journey_schedule_kind")},
+    {Errc::journey_left_open, NamedCounter("spanwire.journey.misuse.journey_left_open")},
+    {Errc::journey_request_repeated,
+     NamedCounter("spanwire.journey.misuse.journey_request_repeated")},
+    {Errc::journey_context_missing,
+     NamedCounter("spanwire.journey.misuse.journey_context_missing")},
+    {Errc::journey_header_invalid, NamedCounter("spanwire.journey.misuse.journey_header_invalid")},
 }};
 
 Kind* kind_of(Errc code) noexcept {

@@ -174,5 +174,21 @@ TEST(Log, WorksInAChildForkedWhileThreadsLog) {
   set_log_sink(nullptr);
 }
 
+// The place of a made text is the literal: texts that differ share one limit, unless they have
+// none.
+TEST(Log, TextsMadeAtRunTimeShareTheLimitOfTheirPlace) {
+  testing::LogCapture capture;
+  for (int i = 0; i < 20; ++i) {
+    log_made(LogLevel::info, "a request began", "request " + std::to_string(i) + " began");
+    log_made(LogLevel::info, "a request ended", "request " + std::to_string(i) + " ended", {},
+             false);
+  }
+  EXPECT_EQ(capture.count("began"), kLogLinesPerSecondMax);
+  EXPECT_EQ(capture.count("ended"), 20u);
+  EXPECT_TRUE(capture.contains("info request 0 began"));
+  flush_log();
+  EXPECT_TRUE(capture.contains("info a request began"));
+}
+
 }  // namespace
 }  // namespace spanwire

@@ -71,9 +71,8 @@ TEST(Report, IsThatOfTheGoldenFiles) {
 // What a span carries can neither end a line, nor a command, nor an element.
 TEST(Report, TextsOfSpansStayTexts) {
   const Verdict verdict = broken();
-  for (const std::string& text :
-       {report_text(verdict, plain()), report_junit(verdict, plain()),
-        report_github(verdict, plain())}) {
+  for (const std::string& text : {report_text(verdict, plain()), report_junit(verdict, plain()),
+                                  report_github(verdict, plain())}) {
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
     EXPECT_EQ(text.find("\n,"), std::string::npos);
   }

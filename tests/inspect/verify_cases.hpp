@@ -129,5 +129,4 @@ inline void lose_context(GoodTraces& g) {
   g.of(kServed).parent = {};
 }
 
-
 }  // namespace spanwire::inspect::testing

@@ -1,20 +1,16 @@
 // A breakage for each rule.
-#include "spanwire/inspect/verify.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
+#include "spanwire/inspect/verify.hpp"
 #include "tests/inspect/verify_cases.hpp"
 
 namespace spanwire::inspect {
 namespace {
 
 using testing::GoodTraces;
-using testing::link_to;
-using testing::lose_context;
-using testing::set_text;
 using testing::kCall;
 using testing::kOnward;
 using testing::kReceived;
@@ -22,6 +18,9 @@ using testing::kRequest;
 using testing::kServed;
 using testing::kStart;
 using testing::kStep;
+using testing::link_to;
+using testing::lose_context;
+using testing::set_text;
 using testing::span_id;
 
 constexpr std::int64_t kMs = 1'000'000;
@@ -61,7 +60,8 @@ const std::vector<Broken>& broken_sources() {
       {Rule::log_clean,
        [](GoodTraces& g) { g.logs[0].text += "E Failed to export traces to h:4317\n"; },
        "server.log:2: e failed to export traces"},
-      {Rule::read_damaged, [](GoodTraces& g) { add_problem(g, ProblemKind::damaged); }, "f:3: what"},
+      {Rule::read_damaged, [](GoodTraces& g) { add_problem(g, ProblemKind::damaged); },
+       "f:3: what"},
       {Rule::ids_zero, [](GoodTraces& g) { add_problem(g, ProblemKind::zero_id); }, "f:3: what"},
       {Rule::ids_malformed, [](GoodTraces& g) { add_problem(g, ProblemKind::base64_as_hex); },
        "f:3: what"},
@@ -80,8 +80,8 @@ const std::vector<Broken>& broken_trees() {
          g.set.spans.push_back(twin);
        },
        "the id of prefill 'step'"},
-      {Rule::ids_shared,
-       [](GoodTraces& g) { g.of(0x100 + kStep).id = span_id(kStep); }, "also in trace 4bf9"},
+      {Rule::ids_shared, [](GoodTraces& g) { g.of(0x100 + kStep).id = span_id(kStep); },
+       "also in trace 4bf9"},
       {Rule::ids_short,
        [](GoodTraces& g) {
          for (Span& span : g.set.spans) {
@@ -105,10 +105,12 @@ const std::vector<Broken>& broken_trees() {
        },
        "lead back to itself"},
       {Rule::tree_roots, [](GoodTraces& g) { g.of(kStep).parent = {}; }, "2 roots, among them"},
-      {Rule::tree_no_root, [](GoodTraces& g) { g.remove(kRequest); }, "no span without a parent",
+      {Rule::tree_no_root,
+       [](GoodTraces& g) { g.remove(kRequest); },
+       "no span without a parent",
        {Rule::tree_orphan, Rule::completeness_requests}},
-      {Rule::tree_client_root,
-       [](GoodTraces& g) { g.of(kRequest).kind = SpanKind::client; }, "a client span"},
+      {Rule::tree_client_root, [](GoodTraces& g) { g.of(kRequest).kind = SpanKind::client; },
+       "a client span"},
       {Rule::tree_depth, [](GoodTraces& g) { g.expected.depth_max = 4; }, "5 levels deep"},
       {Rule::links_target,
        [](GoodTraces& g) {
@@ -116,8 +118,8 @@ const std::vector<Broken>& broken_trees() {
          g.of(kStep).links[0].span = span_id(0x77);
        },
        "no span 0000000000000077 in trace"},
-      {Rule::links_self,
-       [](GoodTraces& g) { g.of(kStep).links.push_back(link_to(g.of(kStep))); }, "a link to itself"},
+      {Rule::links_self, [](GoodTraces& g) { g.of(kStep).links.push_back(link_to(g.of(kStep))); },
+       "a link to itself"},
       {Rule::links_on_root,
        [](GoodTraces& g) { g.of(kRequest).links.push_back(link_to(g.of(kStep))); },
        "a link to span 0000000000000004"},
@@ -127,11 +129,13 @@ const std::vector<Broken>& broken_trees() {
 
 const std::vector<Broken>& broken_propagation() {
   static const std::vector<Broken> cases = {
-      {Rule::propagation_lost, lose_context,
+      {Rule::propagation_lost,
+       lose_context,
        "from frontend to prefill: prefill 'llm/prefill' (0000000000000003) began trace",
        {Rule::propagation_services, Rule::propagation_edges, Rule::content_names_expected,
         Rule::traces_foreign}},
-      {Rule::propagation_server_missing, [](GoodTraces& g) { g.remove(kReceived); },
+      {Rule::propagation_server_missing,
+       [](GoodTraces& g) { g.remove(kReceived); },
        "from prefill to its peer: answered, and no span below it",
        {Rule::propagation_services, Rule::propagation_edges}},
       {Rule::propagation_skipped_hop,
@@ -147,15 +151,19 @@ const std::vector<Broken>& broken_propagation() {
          g.of(kReceived).parent = span_id(kServed);
        },
        "server below server prefill 'llm/prefill'"},
-      {Rule::propagation_edges, [](GoodTraces& g) { g.expected.requests[0].edges[0].at_most = 0;
-         g.expected.requests[0].edges[0].at_least = 0; },
+      {Rule::propagation_edges,
+       [](GoodTraces& g) {
+         g.expected.requests[0].edges[0].at_most = 0;
+         g.expected.requests[0].edges[0].at_least = 0;
+       },
        "from frontend to prefill: once"},
       {Rule::propagation_services,
        [](GoodTraces& g) { g.expected.requests[0].services.push_back("router"); },
        "no span of router"},
       {Rule::propagation_remote_flag, [](GoodTraces& g) { g.of(kServed).flags = 0x103; },
        "a local parent, which is in another process"},
-      {Rule::propagation_flags, [](GoodTraces& g) {
+      {Rule::propagation_flags,
+       [](GoodTraces& g) {
          for (const unsigned id : {kServed, kStep, kOnward, kReceived}) g.of(id).flags &= ~2u;
        },
        "01 from frontend to prefill"},
@@ -237,11 +245,9 @@ const std::vector<Broken>& broken_content() {
       {Rule::content_secret,
        [](GoodTraces& g) { set_text(g.of(kStep), "h", "Bearer abcdefgh12345678"); },
        "h holds a bearer token"},
-      {Rule::content_prompt,
-       [](GoodTraces& g) { set_text(g.of(kStep), "gen_ai.prompt", "hello"); },
+      {Rule::content_prompt, [](GoodTraces& g) { set_text(g.of(kStep), "gen_ai.prompt", "hello"); },
        "gen_ai.prompt has 5 bytes"},
-      {Rule::content_conventions,
-       [](GoodTraces& g) { set_text(g.of(kStep), "rpc.method", "m"); },
+      {Rule::content_conventions, [](GoodTraces& g) { set_text(g.of(kStep), "rpc.method", "m"); },
        "rpc.* without rpc.system.name"},
       {Rule::resource_service_name,
        [](GoodTraces& g) {
@@ -252,8 +258,8 @@ const std::vector<Broken>& broken_content() {
        "no service.instance.id"},
       {Rule::resource_instance_shared, [](GoodTraces& g) { g.set.processes[1].instance = "f-1"; },
        "f-1 is the id of process h/11 and of h/12"},
-      {Rule::resource_process,
-       [](GoodTraces& g) { g.set.processes[1].attributes.resize(1); }, "no host.name"},
+      {Rule::resource_process, [](GoodTraces& g) { g.set.processes[1].attributes.resize(1); },
+       "no host.name"},
       {Rule::resource_run_id, [](GoodTraces& g) { g.expected.run_id = "run-1"; }, "f-1"},
   };
   return cases;

@@ -11,14 +11,14 @@ namespace spanwire::inspect {
 namespace {
 
 using testing::GoodTraces;
-using testing::link_to;
-using testing::lose_context;
-using testing::set_text;
 using testing::kCall;
 using testing::kRequest;
 using testing::kServed;
 using testing::kStart;
 using testing::kStep;
+using testing::link_to;
+using testing::lose_context;
+using testing::set_text;
 using testing::span_id;
 
 TEST(Verify, SaysWhyARuleHasNoOutcome) {
@@ -178,8 +178,7 @@ TEST(Verify, ProseIsNoSecretAndAMaskIsNone) {
     set_text(traces.of(kStep), key, value);
     const Verdict verdict = traces.judge();
     ASSERT_EQ(verdict.of(Rule::content_secret).count, 1u) << value;
-    EXPECT_EQ(verdict.of(Rule::content_secret).findings[0].measured.find(value),
-              std::string::npos)
+    EXPECT_EQ(verdict.of(Rule::content_secret).findings[0].measured.find(value), std::string::npos)
         << "the secret itself is not told";
   }
 }

@@ -131,6 +131,25 @@ enum class Errc : std::uint16_t {
   bad_propagate_context = 234,  // what came with a handed-over request is no such context
   not_traced = 235,             // a peer that does not trace handed the request over
   too_many_requests = 236,      // more requests, or threads of requests, than the limit
+  // A request's journey, vLLM's model.
+  journey_event_out_of_order = 240,  // before an event that must come first
+  journey_event_repeated = 241,      // an event that comes once came again
+  journey_event_missing = 242,       // the end came without an event that belongs to it
+  journey_event_after_end = 243,
+  journey_event_misplaced = 244,   // an event of the other span
+  journey_time_backwards = 245,    // an event is earlier than the one before it
+  journey_step_backwards = 246,    // the scheduler's step is lower than before
+  journey_progress_lost = 247,     // fewer tokens or preemptions than before
+  journey_schedule_kind = 248,     // RESUME without a preemption, or FIRST after one
+  journey_left_open = 249,         // a request's journey was never ended
+  journey_request_repeated = 250,  // a second journey of a request that is under way
+  journey_context_missing = 251,   // a journey is to go on and its trace did not come along
+  journey_header_invalid = 252,    // the header says neither that a journey is sampled nor nothing
+  journey_split = 253,             // the spans of one request are in two traces
+  journey_parent_wrong = 254,      // llm_core is not under llm_request
+  journey_incomplete = 255,        // one of the two spans is missing
+  journey_span_kind = 256,         // not server, or not internal
+  journey_scope_unknown = 257,     // a scope of vLLM's that has no place in a journey
 };
 
 // The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.

@@ -116,6 +116,11 @@ inline constexpr std::uint32_t kLogLinesPerSecondMax = 5;
 
 void log(LogLevel level, LogText text, std::initializer_list<LogField> fields = {}) noexcept;
 
+// A line whose text is made at run time; `place`, a literal, says in general what it says.  With
+// `limited` off, no limit of lines a second: for what people look up by an id.
+void log_made(LogLevel level, LogText place, std::string_view text,
+              std::initializer_list<LogField> fields = {}, bool limited = true) noexcept;
+
 inline void log_debug(LogText text, std::initializer_list<LogField> fields = {}) noexcept {
   log(LogLevel::debug, text, fields);
 }

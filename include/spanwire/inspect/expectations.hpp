@@ -54,7 +54,8 @@ struct Waiver {
 };
 
 struct Expectations {
-  Expectations();  // the levels of rules(), the events of vLLM's journeys, the patterns of log.clean
+  Expectations();  // the levels of rules(), the events of vLLM's journeys, the patterns of
+                   // log.clean
 
   std::vector<std::string> services;
   std::vector<ExpectedRequest> requests;

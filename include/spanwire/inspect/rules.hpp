@@ -79,10 +79,10 @@ inline constexpr std::size_t kRuleCount = static_cast<std::size_t>(Rule::waiver_
 
 struct RuleInfo {
   Rule rule;
-  std::string_view id;     // "tree.orphan"
-  Level level;             // unless an expectation file says otherwise
-  std::uint8_t gate;       // 1 to kGateCount, 0 for none
-  std::string_view wants;  // what holds when it passes
+  std::string_view id;      // "tree.orphan"
+  Level level;              // unless an expectation file says otherwise
+  std::uint8_t gate;        // 1 to kGateCount, 0 for none
+  std::string_view wants;   // what holds when it passes
   std::string_view causes;  // why it usually does not; empty when that is plain
 };
 

@@ -62,8 +62,8 @@ struct Finding {
 struct RuleVerdict {
   Outcome outcome = Outcome::pass;
   Level level = Level::error;
-  std::string reason;  // why it was not evaluated
-  std::size_t count = 0;   // of findings that are not waived
+  std::string reason;     // why it was not evaluated
+  std::size_t count = 0;  // of findings that are not waived
   std::size_t waived = 0;
   std::vector<Finding> findings;  // the first kFindingsKeptMax, waived ones too
 };
@@ -75,9 +75,7 @@ struct Verdict {
   std::size_t services = 0;
   std::size_t processes = 0;
 
-  const RuleVerdict& of(Rule rule) const noexcept {
-    return rules[static_cast<std::size_t>(rule)];
-  }
+  const RuleVerdict& of(Rule rule) const noexcept { return rules[static_cast<std::size_t>(rule)]; }
   // Fails with one of its rules; passes when at least one was evaluated and none fails.
   Outcome gate(std::size_t number) const noexcept;
   // Whether nothing of level error was found; `strict`: and all that could find one was evaluated.
