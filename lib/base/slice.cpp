@@ -61,7 +61,7 @@ Slice Slice::of(std::string text) {
 }
 
 MutableByteView Buffer::reserve(std::size_t bytes) {
-  if (bytes > capacity() - size_) {
+  if (block_ == nullptr || bytes > capacity() - size_) {
     Block* grown = Block::make(std::max({size_ + bytes, capacity() * 2, kBufferBytesMin}));
     if (size_ != 0) std::memcpy(grown->data(), block_->data(), size_);
     if (block_ != nullptr) block_->release();

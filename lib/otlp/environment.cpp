@@ -5,12 +5,10 @@
 
 #include "lib/otlp/environment_reader.hpp"
 #include "spanwire/base/log.hpp"
-#include "spanwire/otlp/file_exporter.hpp"
 
 namespace spanwire::otlp {
 namespace {
 
-constexpr std::string_view kFileVariable = "SPANWIRE_TRACES_FILE";
 constexpr std::string_view kDefaultSampler = "parentbased_always_on";
 
 std::chrono::milliseconds milliseconds(std::uint64_t count) noexcept {
@@ -80,38 +78,6 @@ void read_limits(EnvironmentReader& reader, trace::SpanLimits& limits) {
   read_limit(reader, "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", limits.link_attributes_max);
 }
 
-struct Exporters {
-  bool file = false;
-  bool none = false;
-};
-
-Exporters read_exporter_names(EnvironmentReader& reader, bool has_file) {
-  Exporters wanted;
-  const std::optional<std::string> list = reader.text("OTEL_TRACES_EXPORTER");
-  if (!list) {
-    wanted.file = has_file;
-    return wanted;
-  }
-  for (const std::string_view part : split_list(*list)) {
-    const std::string name = lower_case(part);
-    if (name == "none") {
-      wanted.none = true;
-    } else if (name == "file" && has_file) {
-      wanted.file = true;
-    } else if (name == "file") {
-      reader.warn("OTEL_TRACES_EXPORTER", *list, "file needs SPANWIRE_TRACES_FILE: left out");
-    } else {
-      reader.warn("OTEL_TRACES_EXPORTER", *list, name + " is not one of file, none: left out");
-      wanted.file = wanted.file || has_file;
-    }
-  }
-  if (wanted.none && wanted.file) {
-    reader.warn("OTEL_TRACES_EXPORTER", *list, "none beside others: none is left out");
-    wanted.none = false;
-  }
-  return wanted;
-}
-
 void warn_of_others(EnvironmentReader& reader) {
   if (const auto file = reader.text("OTEL_CONFIG_FILE")) {
     reader.warn("OTEL_CONFIG_FILE", *file,
@@ -126,18 +92,11 @@ void warn_of_others(EnvironmentReader& reader) {
   }
 }
 
-void summarize(Configuration& configuration, const std::string& sampler, const std::string& file) {
+std::string first_line(const Configuration& configuration, const std::string& sampler) {
   const trace::ProviderOptions& options = configuration.options;
   const std::string* service = options.resource.text("service.name");
-  std::string line =
-      "tracing as service " + (service != nullptr ? *service : "?") + ", sampler " + sampler;
-  configuration.summary.push_back(std::move(line));
-  if (file.empty()) {
-    configuration.summary.emplace_back("spans are not exported (OTEL_TRACES_EXPORTER=none)");
-    return;
-  }
-  configuration.summary.push_back("spans go to the file " + file + " every " +
-                                  std::to_string(options.schedule_delay.count()) + " ms");
+  return "tracing as service " + (service != nullptr ? *service : "?") + ", sampler " + sampler +
+         ", every " + std::to_string(options.schedule_delay.count()) + " ms";
 }
 
 }  // namespace
@@ -166,16 +125,12 @@ Configuration read_environment(const Environment& environment) {
   read_batching(reader, options);
   read_limits(reader, options.limits);
   warn_of_others(reader);
-  const std::optional<std::string> pattern = reader.text(kFileVariable);
-  const Exporters wanted = read_exporter_names(reader, pattern.has_value());
-  if (!wanted.file && !wanted.none) {
-    configuration.enabled = false;
-    configuration.summary.emplace_back(
-        "tracing is off: set SPANWIRE_TRACES_FILE; contexts are passed on");
-    return configuration;
-  }
-  if (wanted.file) options.exporters.push_back(std::make_unique<FileExporter>(*pattern));
-  summarize(configuration, sampler, wanted.file ? expand_path(*pattern) : "");
+  configuration.summary.push_back(first_line(configuration, sampler));
+  if (read_exporters(reader, configuration)) return configuration;
+  configuration.enabled = false;
+  configuration.summary = {
+      "tracing is off: set OTEL_EXPORTER_OTLP_ENDPOINT or SPANWIRE_TRACES_FILE; contexts are "
+      "passed on"};
   return configuration;
 }
 

@@ -63,6 +63,14 @@ std::optional<std::string> EnvironmentReader::text(std::string_view variable) co
   return std::string(trimmed(*value));
 }
 
+std::optional<EnvironmentReader::Named> EnvironmentReader::first_of(
+    std::initializer_list<std::string_view> variables) const {
+  for (const std::string_view variable : variables) {
+    if (auto value = text(variable)) return Named{variable, std::move(*value)};
+  }
+  return std::nullopt;
+}
+
 bool EnvironmentReader::boolean(std::string_view variable) {
   const std::optional<std::string> value = text(variable);
   if (!value) return false;

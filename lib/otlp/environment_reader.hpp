@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "spanwire/otlp/environment.hpp"
+#include "spanwire/otlp/otlp_exporter.hpp"
 
 namespace spanwire::otlp {
 
@@ -27,6 +29,13 @@ class EnvironmentReader {
   // "k=v,k=v" with percent-encoding; a single error discards the whole.
   std::vector<std::pair<std::string, std::string>> pairs(std::string_view variable);
 
+  // The variable of a list that is set first: the one for a signal goes before the general one.
+  struct Named {
+    std::string_view variable;
+    std::string value;
+  };
+  std::optional<Named> first_of(std::initializer_list<std::string_view> variables) const;
+
   void warn(std::string_view variable, std::string_view value, std::string_view problem);
 
  private:
@@ -36,7 +45,18 @@ class EnvironmentReader {
 
 std::string lower_case(std::string_view text);
 std::string_view trimmed(std::string_view text) noexcept;
-// Calls `visit` with each part between commas, trimmed, without empty ones.
+// The parts between commas, trimmed, without empty ones.
 std::vector<std::string_view> split_list(std::string_view text);
+
+// What OTEL_EXPORTER_OTLP_* says.
+struct OtlpSettings {
+  OtlpOptions options;
+  bool named = false;  // an endpoint, or anything else of it, is set
+  std::string note;    // what was decided without being asked for; empty: nothing
+};
+OtlpSettings read_otlp(EnvironmentReader& reader);
+
+// Fills in the exporters of OTEL_TRACES_EXPORTER.  False if there is nothing to start.
+bool read_exporters(EnvironmentReader& reader, Configuration& configuration);
 
 }  // namespace spanwire::otlp

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "lib/otlp/write_all.hpp"
+
 namespace spanwire::otlp {
 namespace {
 
@@ -56,15 +58,10 @@ Result<void> FileExporter::open() {
 }
 
 Result<void> FileExporter::write(ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      return fail(Errc::file_write_failed, describe(path_, written < 0 ? errno : ENOSPC));
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-    torn_line_ = !bytes.empty();
-  }
+  const std::size_t whole = bytes.size();
+  const int error = write_all(file_, bytes);
+  if (bytes.size() != whole) torn_line_ = !bytes.empty();
+  if (error != 0) return fail(Errc::file_write_failed, describe(path_, error));
   return {};
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/otlp/utf8_text.hpp"
+
 namespace spanwire::otlp {
 namespace {
 
@@ -20,28 +22,6 @@ std::uint64_t special(std::uint64_t word) noexcept {
 bool special(char c) noexcept {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20 || byte == '"' || byte == '\\' || byte >= 0x80;
-}
-
-// Bytes of the valid UTF-8 sequence at `from`; 0 if there is none.
-std::size_t sequence_bytes(const char* from, const char* end) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(from[i]); };
-  const auto left = static_cast<std::size_t>(end - from);
-  const unsigned char first = byte(0);
-  const auto follows = [&](std::size_t i, unsigned lowest, unsigned highest) {
-    return i < left && byte(i) >= lowest && byte(i) <= highest;
-  };
-  if (first >= 0xC2 && first <= 0xDF) return follows(1, 0x80, 0xBF) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const unsigned lowest = first == 0xE0 ? 0xA0 : 0x80;
-    const unsigned highest = first == 0xED ? 0x9F : 0xBF;
-    return follows(1, lowest, highest) && follows(2, 0x80, 0xBF) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const unsigned lowest = first == 0xF0 ? 0x90 : 0x80;
-    const unsigned highest = first == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, lowest, highest) && follows(2, 0x80, 0xBF) && follows(3, 0x80, 0xBF) ? 4 : 0;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -67,7 +47,7 @@ const char* JsonWriter::escape(const char* from, const char* end) {
   if (byte >= 0x80) {
     const std::size_t bytes = sequence_bytes(from, end);
     if (bytes == 0) {
-      literal("\xEF\xBF\xBD");
+      raw(kReplacement);
       return from + 1;
     }
     raw({from, bytes});

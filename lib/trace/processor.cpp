@@ -195,7 +195,7 @@ ExportResult Processor::export_to(Exporter& exporter, const Batch& batch,
                                   LossReason& reason) noexcept {
   try {
     const ExportResult result = exporter.export_batch(batch.spans, export_deadline());
-    reason = LossReason::export_failed;
+    reason = result.reason;
     return result;
   } catch (const std::exception& exception) {
     reason = LossReason::exporter_threw;

@@ -26,6 +26,10 @@ std::string_view name(LossReason reason) noexcept {
       return "no_exporter";
     case LossReason::shut_down:
       return "shut_down";
+    case LossReason::refused:
+      return "refused";
+    case LossReason::too_large:
+      return "too_large";
   }
   return "unknown";
 }

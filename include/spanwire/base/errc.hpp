@@ -150,6 +150,13 @@ enum class Errc : std::uint16_t {
   journey_incomplete = 255,        // one of the two spans is missing
   journey_span_kind = 256,         // not server, or not internal
   journey_scope_unknown = 257,     // a scope of vLLM's that has no place in a journey
+  // Export, over a network.
+  export_refused = 300,           // the backend does not want the spans; sending again is no use
+  export_partly_refused = 301,    // the backend took some spans of a batch and refused the others
+  export_unavailable = 302,       // the backend asked to come back later, until time was up
+  export_too_large = 303,         // one span alone is more than the backend takes
+  export_answer_malformed = 304,  // an answer that no OTLP receiver gives
+  export_tls_failed = 305,        // no secure connection to the backend
 };
 
 // The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.

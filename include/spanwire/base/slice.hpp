@@ -159,6 +159,11 @@ class Buffer {
   void append(ByteView bytes);
   void append(std::string_view text) { append(bytes_of(text)); }
   void clear() noexcept { size_ = 0; }
+  // Cuts off what is behind `size`.
+  void truncate(std::size_t size) noexcept {
+    SPANWIRE_ASSERT(size <= size_);
+    size_ = size;
+  }
 
   // Everything written, as a Slice; the buffer is empty afterwards.
   Slice take() noexcept;

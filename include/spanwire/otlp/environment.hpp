@@ -28,12 +28,11 @@ struct Configuration {
   std::vector<std::string> summary;
 };
 
-// Reads OTEL_SDK_DISABLED, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and
-// _ARG, OTEL_TRACES_EXPORTER (file, none), OTEL_BSP_*, the limits of OTEL_ATTRIBUTE_*, OTEL_SPAN_*,
-// OTEL_EVENT_* and OTEL_LINK_*, and SPANWIRE_TRACES_FILE, the path of the file exporter (%p: the
-// process's number).  The meaning and the defaults are OpenTelemetry's, but for two:
-// OTEL_BSP_MAX_QUEUE_SIZE bounds the queue only when it is set, and without any exporter named and
-// without a file nothing is started.
+// Reads OpenTelemetry's variables, OTEL_EXPORTER_OTLP_* among them, and SPANWIRE_TRACES_FILE, the
+// path of the file exporter (%p: the process's number); docs/options.md lists them.  The meaning
+// and the defaults are OpenTelemetry's, but for three: OTEL_BSP_MAX_QUEUE_SIZE bounds the queue
+// only when it is set; where no protocol is named and the endpoint's port is 4317, gRPC is meant;
+// without any exporter named, anything of OTLP and a file, nothing is started.
 Configuration read_environment(const Environment& environment = process_environment());
 
 // Reads the environment, logs warnings and summary, starts the provider.  Null if there is nothing

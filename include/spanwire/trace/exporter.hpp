@@ -22,13 +22,15 @@ enum class LossReason : std::uint8_t {
   queue_full,        // ProviderOptions::queue_spans_max was reached
   too_many_open,     // ProviderOptions::open_spans_max were open
   too_many_threads,  // kThreadsMax threads had a ring
-  export_failed,     // every exporter refused it
-  export_timeout,    // it was being exported when the deadline of shutdown() passed
+  export_failed,     // no exporter could deliver it
+  export_timeout,    // it was being exported when its time, or that of shutdown(), was up
   exporter_threw,
   no_exporter,  // none is configured, or none works in a forked child
   shut_down,    // ended after shutdown, or still waiting when its deadline passed
+  refused,      // the backend did not want it
+  too_large,    // it alone is more than the backend takes
 };
-inline constexpr std::size_t kLossReasons = 9;
+inline constexpr std::size_t kLossReasons = 11;
 
 // "ring_full"
 std::string_view name(LossReason reason) noexcept;
@@ -56,6 +58,7 @@ struct LossCounts {
 struct ExportResult {
   std::size_t delivered = 0;
   Error error;
+  LossReason reason = LossReason::export_failed;
 };
 
 // One thread at a time: everything but hasten() is called on the provider's export thread.  An

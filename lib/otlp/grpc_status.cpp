@@ -1,0 +1,151 @@
+#include "lib/otlp/grpc_status.hpp"
+
+#include <cstdint>
+#include <protozero/pbf_reader.hpp>
+
+#include "lib/otlp/otlp_fields.hpp"
+
+namespace spanwire::otlp {
+namespace {
+
+constexpr std::string_view kRetryInfo = "type.googleapis.com/google.rpc.RetryInfo";
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+int base64_value(char c) noexcept {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+' || c == '-') return 62;
+  if (c == '/' || c == '_') return 63;
+  return -1;
+}
+
+// With or without padding; up to the first character that is neither.
+std::string decode_base64(std::string_view text) {
+  std::string bytes;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const int value = base64_value(c);
+    if (value < 0) break;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes += static_cast<char>(bits >> count & 0xFF);
+  }
+  return bytes;
+}
+
+// A google.protobuf.Duration.
+std::chrono::nanoseconds duration_of(protozero::pbf_reader message) {
+  std::chrono::nanoseconds sum{0};
+  while (message.next()) {
+    if (message.tag() == field::kDurationSeconds) {
+      // A day is more than any batch waits for.
+      constexpr std::int64_t kDay = 86'400;
+      const std::int64_t seconds = message.get_int64();
+      sum += std::chrono::seconds(seconds < 0 ? 0 : seconds < kDay ? seconds : kDay);
+    } else if (message.tag() == field::kDurationNanos) {
+      sum += std::chrono::nanoseconds(message.get_int32());
+    } else {
+      message.skip();
+    }
+  }
+  return sum;
+}
+
+std::optional<std::chrono::nanoseconds> delay_of_any(protozero::pbf_reader any) {
+  std::string_view type;
+  std::string_view value;
+  while (any.next()) {
+    if (any.tag() == field::kAnyTypeUrl) {
+      const protozero::data_view view = any.get_view();
+      type = {view.data(), view.size()};
+    } else if (any.tag() == field::kAnyValue) {
+      const protozero::data_view view = any.get_view();
+      value = {view.data(), view.size()};
+    } else {
+      any.skip();
+    }
+  }
+  if (type != kRetryInfo) return std::nullopt;
+  protozero::pbf_reader info(value.data(), value.size());
+  if (info.next(field::kRetryInfoDelay)) return duration_of(info.get_message());
+  return std::chrono::nanoseconds(0);
+}
+
+}  // namespace
+
+void write_grpc_prefix(std::byte* at, bool compressed, std::size_t message_bytes) noexcept {
+  at[0] = compressed ? std::byte{1} : std::byte{0};
+  for (unsigned i = 0; i < 4; ++i) {
+    at[1 + i] = static_cast<std::byte>(message_bytes >> (8 * (3 - i)) & 0xFF);
+  }
+}
+
+std::optional<std::string_view> grpc_message_of(std::string_view body) noexcept {
+  if (body.size() < kGrpcPrefixBytes || body[0] != 0) return std::nullopt;
+  std::size_t bytes = 0;
+  for (unsigned i = 0; i < 4; ++i) bytes = bytes << 8 | static_cast<unsigned char>(body[1 + i]);
+  if (body.size() - kGrpcPrefixBytes < bytes) return std::nullopt;
+  return body.substr(kGrpcPrefixBytes, bytes);
+}
+
+std::string grpc_code_name(GrpcCode code) {
+  constexpr std::string_view kNames[] = {"OK",
+                                         "CANCELLED",
+                                         "UNKNOWN",
+                                         "INVALID_ARGUMENT",
+                                         "DEADLINE_EXCEEDED",
+                                         "NOT_FOUND",
+                                         "ALREADY_EXISTS",
+                                         "PERMISSION_DENIED",
+                                         "RESOURCE_EXHAUSTED",
+                                         "FAILED_PRECONDITION",
+                                         "ABORTED",
+                                         "OUT_OF_RANGE",
+                                         "UNIMPLEMENTED",
+                                         "INTERNAL",
+                                         "UNAVAILABLE",
+                                         "DATA_LOSS",
+                                         "UNAUTHENTICATED"};
+  const auto index = static_cast<std::size_t>(code);
+  return index < std::size(kNames) ? std::string(kNames[index]) : std::to_string(index);
+}
+
+std::string decode_grpc_message(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0) {
+      result += text[i];
+      continue;
+    }
+    result += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return result;
+}
+
+std::optional<std::chrono::nanoseconds> retry_delay_of(std::string_view details_base64) {
+  const std::string bytes = decode_base64(details_base64);
+  try {
+    protozero::pbf_reader status(bytes.data(), bytes.size());
+    while (status.next(field::kRpcStatusDetails)) {
+      if (const auto delay = delay_of_any(status.get_message())) return delay;
+    }
+  } catch (const protozero::exception&) {
+    // A backend that cannot write its details asks for nothing.
+  }
+  return std::nullopt;
+}
+
+}  // namespace spanwire::otlp

@@ -1,0 +1,45 @@
+#include "lib/otlp/gzip.hpp"
+
+#include <zlib.h>
+
+#include <new>
+
+namespace spanwire::otlp {
+namespace {
+
+// Spans repeat their keys: the fastest level already takes them to a fifth or less.
+constexpr int kLevel = Z_BEST_SPEED;
+constexpr int kWindowAndGzipHeader = MAX_WBITS + 16;
+constexpr int kMemoryLevel = 8;
+
+}  // namespace
+
+struct Gzip::Stream {
+  z_stream z{};
+};
+
+Gzip::Gzip() : stream_(std::make_unique<Stream>()) {
+  if (deflateInit2(&stream_->z, kLevel, Z_DEFLATED, kWindowAndGzipHeader, kMemoryLevel,
+                   Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::bad_alloc();
+  }
+}
+
+Gzip::~Gzip() { deflateEnd(&stream_->z); }
+
+Result<void> Gzip::compress(ByteView bytes, Buffer& out) {
+  z_stream& z = stream_->z;
+  deflateReset(&z);
+  const MutableByteView room = out.reserve(deflateBound(&z, bytes.size()));
+  // zlib does not change what it reads.
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(room.data());
+  z.avail_out = static_cast<uInt>(room.size());
+  const std::size_t before = room.size();
+  if (deflate(&z, Z_FINISH) != Z_STREAM_END) return fail(Errc::export_failed, "zlib gave up");
+  out.commit(before - z.avail_out);
+  return {};
+}
+
+}  // namespace spanwire::otlp

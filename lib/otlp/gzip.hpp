@@ -1,0 +1,27 @@
+// gzip (RFC 1952) over zlib, its state kept between batches.
+#pragma once
+
+#include <memory>
+
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+
+namespace spanwire::otlp {
+
+// One thread at a time.
+class Gzip {
+ public:
+  Gzip();
+  ~Gzip();
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+
+  // Appends `bytes` compressed.  Fails with export_failed without memory.
+  Result<void> compress(ByteView bytes, Buffer& out);
+
+ private:
+  struct Stream;
+  std::unique_ptr<Stream> stream_;
+};
+
+}  // namespace spanwire::otlp

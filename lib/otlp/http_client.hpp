@@ -1,0 +1,76 @@
+// One HTTP connection to a collector or a backend, over libcurl: kept alive, with one deadline that
+// holds while it resolves, connects, sends, receives and waits, and that can be moved forward.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spanwire/base/clock.hpp"
+#include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
+
+namespace spanwire::otlp {
+
+// A longer answer is refused.
+inline constexpr std::size_t kAnswerBytesMax = 4u << 20;
+
+struct HttpTarget {
+  std::string url;
+  std::string unix_socket;  // empty: TCP
+  bool http2 = false;       // in clear text with prior knowledge
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string ca_file;
+  std::string client_certificate_file;
+  std::string client_key_file;
+  std::string proxy;  // empty: as http_proxy, https_proxy and no_proxy say
+};
+
+struct HttpAnswer {
+  long status = 0;
+  std::string content_type;
+  std::string body;
+  std::optional<std::chrono::seconds> retry_after;
+  // gRPC's, from the headers or behind the body.
+  std::string grpc_status;
+  std::string grpc_message;
+  std::string grpc_details;
+};
+
+// One thread at a time, but for hasten().
+class HttpClient {
+ public:
+  explicit HttpClient(const HttpTarget& target);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  // Any answer is a success here.  Fails with resolve_failed, connect_failed, connection_reset,
+  // export_tls_failed, export_answer_malformed (not HTTP, or too long) or export_timeout; the
+  // sentence says how far it got.
+  Result<HttpAnswer> post(ByteView body, MonotonicTime deadline);
+  // Sleeps; false if the deadline comes first.
+  bool pause(std::chrono::nanoseconds duration, MonotonicTime deadline);
+  // From any thread: what is under way now ends by `deadline`.
+  void hasten(MonotonicTime deadline) noexcept;
+  // The haste for `deadline` is over.
+  void relax(MonotonicTime deadline) noexcept;
+  // The earlier of `deadline` and what hasten() said since `begin`.
+  MonotonicTime limit(MonotonicTime begin, MonotonicTime deadline) const noexcept;
+
+ private:
+  struct Curl;
+  Result<void> run(MonotonicTime deadline);
+  Error describe(int code) const;
+  Error late() const;
+
+  std::unique_ptr<Curl> curl_;
+  std::atomic<std::int64_t> urgent_ns_;
+};
+
+}  // namespace spanwire::otlp

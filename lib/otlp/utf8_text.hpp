@@ -1,0 +1,36 @@
+// Texts of the program as UTF-8, which OTLP requires: each byte that is none becomes U+FFFD.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "spanwire/trace/attribute.hpp"
+#include "spanwire/trace/detail/record_layout.hpp"
+
+namespace spanwire::otlp {
+
+inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// Bytes of the valid UTF-8 sequence of more than one byte at `from`; 0 if there is none.
+std::size_t sequence_bytes(const char* from, const char* end) noexcept;
+
+inline bool is_ascii(std::string_view text) noexcept {
+  const char* at = text.data();
+  std::size_t left = text.size();
+  std::uint64_t all = 0;
+  for (; left >= 8; left -= 8, at += 8) all |= trace::detail::load_as<std::uint64_t>(at);
+  for (; left != 0; --left, ++at) all |= static_cast<unsigned char>(*at);
+  return (all & 0x8080'8080'8080'8080ull) == 0;
+}
+
+// `text` itself if it is UTF-8; else a repaired copy in `scratch`.
+std::string_view repaired_if_needed(std::string_view text, std::string& scratch);
+
+inline std::string_view as_utf8(std::string_view text, std::string& scratch) {
+  return is_ascii(text) ? text : repaired_if_needed(text, scratch);
+}
+
+}  // namespace spanwire::otlp
