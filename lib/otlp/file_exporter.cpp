@@ -78,6 +78,7 @@ trace::ExportResult FileExporter::export_batch(std::span<const trace::SpanRecord
 
 Result<void> FileExporter::shutdown(MonotonicTime) {
   close();
+  line_ = Buffer();
   return {};
 }
 

@@ -154,7 +154,13 @@ MonotonicTime HttpClient::limit(MonotonicTime begin, MonotonicTime deadline) con
 
 void HttpClient::hasten(MonotonicTime deadline) noexcept {
   urgent_ns_.store(deadline.time_since_epoch().count(), std::memory_order_release);
-  curl_multi_wakeup(curl_->multi);
+  const std::scoped_lock lock(waking_);
+  if (curl_ != nullptr) curl_multi_wakeup(curl_->multi);
+}
+
+void HttpClient::close() noexcept {
+  const std::scoped_lock lock(waking_);
+  curl_.reset();
 }
 
 void HttpClient::relax(MonotonicTime deadline) noexcept {

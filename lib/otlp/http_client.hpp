@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,6 +57,8 @@ class HttpClient {
   Result<HttpAnswer> post(ByteView body, MonotonicTime deadline);
   // Sleeps; false if the deadline comes first.
   bool pause(std::chrono::nanoseconds duration, MonotonicTime deadline);
+  // Closes the connection, for good.
+  void close() noexcept;
   // From any thread: what is under way now ends by `deadline`.
   void hasten(MonotonicTime deadline) noexcept;
   // The haste for `deadline` is over.
@@ -69,6 +72,7 @@ class HttpClient {
   Error describe(int code) const;
   Error late() const;
 
+  std::mutex waking_;  // hasten() against close()
   std::unique_ptr<Curl> curl_;
   std::atomic<std::int64_t> urgent_ns_;
 };

@@ -293,6 +293,15 @@ Result<void> OtlpExporter::force_flush(MonotonicTime deadline) {
   return {};
 }
 
+Result<void> OtlpExporter::shutdown(MonotonicTime) {
+  if (state_ == nullptr) return {};
+  state_->broken = Error(Errc::shutting_down);
+  if (state_->client) state_->client->close();
+  state_->plain = Buffer();
+  state_->packed = Buffer();
+  return {};
+}
+
 void OtlpExporter::hasten(MonotonicTime deadline) noexcept {
   if (state_ != nullptr && state_->client) state_->client->hasten(deadline);
 }

@@ -1,6 +1,7 @@
 // ConsoleExporter: OTLP JSON lines on standard output, one batch a line; for looking at.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "spanwire/otlp/encode_json.hpp"
@@ -16,6 +17,10 @@ class ConsoleExporter final : public trace::Exporter {
   // Fails with file_write_failed.
   trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
                                    MonotonicTime deadline) override;
+  Result<void> shutdown(MonotonicTime) override {
+    line_ = Buffer();
+    return {};
+  }
   std::unique_ptr<trace::Exporter> for_child() const override {
     return std::make_unique<ConsoleExporter>();
   }

@@ -73,6 +73,7 @@ class OtlpExporter final : public trace::Exporter {
   trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
                                    MonotonicTime deadline) override;
   Result<void> force_flush(MonotonicTime deadline) override;
+  Result<void> shutdown(MonotonicTime deadline) override;
   void hasten(MonotonicTime deadline) noexcept override;
   std::unique_ptr<trace::Exporter> for_child() const override;
 
