@@ -19,6 +19,11 @@ function(spanwire_flags target)
     $<$<BOOL:${SPANWIRE_WERROR}>:-Werror>
     $<$<CXX_COMPILER_ID:Clang>:-Wno-overloaded-virtual -Wno-sign-conversion -Wno-deprecated-declarations>
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-mismatched-new-delete -Wno-restrict -Wno-dangling-pointer -fcoroutines>)
+  # For the zeros of a structure g++ writes `rep stos`, whose start takes dozens of cycles.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    target_compile_options(${target} PRIVATE
+      "$<$<CONFIG:Release,RelWithDebInfo>:-mmemset-strategy=unrolled_loop:256:noalign,libcall:-1:noalign>")
+  endif()
   set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
   if(SPANWIRE_SANITIZE STREQUAL "address")
