@@ -25,6 +25,8 @@ bool equal_without_case(std::string_view text, std::string_view wanted) noexcept
 }  // namespace
 
 bool check_request_id(std::string_view text) noexcept {
+  if (text.size() <= kRequestIdBytesMax && wire::printable_ascii(text)) [[likely]]
+    return true;
   unsigned char all = 0;
   bool bad = text.size() > kRequestIdBytesMax;
   for (std::size_t i = 0; i < text.size() && !bad; ++i) {

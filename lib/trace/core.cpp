@@ -31,9 +31,7 @@ Budget budget_of(const SpanLimits& limits) noexcept {
   return {sizeof(OpenRecord::inline_items),
           static_cast<std::uint16_t>(std::min(limits.attributes_max, kCountMax)),
           static_cast<std::uint16_t>(std::min(limits.events_max, kCountMax)),
-          static_cast<std::uint32_t>(std::min(limits.value_chars_max, kCharsMax)),
-          static_cast<std::uint16_t>(std::min(limits.links_max, kCountMax)),
-          0};
+          static_cast<std::uint32_t>(std::min(limits.value_chars_max, kCharsMax)), 0};
 }
 
 void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
@@ -54,7 +52,9 @@ Core::Core(ProviderOptions options)
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
       system_clock_(options_.clock == &Clock::system()),
-      processor_(*this, std::move(options_.exporters)) {}
+      processor_(*this, std::move(options_.exporters)) {
+  use_sampler();
+}
 
 Core::Core(Inherit, const Core& parent)
     : options_(copy_settings(parent.options_)),
@@ -65,9 +65,20 @@ Core::Core(Inherit, const Core& parent)
       slab_(options_.open_spans_max),
       system_clock_(options_.clock == &Clock::system()),
       processor_(*this, {}) {
+  use_sampler();
   options_.resource.renew_after_fork();
   const TraceStats inherited = parent.stats();
   discarded_in_child_ = inherited.queued + inherited.open;
+}
+
+void Core::use_sampler() {
+  if (options_.sampler == nullptr) return;
+  const std::optional<PlainRule> rule = options_.sampler->plain_rule();
+  if (rule) {
+    rule_ = *rule;
+  } else {
+    sampler_ = options_.sampler.get();
+  }
 }
 
 ProviderOptions Core::copy_settings(const ProviderOptions& options) {
@@ -121,11 +132,10 @@ void Core::give_block(std::byte* block, std::size_t bytes) noexcept {
   arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-bool Core::enter_queue(std::size_t spans) noexcept {
+bool Core::enter_queue() noexcept {
   if (options_.queue_spans_max == 0) return true;
-  const std::size_t before = queued_.fetch_add(spans, std::memory_order_relaxed);
-  if (before + spans <= options_.queue_spans_max) return true;
-  queued_.fetch_sub(spans, std::memory_order_relaxed);
+  if (queued_.fetch_add(1, std::memory_order_relaxed) < options_.queue_spans_max) return true;
+  queued_.fetch_sub(1, std::memory_order_relaxed);
   return false;
 }
 

@@ -4,7 +4,6 @@
 
 #include <time.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -30,15 +29,12 @@ class Core {
 
   // Fixed from the beginning.
   const ProviderOptions& options() const noexcept { return options_; }
-  // Null: parent-based, roots always on.
-  const Sampler* sampler() const noexcept { return options_.sampler.get(); }
+  // Null where rule() says all of it.
+  const Sampler* sampler() const noexcept { return sampler_; }
+  const PlainRule& rule() const noexcept { return rule_; }
   const SpanLimits& limits() const noexcept { return options_.limits; }
   // What every record begins with.
   const Budget& budget() const noexcept { return budget_; }
-  // Links that a span for a batch may have.
-  std::uint16_t batch_links() const noexcept {
-    return static_cast<std::uint16_t>(std::min<std::size_t>(limits().batch_links_max, 0xFFFF));
-  }
   const Clock& clock() const noexcept { return *options_.clock; }
   // Of the clock above.  Spared the way through it where it is the machine's.
   std::int64_t monotonic_ns() const noexcept {
@@ -63,14 +59,14 @@ class Core {
   std::byte* take_block(std::size_t bytes) noexcept;
   void give_block(std::byte* block, std::size_t bytes) noexcept;
 
-  // Places in the queue when queue_spans_max is set.
-  bool enter_queue(std::size_t spans) noexcept;
+  // One place in the queue when queue_spans_max is set.
+  bool enter_queue() noexcept;
   void leave_queue(std::size_t spans) noexcept;
 
   // Ended without getting into a thread's counters.
-  void lose_ended(LossReason reason, std::size_t spans = 1) noexcept {
-    ended_elsewhere_.fetch_add(spans, std::memory_order_relaxed);
-    lose(reason, spans);
+  void lose_ended(LossReason reason) noexcept {
+    ended_elsewhere_.fetch_add(1, std::memory_order_relaxed);
+    lose(reason);
   }
   // Recorded by the sampler's will, but without a thread's state there was no place for it.
   void lose_unopened(LossReason reason) noexcept {
@@ -78,9 +74,7 @@ class Core {
     lose(reason);
   }
   // Opened by a thread that has no state.
-  void open_elsewhere(std::size_t spans) noexcept {
-    opened_elsewhere_.fetch_add(spans, std::memory_order_relaxed);
-  }
+  void open_elsewhere() noexcept { opened_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
   void count_misuse() noexcept { misused_.fetch_add(1, std::memory_order_relaxed); }
 
   TraceStats stats() const;
@@ -89,14 +83,17 @@ class Core {
   void publish();
 
  private:
-  void lose(LossReason reason, std::size_t spans = 1) noexcept {
-    lost_[static_cast<std::size_t>(reason)].fetch_add(spans, std::memory_order_relaxed);
+  void lose(LossReason reason) noexcept {
+    lost_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
   }
+  void use_sampler();
   static ProviderOptions copy_settings(const ProviderOptions& options);
 
   ProviderOptions options_;
   std::vector<const Exporter*> prototypes_;
   Budget budget_;
+  PlainRule rule_{0, true};  // without a sampler: roots always, others as their parent
+  const Sampler* sampler_ = nullptr;
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;

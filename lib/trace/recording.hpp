@@ -26,24 +26,21 @@ inline void count_lost(ThreadState& state, LossReason reason, std::uint64_t span
   state.lost[static_cast<std::size_t>(reason)].add(spans);
 }
 
-// Room for ended spans in the calling thread's ring; null, and they are counted as lost, if there
-// is none.
-inline std::byte* reserve_entry(Core& core, ThreadState& state, std::size_t bytes,
-                                std::size_t spans = 1) noexcept {
-  if (!core.enter_queue(spans)) {
-    count_lost(state, LossReason::queue_full, spans);
+// Room for one ended span in the calling thread's ring; null, and counted, if there is none.
+inline std::byte* reserve_entry(Core& core, ThreadState& state, std::size_t bytes) noexcept {
+  if (!core.enter_queue()) {
+    count_lost(state, LossReason::queue_full);
     return nullptr;
   }
   std::byte* to = state.ring.reserve(bytes);
   if (to == nullptr) [[unlikely]] {
-    core.leave_queue(spans);
-    count_lost(state, LossReason::ring_full, spans);
+    core.leave_queue(1);
+    count_lost(state, LossReason::ring_full);
   }
   return to;
 }
-inline void publish_entry(Core& core, ThreadState& state, std::size_t bytes,
-                          std::size_t spans = 1) noexcept {
-  state.queued.add(spans);
+inline void publish_entry(Core& core, ThreadState& state, std::size_t bytes) noexcept {
+  state.queued.add();
   if (state.ring.publish(bytes)) core.processor().hurry();
 }
 
@@ -89,9 +86,8 @@ inline void choose(const Core& core, Random& random, const Start& start, Choice&
   const bool root = !above.valid();
   choice.trace_id = root ? TraceId::generate(random) : above.trace_id();
   choice.span_id = SpanId::generate(random);
-  // The default: roots always, others as their parent.
-  bool sampled = root || above.sampled();
-  if (core.sampler() != nullptr) {
+  bool sampled = core.rule().wants(above, choice.trace_id);
+  if (core.sampler() != nullptr) [[unlikely]] {
     choice.sampling = ask(*core.sampler(), start, choice.trace_id);
     // There is nobody but exporters to record for: record_only is as good as drop.
     sampled = choice.sampling.decision == Decision::record_and_sample;

@@ -12,6 +12,10 @@ namespace {
 // up starts over before it has spread over much memory.
 constexpr std::size_t kStretchBytes = 64u << 10;
 
+// With more than this waiting the reader should come, long before the ring is full: what it then
+// finds is still in the processor's cache, and so is what will be written next.
+constexpr std::size_t kHurryBytes = 256u << 10;
+
 }  // namespace
 
 Ring::Ring(std::size_t capacity) noexcept : capacity_(capacity) {
@@ -39,12 +43,12 @@ std::byte* Ring::reserve_slowly(std::size_t bytes) noexcept {
     // skipped is free at once.
     if (empty) shared_head_.store(head = tail_, std::memory_order_release);
   }
-  const std::uint64_t half = head + capacity_ / 2;
-  if (tail_ + bytes > half) {
+  const std::size_t enough = std::min(capacity_ / 2, kHurryBytes);
+  if (tail_ + bytes > head + enough) {
     hurry_ = true;
-    watch_at_ = std::min(tail_ + std::max(bytes, capacity_ / 16), head + capacity_);
+    watch_at_ = std::min(tail_ + std::max(bytes, enough / 2), head + capacity_);
   } else {
-    watch_at_ = std::min(tail_ + std::max(bytes, kStretchBytes), half);
+    watch_at_ = std::min(tail_ + std::max(bytes, kStretchBytes), head + enough);
   }
   return memory_ + (tail_ & (capacity_ - 1));
 }

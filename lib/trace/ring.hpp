@@ -27,7 +27,7 @@ class Ring {
     if (bytes > to_end || tail_ + bytes > watch_at_) return reserve_slowly(bytes);
     return memory_ + place;
   }
-  // Makes what was reserved visible.  True when the reader should hurry: more than half is
+  // Makes what was reserved visible.  True when the reader should hurry: much is
   // waiting.
   bool publish(std::size_t bytes) noexcept {
     tail_ += bytes;

@@ -18,6 +18,9 @@ class Constant final : public Sampler {
  public:
   Constant(Decision decision, const char* text) noexcept : decision_(decision), text_(text) {}
   SamplingResult sample(const SamplingInput&) const noexcept override { return {decision_}; }
+  std::optional<PlainRule> plain_rule() const override {
+    return PlainRule{decision_ == Decision::record_and_sample ? 0 : kRandomValues, false};
+  }
   std::string describe() const override { return text_; }
 
  private:
@@ -32,6 +35,7 @@ class Ratio final : public Sampler {
     const std::uint64_t randomness = input.trace_id.low_64() & (kRandomValues - 1);
     return {randomness >= threshold_ ? Decision::record_and_sample : Decision::drop};
   }
+  std::optional<PlainRule> plain_rule() const override { return PlainRule{threshold_, false}; }
   std::string describe() const override {
     char text[64];
     std::snprintf(text, sizeof text, "TraceIdRatioBased{%.6f}", ratio_);
@@ -49,6 +53,16 @@ class ParentBased final : public Sampler {
   SamplingResult sample(const SamplingInput& input) const noexcept override {
     return slot(input.parent.span()).sample(input);
   }
+  std::optional<PlainRule> plain_rule() const override {
+    const std::optional<PlainRule> root = slots_.root->plain_rule();
+    if (!root || root->follows_parent) return std::nullopt;
+    const bool follows = is_constant(*slots_.remote_sampled, 0) &&
+                         is_constant(*slots_.local_sampled, 0) &&
+                         is_constant(*slots_.remote_not_sampled, kRandomValues) &&
+                         is_constant(*slots_.local_not_sampled, kRandomValues);
+    if (!follows) return std::nullopt;
+    return PlainRule{root->threshold, true};
+  }
   std::string describe() const override {
     return "ParentBased{root:" + slots_.root->describe() +
            ",remoteParentSampled:" + slots_.remote_sampled->describe() +
@@ -58,6 +72,10 @@ class ParentBased final : public Sampler {
   }
 
  private:
+  static bool is_constant(const Sampler& sampler, std::uint64_t threshold) {
+    const std::optional<PlainRule> rule = sampler.plain_rule();
+    return rule && !rule->follows_parent && rule->threshold == threshold;
+  }
   const Sampler& slot(const SpanContext& parent) const noexcept {
     if (!parent.valid()) return *slots_.root;
     if (parent.remote()) {

@@ -184,17 +184,24 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
   for (const Link& link : start.options->links) add_link(record, link);
 }
 
-// The record, or null; in any case the choice's ids.
-OpenRecord* start_span(Core& core, const Start& start, Choice& choice) noexcept {
-  ThreadState* state = state_in(core);
-  choose(core, state != nullptr ? state->random : Random::of_thread(), start, choice);
-  if (!choice.recorded && state != nullptr) state->unrecorded.add();
-  OpenRecord* record = choice.recorded ? open_record(core, state) : nullptr;
+[[gnu::noinline]] OpenRecord* record_span(Core& core, ThreadState* state, const Start& start,
+                                          const Choice& choice) noexcept {
+  OpenRecord* record = open_record(core, state);
   release_if_ending(state);
   if (record == nullptr) return nullptr;
   fill(*record, core, start, choice);
   if (core.sampler() != nullptr) set_attributes(*record, choice.sampling.attributes);
   return record;
+}
+
+// The record, or null; in any case the choice's ids.
+inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) noexcept {
+  ThreadState* state = state_in(core);
+  choose(core, state != nullptr ? state->random : Random::of_thread(), start, choice);
+  if (choice.recorded) return record_span(core, state, start, choice);
+  if (state != nullptr) state->unrecorded.add();
+  release_if_ending(state);
+  return nullptr;
 }
 
 }  // namespace
@@ -210,14 +217,6 @@ Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
 
 Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
                          SpanKind kind) const noexcept {
-  const SpanContext& above = parent.span();
-  detail::ThreadState* state = detail::state_of_thread;
-  // Most spans of a process that samples one in a hundred: nothing but a number is made.
-  if (core.sampler() == nullptr && !above.sampled() && above.valid() && state != nullptr &&
-      state->core == &core) {
-    state->unrecorded.add();
-    return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
-  }
   const detail::Start start{parent, name, kind, nullptr, *scope_};
   detail::Choice choice;
   detail::OpenRecord* record = detail::start_span(core, start, choice);

@@ -10,9 +10,9 @@
 //   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
 // that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
 // already.  One that can be written in place has
-//   char* trace_in_place(Carrier&, const ContextTexts&)
-// which writes tracestate and returns the room for the kTraceparentBytes of traceparent, or null if
-// it did nothing.  All are found by argument-dependent lookup or in this namespace.
+//   char* traceparent_in_place(Carrier&)
+// which returns the room for the kTraceparentBytes of traceparent, valid until the next field is
+// set, or null if there is none.  All are found by argument-dependent lookup or in this namespace.
 #pragma once
 
 #include <array>
@@ -123,6 +123,9 @@ class Extracted {
   // For a context under parent(): tracestate is empty without one.
   const ContextTexts& texts() const noexcept { return texts_; }
 
+  // True if all texts are views into the carrier.
+  bool in_place() const noexcept { return joined_ == nullptr; }
+
   // A context of its own memory.  Allocates nothing when there are no texts.
   Context context(MonotonicTime deadline = {}) const;
 
@@ -161,14 +164,15 @@ namespace detail {
 template <class Carrier>
 [[gnu::always_inline]] inline void inject_trace(const SpanContext& span, const ContextTexts& texts,
                                                 Carrier& carrier, std::uint8_t flags_mask) {
-  if constexpr (requires { trace_in_place(carrier, texts); }) {
-    if (char* const room = trace_in_place(carrier, texts)) {
-      return write_traceparent(span, room, flags_mask);
-    }
+  char* room = nullptr;
+  if constexpr (requires { traceparent_in_place(carrier); }) room = traceparent_in_place(carrier);
+  if (room != nullptr) {
+    write_traceparent(span, room, flags_mask);
+  } else {
+    FixedText<kTraceparentBytes> traceparent;
+    write_traceparent(span, traceparent.chars.data(), flags_mask);
+    set_field(carrier, Field::traceparent, traceparent.view(), false);
   }
-  FixedText<kTraceparentBytes> traceparent;
-  write_traceparent(span, traceparent.chars.data(), flags_mask);
-  set_field(carrier, Field::traceparent, traceparent.view(), false);
   if (!texts.tracestate.empty()) {
     set_field(carrier, Field::tracestate, texts.tracestate, texts.tracestate_needs_escape);
   } else if constexpr (requires { remove_field(carrier, Field::tracestate); }) {

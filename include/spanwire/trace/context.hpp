@@ -131,11 +131,16 @@ class Context {
   Context with_span(const SpanContext& span) const&;
   // Of a context that is given up: costs no reference count.
   Context with_span(const SpanContext& span) && {
-    if (!tracestate().empty() && !(span.trace_id() == span_.trace_id())) {
-      return std::as_const(*this).with_span(span);
-    }
-    span_ = span;
+    move_to(span);
     return std::move(*this);
+  }
+  // The same in place, for who keeps one context of its own.
+  void move_to(const SpanContext& span) {
+    if (!tracestate().empty() && !(span.trace_id() == span_.trace_id())) {
+      *this = std::as_const(*this).with_span(span);
+    } else {
+      span_ = span;
+    }
   }
   // The same with the tracestate that a sampler or a vendor chose; valid or empty, copied.
   Context with_span(const SpanContext& span, std::string_view tracestate) const;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,12 +41,28 @@ struct SamplingResult {
   std::span<const Attribute> attributes{};
 };
 
+// The rule of a sampler that looks at nothing but the parent and the trace id.
+struct PlainRule {
+  // Sampled if the low 56 bits of the trace id are at least this.
+  std::uint64_t threshold = 0;
+  // Where there is a parent, its decision counts instead.
+  bool follows_parent = false;
+
+  bool wants(const SpanContext& parent, const TraceId& trace_id) const noexcept {
+    if (follows_parent && parent.valid()) return parent.sampled();
+    return (trace_id.low_64() & ((std::uint64_t{1} << 56) - 1)) >= threshold;
+  }
+};
+
 // Safe from any thread.
 class Sampler {
  public:
   virtual ~Sampler() = default;
   // For every span: must not block.
   virtual SamplingResult sample(const SamplingInput& input) const noexcept = 0;
+  // Its rule, if it has one and adds nothing to spans: then it need not be asked for each of them.
+  // Called once.
+  virtual std::optional<PlainRule> plain_rule() const { return std::nullopt; }
   // As OpenTelemetry writes it: "AlwaysOnSampler", "TraceIdRatioBased{0.100000}".
   virtual std::string describe() const = 0;
 };

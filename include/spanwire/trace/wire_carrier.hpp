@@ -45,22 +45,8 @@ inline void set_field(wire::HeaderWriter& writer, Field field, std::string_view 
   std::memcpy(at, value.data(), value.size());
 }
 
-// A plain tracestate goes in one piece with traceparent: most of a member's cost is in making room.
-inline char* trace_in_place(wire::HeaderWriter& writer, const ContextTexts& texts) {
-  const std::string_view state = texts.tracestate;
-  if (state.empty()) return writer.add_in_place(wire::WellKnown::traceparent, kTraceparentBytes);
-  // Such a piece is one member to the writer: keep away from a limit that it could not enforce.
-  if (texts.tracestate_needs_escape || writer.members() >= wire::kHeaderMembersMax / 2) {
-    return nullptr;
-  }
-  // The end of one member and the beginning of the next.
-  constexpr std::string_view kBetween = "\",\"tracestate\":\"";
-  constexpr std::size_t kStateAt = kTraceparentBytes + kBetween.size();
-  char* const room = writer.add_in_place(wire::WellKnown::traceparent, kStateAt + state.size());
-  if (room == nullptr) return nullptr;
-  std::memcpy(room + kTraceparentBytes, kBetween.data(), kBetween.size());
-  std::memcpy(room + kStateAt, state.data(), state.size());
-  return room;
+inline char* traceparent_in_place(wire::HeaderWriter& writer) {
+  return writer.add_in_place(wire::WellKnown::traceparent, kTraceparentBytes);
 }
 
 }  // namespace spanwire::trace
