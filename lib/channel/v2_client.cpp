@@ -3,20 +3,6 @@
 namespace spanwire::channel {
 namespace {
 
-Progress to_channel(session::Progress progress) noexcept {
-  switch (progress) {
-    case session::Progress::not_sent:
-      return Progress::not_sent;
-    case session::Progress::not_started:
-      return Progress::not_started;
-    case session::Progress::sent:
-      return Progress::sent;
-    case session::Progress::started:
-      break;
-  }
-  return Progress::started;
-}
-
 CallSink& sink_of(void* user) noexcept { return *static_cast<CallSink*>(user); }
 
 class V2Client final : public ClientChannel, private V2Core {
@@ -44,15 +30,7 @@ class V2Client final : public ClientChannel, private V2Core {
   }
 
   Result<CallId> open(RequestOut& request, CallSink& sink) override {
-    session::RequestOut out;
-    out.path = request.path;
-    out.headers = request.headers;
-    out.payload = std::move(request.payload);
-    out.stream = request.stream;
-    out.end = request.end;
-    out.one_way = request.one_way;
-    Result<CallId> id = session_.open(out, &sink);
-    request.payload = std::move(out.payload);
+    Result<CallId> id = session_.open(request, &sink);
     arm();
     return id;
   }
@@ -88,24 +66,14 @@ class V2Client final : public ClientChannel, private V2Core {
   void on_free() override { events_->on_free(); }
 
   void on_head(void* user, ByteView headers) override { sink_of(user).on_head(headers); }
-  void on_data(void* user, session::Body& data, bool end) override {
-    sink_of(user).on_data(channel::to_channel(data), end);
+  void on_data(void* user, InBody& data, bool end) override {
+    sink_of(user).on_data(std::move(data), end);
   }
   void on_writable(void* user) override { sink_of(user).on_writable(); }
   void on_writable() override { V2Core::on_writable(); }
-  void on_reply(void* user, session::ReplyIn& in) override {
-    ReplyIn reply;
-    reply.status = in.status;
-    reply.not_started = in.not_started;
-    reply.received = in.received;
-    reply.duration = in.duration;
-    reply.message = in.message;
-    reply.headers = in.headers;
-    reply.payload = channel::to_channel(in.payload);
-    sink_of(user).on_reply(reply);
-  }
-  void on_lost(void* user, const Error& cause, session::Progress progress) override {
-    sink_of(user).on_lost(cause, to_channel(progress));
+  void on_reply(void* user, ReplyIn& reply) override { sink_of(user).on_reply(reply); }
+  void on_lost(void* user, const Error& cause, Progress progress) override {
+    sink_of(user).on_lost(cause, progress);
   }
 
   ClientChannelEvents* events_ = nullptr;

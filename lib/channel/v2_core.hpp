@@ -46,10 +46,10 @@ class V2Core : public transport::LinkEvents, protected session::SessionEvents {
   void on_end(const Error& cause) override;
 
   // What a side has no use for.
-  void on_request(session::RequestIn&) override {}
+  void on_request(RequestIn&) override {}
   void on_cancel(void*, Errc) override {}
   void on_head(void*, ByteView) override {}
-  void on_reply(void*, session::ReplyIn&) override {}
+  void on_reply(void*, ReplyIn&) override {}
 
   Executor& executor_;
   ChannelInfo info_;
@@ -72,9 +72,5 @@ class V2Core : public transport::LinkEvents, protected session::SessionEvents {
   WakeTimer timer_;
   session::Counters published_;
 };
-
-inline InBody to_channel(session::Body& body) noexcept {
-  return InBody{body.bytes, std::move(body.owned)};
-}
 
 }  // namespace spanwire::channel

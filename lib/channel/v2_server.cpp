@@ -30,15 +30,7 @@ class V2Server final : public ServerChannel, private V2Core {
   void grant(CallId id, std::size_t bytes) override { session_.grant(id, bytes); }
 
   void reply(CallId id, ReplyOut& reply) override {
-    session::ReplyOut out;
-    out.status = reply.status;
-    out.not_started = reply.not_started;
-    out.duration = reply.duration;
-    out.message = reply.message;
-    out.headers = reply.headers;
-    out.payload = std::move(reply.payload);
-    session_.reply(id, out);
-    reply.payload = std::move(out.payload);
+    session_.reply(id, reply);
     arm();
   }
 
@@ -59,27 +51,14 @@ class V2Server final : public ServerChannel, private V2Core {
   void on_draining() override {}
   void on_free() override {}
 
-  void on_request(session::RequestIn& in) override {
-    RequestIn request;
-    request.id = in.id;
-    request.path = in.path;
-    request.headers = in.headers;
-    request.payload = to_channel(in.payload);
-    request.stream = in.stream;
-    request.end = in.end;
-    request.one_way = in.one_way;
-    request.received = in.received;
-    events_->on_request(*this, request);
-  }
-  void on_data(void* user, session::Body& data, bool end) override {
-    sink_of(user).on_data(to_channel(data), end);
+  void on_request(RequestIn& request) override { events_->on_request(*this, request); }
+  void on_data(void* user, InBody& data, bool end) override {
+    sink_of(user).on_data(std::move(data), end);
   }
   void on_writable(void* user) override { sink_of(user).on_writable(); }
   void on_writable() override { V2Core::on_writable(); }
   void on_cancel(void* user, Errc reason) override { sink_of(user).on_cancel(reason); }
-  void on_lost(void* user, const Error& cause, session::Progress) override {
-    sink_of(user).on_lost(cause);
-  }
+  void on_lost(void* user, const Error& cause, Progress) override { sink_of(user).on_lost(cause); }
 
   LinkState link_state_;
   ServerChannelEvents* events_ = nullptr;

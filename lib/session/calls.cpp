@@ -31,7 +31,7 @@ Errc Session::check_open(const RequestOut& request) const noexcept {
   if (request.path.size() > peer_.path_bytes_max) return Errc::path_too_long;
   if (request.headers.size() > peer_.header_block_bytes_max) return Errc::headers_too_long;
   if (request.payload.size() > peer_.payload_bytes_max) return Errc::payload_too_long;
-  if (!wire::valid_utf8(request.path)) return Errc::path_not_utf8;
+  if (!request.path_is_utf8 && !wire::valid_utf8(request.path)) return Errc::path_not_utf8;
   if (naive_ && request.stream) return Errc::naive_peer;
   const std::size_t fields = request.path.size() + request.headers.size() + wire::kV1LengthsBytes;
   // Pieces need some room behind the fields of the first.

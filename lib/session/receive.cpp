@@ -45,7 +45,7 @@ void Session::read_frames(const Now& now) {
   wire::InFrame frame;
   while (reader_.next(frame)) {
     ++counters_.frames_in;
-    on_frame(frame);
+    if (!take_plain(frame)) on_frame(frame);
     if (closed()) return;
   }
   if (reader_.error() != Errc::ok) return fail(reader_.error());
@@ -142,21 +142,23 @@ void Session::on_body(wire::InFrame& frame) {
 Errc Session::read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts) {
   std::size_t fields = 0;
   if (header.type == static_cast<std::uint8_t>(FrameType::request)) {
-    const Result<wire::RequestHead> head = wire::decode_request_head(body, options_.limits);
-    if (!head) return head.error().code();
-    if (head->damage != Errc::ok) return head->damage;
-    parts.first = bytes_of(head->path);
-    parts.headers = head->headers;
-    parts.payload_bytes = head->payload_bytes;
-    fields = head->head_bytes;
+    wire::RequestHead head;
+    const Errc code = wire::read_request_head(body, options_.limits, head);
+    if (code != Errc::ok) return code;
+    if (head.damage != Errc::ok) return head.damage;
+    parts.first = bytes_of(head.path);
+    parts.headers = head.headers;
+    parts.payload_bytes = head.payload_bytes;
+    fields = head.head_bytes;
   } else if (header.type == static_cast<std::uint8_t>(FrameType::reply)) {
-    const Result<wire::ReplyView> head = wire::decode_reply_head(body, options_.limits);
-    if (!head) return head.error().code();
-    parts.reply = head->fixed;
-    parts.first = body.first(wire::reply_fixed_bytes(head->fixed.message));
-    parts.headers = head->headers;
-    parts.payload_bytes = head->payload_bytes;
-    fields = head->head_bytes;
+    wire::ReplyView head;
+    const Errc code = wire::read_reply_head(body, options_.limits, head);
+    if (code != Errc::ok) return code;
+    parts.reply = head.fixed;
+    parts.first = body.first(wire::reply_fixed_bytes(head.fixed.message));
+    parts.headers = head.headers;
+    parts.payload_bytes = head.payload_bytes;
+    fields = head.head_bytes;
   } else {
     if (parts.body_total > options_.limits.payload_bytes_max) return Errc::payload_too_long;
     parts.payload_bytes = parts.body_total;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "lib/session/parts.hpp"
+#include "lib/session/wall.hpp"
 
 namespace spanwire::session {
 namespace {
@@ -30,11 +31,6 @@ std::uint8_t status_of(Errc cause) noexcept {
     default:
       return kStatusInternal;
   }
-}
-
-// Zero on the wire means that the server does not know.
-WallTime wall_of(std::uint64_t ns) noexcept {
-  return WallTime(std::chrono::nanoseconds(static_cast<std::int64_t>(ns)));
 }
 
 bool in_pieces(std::uint8_t flags) noexcept { return (flags & wire::kFlagPieces) != 0; }

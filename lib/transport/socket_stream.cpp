@@ -28,9 +28,9 @@ class AsioSocketStream final : public SocketStream {
       : loop_(loop), socket_(loop.context().get_executor()), quick_ack_(quick_ack) {}
 
   Result<void> open(Fd fd) {
-    const int family = local_address(fd.get()).family();
+    protocol_ = stream_protocol(local_address(fd.get()).family(), 0);
     asio::error_code error;
-    socket_.assign(stream_protocol(family, 0), fd.get(), error);
+    socket_.assign(protocol_, fd.get(), error);
     if (error) return fail(Errc::connect_failed, error.message());
     fd_ = fd.release();
     socket_.native_non_blocking(true, error);
@@ -59,7 +59,8 @@ class AsioSocketStream final : public SocketStream {
     message.msg_iovlen = from.size();
     ssize_t bytes = 0;
     do {
-      bytes = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+      bytes = from.size() == 1 ? ::send(fd_, from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL)
+                               : ::sendmsg(fd_, &message, MSG_NOSIGNAL);
     } while (bytes < 0 && errno == EINTR);
     if (bytes >= 0) return {IoStatus::ok, static_cast<std::size_t>(bytes), {}};
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {IoStatus::would_block, 0, {}};
@@ -120,8 +121,18 @@ class AsioSocketStream final : public SocketStream {
   void writable() {
     write_wait_ = false;
     if (events_ == nullptr) return;
+    forget_writability();
     const Loop::Step step(loop_);
     events_->on_writable();
+  }
+
+  // Once a socket has waited for writability, Asio has epoll report it for ever, beside each wait
+  // for reading: one wake-up more for every batch.  Only a new registration ends that.  A wait for
+  // reading that is under way ends with it, finds nothing and begins anew.
+  void forget_writability() {
+    asio::error_code ignored;
+    static_cast<void>(socket_.release(ignored));
+    socket_.assign(protocol_, fd_, ignored);
   }
 
   // The kernel forgets the option with each packet that it sends back.
@@ -131,6 +142,7 @@ class AsioSocketStream final : public SocketStream {
   }
 
   Loop& loop_;
+  stream_protocol protocol_{AF_UNSPEC, 0};
   HandlerMemory read_memory_;
   HandlerMemory write_memory_;
   Socket socket_;

@@ -59,11 +59,11 @@ class Core final : public RefCounted,
     const std::size_t payload = frame.payload.size();
     if (payload < kCopyIntoQueueBelow) {
       std::byte* out = queue_.reserve(head + payload);
-      wire::write_byte_head(frame, out);
+      wire::write_byte_head(frame, head, out);
       if (payload != 0) std::memcpy(out + head, frame.payload.data(), payload);
       queue_.commit(head + payload);
     } else {
-      wire::write_byte_head(frame, queue_.reserve(head));
+      wire::write_byte_head(frame, head, queue_.reserve(head));
       queue_.commit(head);
       queue_.append(std::move(frame.payload));
     }

@@ -22,6 +22,22 @@ std::byte* store_text(std::byte* out, std::string_view text) noexcept {
   return out + text.size();
 }
 
+// The fixed part at the front of `body`, of `used` bytes.
+Errc read_reply_fixed(ByteView body, ReplyFixed& reply, std::size_t& used) noexcept {
+  if (body.size() < kReplyFixedBytes) return Errc::truncated;
+  reply.status = std::to_integer<std::uint8_t>(body[0]);
+  if (reply.status > kStatusMax) return Errc::bad_status;
+  reply.received_ns = load_big<std::uint64_t>(body.data() + 1);
+  reply.duration_ns = load_big<std::uint64_t>(body.data() + 9);
+  const std::size_t message_bytes = load_big<std::uint16_t>(body.data() + 17);
+  used = kReplyFixedBytes + message_bytes;
+  if (message_bytes == 0) [[likely]]
+    return Errc::ok;
+  if (body.size() < used) return Errc::truncated;
+  reply.message = text_of(body.subspan(kReplyFixedBytes, message_bytes));
+  return valid_utf8(reply.message) ? Errc::ok : Errc::bad_utf8;
+}
+
 template <class T>
 std::array<std::byte, sizeof(T)> number_body(T value) noexcept {
   std::array<std::byte, sizeof(T)> body;
@@ -80,40 +96,33 @@ std::size_t encode_reply_fixed(const ReplyFixed& reply, std::byte* out) noexcept
 Result<ReplyFixed> decode_reply_fixed(ByteView part) noexcept {
   ReplyFixed reply;
   if (part.empty()) return reply;
-  if (part.size() < kReplyFixedBytes) return fail(Errc::truncated);
-  reply.status = std::to_integer<std::uint8_t>(part[0]);
-  if (reply.status > kStatusMax) return fail(Errc::bad_status);
-  reply.received_ns = load_big<std::uint64_t>(part.data() + 1);
-  reply.duration_ns = load_big<std::uint64_t>(part.data() + 9);
-  const std::size_t message_bytes = load_big<std::uint16_t>(part.data() + 17);
-  part = part.subspan(kReplyFixedBytes);
-  if (part.size() < message_bytes) return fail(Errc::truncated);
-  if (part.size() > message_bytes) return fail(Errc::trailing_bytes);
-  reply.message = text_of(part);
-  if (!valid_utf8(reply.message)) return fail(Errc::bad_utf8);
+  std::size_t used = 0;
+  if (const Errc code = read_reply_fixed(part, reply, used); code != Errc::ok) return fail(code);
+  if (part.size() > used) return fail(Errc::trailing_bytes);
   return reply;
 }
 
+Errc read_reply_head(ByteView body, const Limits& limits, ReplyView& view) noexcept {
+  std::size_t used = 0;
+  if (const Errc code = read_reply_fixed(body, view.fixed, used); code != Errc::ok) return code;
+  if (body.size() - used < 2) return Errc::truncated;
+  const std::size_t headers_bytes = load_big<std::uint16_t>(body.data() + used);
+  used += 2;
+  if (headers_bytes > limits.header_block_bytes_max) return Errc::headers_too_long;
+  if (body.size() - used < headers_bytes) return Errc::truncated;
+  view.headers = body.subspan(used, headers_bytes);
+  used += headers_bytes;
+  if (body.size() - used < 4) return Errc::truncated;
+  view.payload_bytes = load_big<std::uint32_t>(body.data() + used);
+  if (view.payload_bytes > limits.payload_bytes_max) return Errc::payload_too_long;
+  view.head_bytes = used + 4;
+  view.payload = body.subspan(view.head_bytes);
+  return view.payload.size() > view.payload_bytes ? Errc::trailing_bytes : Errc::ok;
+}
+
 Result<ReplyView> decode_reply_head(ByteView body, const Limits& limits) noexcept {
-  if (body.size() < kReplyFixedBytes) return fail(Errc::truncated);
-  const std::size_t fixed_bytes = kReplyFixedBytes + load_big<std::uint16_t>(body.data() + 17);
-  if (body.size() < fixed_bytes) return fail(Errc::truncated);
   ReplyView view;
-  SPANWIRE_TRY(view.fixed, decode_reply_fixed(body.first(fixed_bytes)));
-  ByteView rest = body.subspan(fixed_bytes);
-  if (rest.size() < 2) return fail(Errc::truncated);
-  const std::size_t headers_bytes = load_big<std::uint16_t>(rest.data());
-  rest = rest.subspan(2);
-  if (headers_bytes > limits.header_block_bytes_max) return fail(Errc::headers_too_long);
-  if (rest.size() < headers_bytes) return fail(Errc::truncated);
-  view.headers = rest.first(headers_bytes);
-  rest = rest.subspan(headers_bytes);
-  if (rest.size() < 4) return fail(Errc::truncated);
-  view.payload_bytes = load_big<std::uint32_t>(rest.data());
-  if (view.payload_bytes > limits.payload_bytes_max) return fail(Errc::payload_too_long);
-  view.payload = rest.subspan(4);
-  view.head_bytes = body.size() - view.payload.size();
-  if (view.payload.size() > view.payload_bytes) return fail(Errc::trailing_bytes);
+  if (const Errc code = read_reply_head(body, limits, view); code != Errc::ok) return fail(code);
   return view;
 }
 

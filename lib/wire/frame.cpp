@@ -87,14 +87,6 @@ Result<FrameHeader> decode_frame_header(ByteView bytes) noexcept {
   return header;
 }
 
-void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept {
-  out = store_big(out, header.body_bytes);
-  out = store_big(out, header.stream_id);
-  *out++ = std::byte{header.type};
-  *out++ = std::byte{header.flags};
-  store_big(out, std::uint16_t{0});
-}
-
 Errc check_frame_header(const FrameHeader& header) noexcept {
   if (!known_type(header.type)) return Errc::ok;
   if (const Errc code = check_flags(header); code != Errc::ok) return code;

@@ -30,6 +30,29 @@ void FrameReader::feed(ByteView bytes, Block* block) noexcept {
 }
 
 bool FrameReader::next(InFrame& out) {
+  if (header_have_ == 0 && !in_body_ && input_.size() >= kFrameHeaderBytes) [[likely]] {
+    const FrameHeader header = load_frame_header(input_.data());
+    const std::size_t left = input_.size() - kFrameHeaderBytes;
+    if (reserved_bits(input_.data()) == 0 && header.body_bytes <= std::min(left, body_bytes_max_) &&
+        (header.flags & kFlagContinued) == 0 && error_ == Errc::ok) [[likely]] {
+      hand_over_in_place(out, header);
+      return true;
+    }
+  }
+  return next_slowly(out);
+}
+
+// The whole frame is at the front of the input.
+void FrameReader::hand_over_in_place(InFrame& out, const FrameHeader& header) noexcept {
+  out.header = header;
+  out.body = input_.subspan(kFrameHeaderBytes, header.body_bytes);
+  out.placed = false;
+  out.block = block_;
+  if (!out.owned.empty()) out.owned = Slice();
+  input_ = input_.subspan(kFrameHeaderBytes + header.body_bytes);
+}
+
+bool FrameReader::next_slowly(InFrame& out) {
   if (error_ != Errc::ok) return false;
   if (in_body_) return go_on_with_body(out);
   if (header_have_ == 0 && input_.size() >= kFrameHeaderBytes) {

@@ -7,16 +7,6 @@
 namespace spanwire::wire {
 namespace {
 
-constexpr std::array<std::string_view, kWellKnownCount> kNames = {"",
-                                                                  "traceparent",
-                                                                  "tracestate",
-                                                                  "baggage",
-                                                                  "x-request-id",
-                                                                  "request-id",
-                                                                  "spanwire-timeout",
-                                                                  "spanwire-attempt",
-                                                                  "spanwire-retry-after"};
-
 // Eight bytes of a name as one number, and the bits in which upper and lower case differ.
 struct Word {
   std::uint64_t text = 0;
@@ -37,7 +27,7 @@ constexpr Word word_at(std::string_view name, std::size_t offset) {
 // Eight bytes at the front, eight at the back and, above 16, eight in the middle cover every name.
 template <WellKnown kKnown>
 bool is(const char* name) noexcept {
-  constexpr std::string_view kText = kNames[static_cast<std::size_t>(kKnown)];
+  constexpr std::string_view kText = kWellKnownNames[static_cast<std::size_t>(kKnown)];
   constexpr Word kFront = word_at(kText, 0);
   constexpr Word kBack = word_at(kText, kText.size() - 8);
   std::uint64_t front;
@@ -57,10 +47,6 @@ bool is(const char* name) noexcept {
 }
 
 }  // namespace
-
-std::string_view name_of(WellKnown known) noexcept {
-  return kNames[static_cast<std::size_t>(known)];
-}
 
 WellKnown classify(std::string_view name) noexcept {
   const char* const at = name.data();

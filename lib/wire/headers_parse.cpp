@@ -1,3 +1,5 @@
+#include <bit>
+#include <cstring>
 #include <new>
 
 #include "lib/wire/json_text.hpp"
@@ -5,6 +7,50 @@
 #include "spanwire/wire/headers.hpp"
 
 namespace spanwire::wire {
+
+namespace {
+
+constexpr std::size_t kAroundName = 4;  // three quotes and a colon
+
+// Eight characters as they are loaded.
+consteval std::uint64_t word_of(const char (&text)[9]) {
+  std::uint64_t word = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::size_t shift = std::endian::native == std::endian::little ? 8 * i : 8 * (7 - i);
+    word |= std::uint64_t{static_cast<unsigned char>(text[i])} << shift;
+  }
+  return word;
+}
+
+template <std::size_t N>
+bool goes_on(const char* at, const char (&text)[N]) noexcept {
+  return std::memcmp(at + 8, text, N - 1) == 0;
+}
+
+// The well-known name of which quoted name, colon and quote stand at `at`; none for any other text.
+WellKnown known_at(const char* at, const char* end) noexcept {
+  constexpr std::size_t kLongest = name_of(WellKnown::spanwire_retry_after).size() + kAroundName;
+  if (static_cast<std::size_t>(end - at) < kLongest) return WellKnown::none;
+  switch (load_word<std::uint64_t>(at)) {
+    case word_of("\"tracepa"):
+      return goes_on(at, "rent\":\"") ? WellKnown::traceparent : WellKnown::none;
+    case word_of("\"tracest"):
+      return goes_on(at, "ate\":\"") ? WellKnown::tracestate : WellKnown::none;
+    case word_of("\"baggage"):
+      return goes_on(at, "\":\"") ? WellKnown::baggage : WellKnown::none;
+    case word_of("\"x-reque"):
+      return goes_on(at, "st-id\":\"") ? WellKnown::x_request_id : WellKnown::none;
+    case word_of("\"request"):
+      return goes_on(at, "-id\":\"") ? WellKnown::request_id : WellKnown::none;
+    case word_of("\"spanwir"):
+      if (goes_on(at, "e-timeout\":\"")) return WellKnown::spanwire_timeout;
+      return goes_on(at, "e-attempt\":\"") ? WellKnown::spanwire_attempt : WellKnown::none;
+    default:
+      return WellKnown::none;
+  }
+}
+
+}  // namespace
 
 // One pass over one block.  clean_member() knows what writers write: no blanks, strings
 // without a special character, which end at the next one.  Everything else is member()'s, and in
@@ -15,8 +61,7 @@ class HeaderParser {
       : list_(list),
         begin_(reinterpret_cast<const char*>(block.data())),
         at_(begin_),
-        end_(begin_ + block.size()),
-        special_(begin_, end_) {}
+        end_(begin_ + block.size()) {}
 
   Errc run() {
     const Errc code = members();
@@ -25,6 +70,7 @@ class HeaderParser {
 
  private:
   Errc members() {
+    SpecialFinder special(begin_, end_);
     skip_blanks(at_, end_);
     if (at_ == end_ || *at_ != '{') return Errc::headers_not_json;
     ++at_;
@@ -32,7 +78,10 @@ class HeaderParser {
     if (at_ == end_) return Errc::truncated;
     if (*at_ == '}') return tail();
     for (;;) {
-      if (const Errc code = clean_member() ? add_clean() : member(); code != Errc::ok) return code;
+      if (!known_member(special)) {
+        const Errc code = clean_member(special) ? add_clean() : member();
+        if (code != Errc::ok) return code;
+      }
       if (at_ == end_ || *at_ != ',') {
         skip_blanks(at_, end_);
         if (at_ == end_) return Errc::truncated;
@@ -43,13 +92,31 @@ class HeaderParser {
     }
   }
 
+  // A member of a name that is known, spelled as writers spell it: the name need not be searched
+  // for its end.
+  bool known_member(SpecialFinder& special) noexcept {
+    const WellKnown known = known_at(at_, end_);
+    if (known == WellKnown::none) return false;
+    const std::size_t name_bytes = name_of(known).size();
+    const char* const value = at_ + name_bytes + kAroundName;
+    const char* const value_end = special.find(value);
+    if (value_end == end_ || *value_end != '"') return false;
+    std::uint8_t& place = list_.places_[static_cast<std::size_t>(known)];
+    if (place != 0 || list_.size_ == kHeaderMembersMax) return false;
+    place = static_cast<std::uint8_t>(list_.size_ + 1);
+    new (&room_at(list_.size_++))
+        Header{{at_ + 1, name_bytes}, {value, static_cast<std::size_t>(value_end - value)}, known};
+    at_ = value_end + 1;
+    return true;
+  }
+
   // Finds the ends of both strings of a member in the form that writers write.
-  bool clean_member() noexcept {
+  bool clean_member(SpecialFinder& special) noexcept {
     if (at_ == end_ || *at_ != '"') return false;
-    name_end_ = special_.find(at_ + 1);
+    name_end_ = special.find(at_ + 1);
     if (end_ - name_end_ < 3) return false;
     if (name_end_[0] != '"' || name_end_[1] != ':' || name_end_[2] != '"') return false;
-    value_end_ = special_.find(name_end_ + 3);
+    value_end_ = special.find(name_end_ + 3);
     return value_end_ != end_ && *value_end_ == '"';
   }
 
@@ -109,7 +176,7 @@ class HeaderParser {
   }
 
   Errc string(JsonString& out) {
-    const char* const close = special_.find(at_);
+    const char* const close = scan_string(at_, end_);
     if (close != end_ && *close == '"') [[likely]] {
       out.text = {at_, static_cast<std::size_t>(close - at_)};
       at_ = close + 1;
@@ -175,7 +242,6 @@ class HeaderParser {
   const char* const begin_;
   const char* at_;
   const char* const end_;
-  SpecialFinder special_;
   const char* name_end_ = nullptr;
   const char* value_end_ = nullptr;
   Errc fault_ = Errc::ok;

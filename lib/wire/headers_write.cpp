@@ -62,116 +62,84 @@ char* store_escaped(char* out, std::string_view text) noexcept {
   return out;
 }
 
-char* store_text(char* out, std::string_view text) noexcept {
-  if (!text.empty()) std::memcpy(out, text.data(), text.size());
-  return out + text.size();
-}
-
-// Between the name's text and the value's.
-char* store_colon(char* out) noexcept {
-  std::memcpy(out, "\":\"", 3);
-  return out + 3;
-}
-
 }  // namespace
 
 HeaderWriter::HeaderWriter(Buffer& out, std::size_t block_bytes_max) noexcept
     : buffer_(&out), bytes_max_(std::min(block_bytes_max, kHeaderBlockBytesMax)) {}
 
 HeaderWriter::HeaderWriter(MutableByteView out) noexcept
-    : fixed_(reinterpret_cast<char*>(out.data())),
-      bytes_max_(std::min(out.size(), kHeaderBlockBytesMax)) {}
-
-// Room for `bytes` at the end of the block, or null if the block would outgrow its limit.
-char* HeaderWriter::reserve(std::size_t bytes) {
-  if (used_ > bytes_max_ || bytes > bytes_max_ - used_) return nullptr;
-  if (fixed_ != nullptr) return fixed_ + used_;
-  if (buffer_->capacity() - buffer_->size() < bytes) buffer_->reserve(bytes);
-  return reinterpret_cast<char*>(buffer_->data() + buffer_->size());
+    : begin_(reinterpret_cast<char*>(out.data())),
+      at_(begin_),
+      bytes_max_(std::min(out.size(), kHeaderBlockBytesMax)) {
+  end_ = begin_ + bytes_max_ - kClosingBytes;
 }
 
-void HeaderWriter::commit(std::size_t bytes) noexcept {
-  if (buffer_ != nullptr) buffer_->commit(bytes);
-  used_ += bytes;
+char* HeaderWriter::more_room(std::size_t bytes) {
+  if (buffer_ == nullptr) return nullptr;
+  const auto written = static_cast<std::size_t>(at_ - begin_);
+  const std::size_t left = bytes_max_ - std::min(bytes_max_, committed_ + written + kClosingBytes);
+  if (bytes > left) return nullptr;
+  buffer_->commit(written);
+  committed_ += written;
+  const MutableByteView room = buffer_->reserve(bytes + kClosingBytes);
+  begin_ = at_ = reinterpret_cast<char*>(room.data());
+  end_ = begin_ + std::min(room.size() - kClosingBytes, left);
+  return at_;
 }
 
-// Writes what stands before the name's text; there is room for `bytes` and the closing brace.
-char* HeaderWriter::begin_member(std::size_t bytes) {
-  char* out = reserve(bytes + kClosingBytes);
-  if (out == nullptr) return nullptr;
-  *out++ = members_ == 0 ? '{' : ',';
-  *out++ = '"';
-  return out;
+Errc HeaderWriter::cannot_begin() const noexcept {
+  return members_ == kHeaderMembersMax ? Errc::headers_too_many : Errc::headers_too_long;
 }
 
-Errc HeaderWriter::end_member(char* out, std::size_t bytes) noexcept {
-  *out = '"';
-  commit(bytes);
-  ++members_;
-  return Errc::ok;
+Errc HeaderWriter::add(WellKnown name, std::string_view value) {
+  char* const out = begin_known(name, value.size());
+  if (out == nullptr) return cannot_begin();
+  if (!copy_clean(out, value.data(), value.size())) return add_escaped(name_of(name), value);
+  return end_member(out + value.size());
 }
 
 Errc HeaderWriter::add(std::string_view name, std::string_view value) {
   if (members_ == kHeaderMembersMax) return Errc::headers_too_many;
-  // Compared before the sum, which a hostile size could overflow.
   if (name.size() > bytes_max_ || value.size() > bytes_max_) return Errc::headers_too_long;
-  const std::size_t bytes = name.size() + value.size() + kFrameOfMember;
-  char* const out = begin_member(bytes);
+  char* out = room(name.size() + value.size() + kFrameOfMember);
   if (out == nullptr) return Errc::headers_too_long;
-  char* const value_out = out + name.size() + 3;
+  std::memcpy(out, ",\"", 2);
+  char* const name_end = out + 2 + name.size();
   // Text that is not clean after all is written once more, escaped, over this.
-  if (!copy_clean_lower(out, name.data(), name.size()) ||
-      !copy_clean(value_out, value.data(), value.size())) {
+  if (!copy_clean_lower(out + 2, name.data(), name.size()) ||
+      !copy_clean(name_end + 3, value.data(), value.size())) {
     return add_escaped(name, value);
   }
-  store_colon(out + name.size());
-  return end_member(value_out + value.size(), bytes);
-}
-
-Errc HeaderWriter::add(WellKnown name, std::string_view value) {
-  const std::string_view text = name_of(name);
-  if (members_ == kHeaderMembersMax) return Errc::headers_too_many;
-  if (value.size() > bytes_max_) return Errc::headers_too_long;
-  const std::size_t bytes = text.size() + value.size() + kFrameOfMember;
-  char* const out = begin_member(bytes);
-  if (out == nullptr) return Errc::headers_too_long;
-  char* const value_out = store_colon(store_text(out, text));
-  if (!copy_clean(value_out, value.data(), value.size())) return add_escaped(text, value);
-  return end_member(value_out + value.size(), bytes);
-}
-
-char* HeaderWriter::add_in_place(WellKnown name, std::size_t value_bytes) {
-  const std::string_view text = name_of(name);
-  if (members_ == kHeaderMembersMax || value_bytes > bytes_max_) return nullptr;
-  const std::size_t bytes = text.size() + value_bytes + kFrameOfMember;
-  char* const out = begin_member(bytes);
-  if (out == nullptr) return nullptr;
-  char* const value = store_colon(store_text(out, text));
-  end_member(value + value_bytes, bytes);
-  return value;
+  std::memcpy(name_end, "\":\"", 3);
+  return end_member(name_end + 3 + value.size());
 }
 
 Errc HeaderWriter::add_escaped(std::string_view name, std::string_view value) {
   if (!valid_utf8(name) || !valid_utf8(value)) return Errc::bad_utf8;
-  const std::size_t bytes = header_bytes(name, value);
-  char* out = begin_member(bytes);
+  char* out = room(header_bytes(name, value));
   if (out == nullptr) return Errc::headers_too_long;
+  std::memcpy(out, ",\"", 2);
+  out += 2;
   for (const char c : name) {
     const char small = lower(c);
     out = store_escaped(out, {&small, 1});
   }
-  return end_member(store_escaped(store_colon(out), value), bytes);
+  std::memcpy(out, "\":\"", 3);
+  return end_member(store_escaped(out + 3, value));
 }
 
 ByteView HeaderWriter::finish() {
-  const std::string_view closing = members_ == 0 ? "{}" : "}";
-  char* const out = reserve(closing.size());
-  // Two bytes for an empty block are the caller's to give.
-  SPANWIRE_ASSERT(out != nullptr);
-  store_text(out, closing);
-  commit(closing.size());
-  if (fixed_ != nullptr) return {reinterpret_cast<const std::byte*>(fixed_), used_};
-  return buffer_->view().last(used_);
+  if (members_ == 0) {
+    // Two bytes for an empty block are the caller's to give.
+    char* const out = room(1);
+    SPANWIRE_ASSERT(out != nullptr);
+    *at_++ = '{';
+  }
+  *at_++ = '}';
+  const auto written = static_cast<std::size_t>(at_ - begin_);
+  if (buffer_ == nullptr) return {reinterpret_cast<const std::byte*>(begin_), written};
+  buffer_->commit(written);
+  return buffer_->view().last(committed_ + written);
 }
 
 std::size_t header_bytes(std::string_view name, std::string_view value) noexcept {

@@ -89,6 +89,17 @@ inline bool copy_chunk(char* to, const char* from) noexcept {
   store_chunk(to, chunk);
   return mask_of(special_bytes(chunk)) != 0;
 }
+inline bool words_have_special(std::uint64_t a, std::uint64_t b) noexcept {
+  const Chunk both = _mm_set_epi64x(static_cast<long long>(b), static_cast<long long>(a));
+  return mask_of(special_bytes(both)) != 0;
+}
+// True if all 16 are printable ASCII.
+inline bool printable_chunk(const char* from) noexcept {
+  const Chunk chunk = load_chunk(from);
+  const Chunk bad = _mm_or_si128(_mm_cmplt_epi8(chunk, _mm_set1_epi8(0x20)),
+                                 _mm_cmpeq_epi8(chunk, _mm_set1_epi8(0x7f)));
+  return mask_of(bad) == 0;
+}
 
 #else
 
@@ -108,13 +119,33 @@ inline const char* skip_ascii_chunks(const char* at, const char* end) noexcept {
   while (end - at >= 8 && (load_word<std::uint64_t>(at) & kHighBits) == 0) at += 8;
   return at;
 }
+inline bool words_have_special(std::uint64_t a, std::uint64_t b) noexcept {
+  return word_has_special(a) || word_has_special(b);
+}
 inline bool copy_chunk(char* to, const char* from) noexcept {
   std::memcpy(to, from, kChunkBytes);
-  return word_has_special(load_word<std::uint64_t>(from)) ||
-         word_has_special(load_word<std::uint64_t>(from + 8));
+  return words_have_special(load_word<std::uint64_t>(from), load_word<std::uint64_t>(from + 8));
+}
+inline bool printable_chunk(const char* from) noexcept {
+  for (std::size_t i = 0; i < kChunkBytes; ++i) {
+    const auto byte = static_cast<unsigned char>(from[i]);
+    if (byte < 0x20 || byte >= 0x7f) return false;
+  }
+  return true;
 }
 
 #endif
+
+inline bool all_ascii(const char* at, std::size_t size) noexcept {
+  if (size >= 8) {
+    std::uint64_t bits = load_word<std::uint64_t>(at + size - 8);
+    for (std::size_t i = 0; i + 8 <= size; i += 8) bits |= load_word<std::uint64_t>(at + i);
+    return (bits & kHighBits) == 0;
+  }
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < size; ++i) bits |= static_cast<unsigned char>(at[i]);
+  return bits < 0x80;
+}
 
 // The first byte of [at, end) beyond ASCII, or end.
 inline const char* scan_ascii(const char* at, const char* end) noexcept {
@@ -187,7 +218,7 @@ inline bool copy_clean(char* to, const char* from, std::size_t size) noexcept {
     const auto back = load_word<std::uint64_t>(from + size - 8);
     std::memcpy(to, &front, 8);
     std::memcpy(to + size - 8, &back, 8);
-    return !word_has_special(front) && !word_has_special(back);
+    return !words_have_special(front, back);
   }
   bool special = false;
   for (std::size_t i = 0; i < size; ++i) {

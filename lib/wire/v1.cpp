@@ -42,14 +42,7 @@ Errc damage_of(std::string_view path, std::size_t headers_bytes, std::size_t pay
 // `bytes` has the whole head.
 RequestHead read_head(ByteView bytes, const Limits& limits) noexcept {
   RequestHead head;
-  const std::size_t path_bytes = load_big<std::uint16_t>(bytes.data());
-  head.path = text_of(bytes.subspan(2, path_bytes));
-  const std::byte* at = bytes.data() + 2 + path_bytes;
-  const std::size_t headers_bytes = load_big<std::uint16_t>(at);
-  head.headers = ByteView(at + 2, headers_bytes);
-  head.payload_bytes = load_big<std::uint32_t>(at + 2 + headers_bytes);
-  head.head_bytes = kV1LengthsBytes + path_bytes + headers_bytes;
-  head.damage = damage_of(head.path, headers_bytes, head.payload_bytes, limits);
+  static_cast<void>(read_request_head(bytes, limits, head));
   return head;
 }
 
@@ -73,14 +66,29 @@ void hand_over_head(InRequest& out, const RequestHead& head) noexcept {
 
 }  // namespace
 
+Errc read_request_head(ByteView bytes, const Limits& limits, RequestHead& head) noexcept {
+  if (bytes.size() < kV1LengthsBytes) return Errc::truncated;
+  const std::size_t path_bytes = load_big<std::uint16_t>(bytes.data());
+  if (bytes.size() - kV1LengthsBytes < path_bytes) return Errc::truncated;
+  const std::byte* const at = bytes.data() + 2 + path_bytes;
+  const std::size_t headers_bytes = load_big<std::uint16_t>(at);
+  if (bytes.size() - kV1LengthsBytes - path_bytes < headers_bytes) return Errc::truncated;
+  head.path = text_of(bytes.subspan(2, path_bytes));
+  head.headers = ByteView(at + 2, headers_bytes);
+  head.payload_bytes = load_big<std::uint32_t>(at + 2 + headers_bytes);
+  head.head_bytes = kV1LengthsBytes + path_bytes + headers_bytes;
+  head.damage = damage_of(head.path, headers_bytes, head.payload_bytes, limits);
+  return Errc::ok;
+}
+
 Result<RequestHead> decode_request_head(ByteView bytes, const Limits& limits) noexcept {
-  if (!head_is_whole(bytes)) return fail(Errc::truncated);
-  return read_head(bytes, limits);
+  RequestHead head;
+  if (const Errc code = read_request_head(bytes, limits, head); code != Errc::ok) return fail(code);
+  return head;
 }
 
 Result<RequestView> decode_request(ByteView bytes, const Limits& limits) noexcept {
-  if (!head_is_whole(bytes)) return fail(Errc::truncated);
-  const RequestHead head = read_head(bytes, limits);
+  SPANWIRE_TRY(const RequestHead head, decode_request_head(bytes, limits));
   if (head.damage != Errc::ok) return fail(head.damage);
   const ByteView payload = bytes.subspan(head.head_bytes);
   if (payload.size() < head.payload_bytes) return fail(Errc::truncated);

@@ -197,7 +197,7 @@ class Machine final : public wire::FrameSink, public SessionEvents {
   // ---- Link
   void send(wire::OutFrame& out) override {
     std::string bytes(wire::byte_head_bytes(out), '\0');
-    wire::write_byte_head(out, reinterpret_cast<std::byte*>(bytes.data()));
+    wire::write_byte_head(out, bytes.size(), reinterpret_cast<std::byte*>(bytes.data()));
     bytes.append(out.payload.text());
     send_raw(bytes_of(bytes));
   }

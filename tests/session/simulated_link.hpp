@@ -36,7 +36,7 @@ class SimulatedLink final : public wire::FrameSink {
     const std::size_t head = wire::byte_head_bytes(frame);
     const std::size_t at = waiting_.size();
     waiting_.resize(at + head + frame.payload.size());
-    wire::write_byte_head(frame, reinterpret_cast<std::byte*>(waiting_.data() + at));
+    wire::write_byte_head(frame, head, reinterpret_cast<std::byte*>(waiting_.data() + at));
     const std::string_view payload = frame.payload.text();
     std::copy(payload.begin(), payload.end(), waiting_.begin() + static_cast<long>(at + head));
     queued_ = waiting_.size();

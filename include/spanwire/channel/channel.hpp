@@ -15,30 +15,20 @@
 #include "spanwire/base/executor.hpp"
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
+#include "spanwire/session/messages.hpp"
 
 namespace spanwire::channel {
 
 // A call on one channel; meaningless on another.
 using CallId = std::uint32_t;
 
-// Bytes that came in.  `bytes` is valid during the event; where `owned` is set it holds the same
-// bytes and may be moved out and kept.  Where it is not (small payloads), whoever keeps them copies
-// them.
-struct InBody {
-  ByteView bytes;
-  Slice owned;
-
-  // The bytes as a Slice of the receiver's own.
-  Slice take() { return owned.empty() ? Slice::copy_of(bytes) : std::move(owned); }
-};
-
-// How far a call had got when its connection was lost.
-enum class Progress : std::uint8_t {
-  not_sent,     // no write covering its first byte was submitted: it may go elsewhere
-  not_started,  // sent, and the peer said that it never started
-  sent,         // may have run
-  started,      // the peer sent something for it
-};
+// What calls are made of is the session's: v2 hands it on as it is, other channels fill it in.
+using session::Progress;
+using session::ReplyIn;
+using session::ReplyOut;
+using session::RequestIn;
+using session::RequestOut;
+using InBody = session::Body;
 
 enum class WriteResult : std::uint8_t {
   ok,    // taken
@@ -47,25 +37,6 @@ enum class WriteResult : std::uint8_t {
 
 // ---- The side that calls
 // --------------------------------------------------------------------------
-
-struct RequestOut {
-  std::string_view path;  // borrowed for open()
-  ByteView headers;       // the encoded block, borrowed for open()
-  Slice payload;
-  bool stream = false;   // data may follow, in either direction
-  bool end = true;       // the caller sends no data behind the payload
-  bool one_way = false;  // no reply wanted: the call ends (as ok) once it is written
-};
-
-struct ReplyIn {
-  std::uint8_t status = 0;   // gRPC's codes, 0 = ok
-  bool not_started = false;  // the handler never ran
-  WallTime received{};       // the server's clock when the request arrived; zero when unknown
-  std::chrono::nanoseconds duration{};  // of the handler
-  std::string_view message;
-  ByteView headers;  // encoded block; empty for none
-  InBody payload;
-};
 
 // One call's events.  on_reply or on_lost is the last, exactly one of them, exactly once; none
 // follows cancel().  A one-way call ends with an on_reply of status ok in a later turn than open().
@@ -137,26 +108,6 @@ class ClientChannel {
 
 // ---- The side that serves
 // -------------------------------------------------------------------------
-
-struct RequestIn {
-  CallId id = 0;
-  std::string_view path;  // valid during on_request
-  ByteView headers;       // encoded block, valid during on_request
-  InBody payload;
-  bool stream = false;
-  bool end = true;  // the caller sends no data behind the payload
-  bool one_way = false;
-  WallTime received{};
-};
-
-struct ReplyOut {
-  std::uint8_t status = 0;
-  bool not_started = false;
-  std::chrono::nanoseconds duration{};
-  std::string_view message;  // borrowed
-  ByteView headers;          // encoded block, borrowed; empty for none
-  Slice payload;
-};
 
 // One served call's events, from attach() until reply() returned or on_lost came.
 class ServedCallSink {

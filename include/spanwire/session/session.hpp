@@ -158,12 +158,16 @@ class Session final : private wire::PiecePlacer {
     return counters_.requests - requests_before_restart_;
   }
 
+  // plain.cpp: the way of most frames.  False: nothing has happened, the general way takes it.
   // receive.cpp, multipart.cpp: bytes and messages -> frames.
   void read_frames(const Now& now);
   bool expect_preface(ByteView& bytes);
   void on_frame(wire::InFrame& frame);
   void on_first_frame(wire::InFrame& frame);
   void on_small_frame(const wire::InFrame& frame);
+  bool take_plain(wire::InFrame& frame);
+  bool take_plain_reply(wire::InFrame& frame);
+  bool take_plain_request(wire::InFrame& frame);
   void on_body(wire::InFrame& frame);
   bool take_body(const wire::FrameHeader& header);
   Errc read_parts(const wire::FrameHeader& header, ByteView body, MessageParts& parts);

@@ -86,6 +86,8 @@ struct ReplyView {
 // error only of a body that is not in pieces: check payload.size() == payload_bytes there (or
 // read_reply).
 Result<ReplyView> decode_reply_head(ByteView body, const Limits& limits = {}) noexcept;
+// The same, into `out`, which means nothing after an error.
+Errc read_reply_head(ByteView body, const Limits& limits, ReplyView& out) noexcept;
 // The same for a whole body: a payload that is too short is truncated.
 Result<ReplyView> decode_reply(ByteView body, const Limits& limits = {}) noexcept;
 // The fixed part alone, as a multipart reply carries it.  An empty part is status ok, nothing

@@ -8,6 +8,7 @@
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
+#include "spanwire/wire/endian.hpp"
 
 namespace spanwire::wire {
 
@@ -57,6 +58,14 @@ constexpr std::uint8_t known_flags(std::uint8_t type) noexcept {
 
 constexpr bool known_type(std::uint8_t type) noexcept { return type >= 1 && type <= 10; }
 
+// The id of frames that belong to no stream: hello, ping, pong, goaway, and the connection's
+// window.
+inline constexpr std::uint32_t kConnectionId = 0;
+// Slot 0 is not used by either side, so that no stream's id is the connection's.
+inline constexpr std::uint32_t kFirstSlot = 1;
+inline constexpr std::uint32_t kSlotMax = 0xF'FFFF;
+inline constexpr std::uint32_t kGenerationMax = 0x7FF;
+
 struct FrameHeader {
   std::uint32_t body_bytes = 0;
   std::uint32_t stream_id = 0;
@@ -67,7 +76,12 @@ struct FrameHeader {
 // Reads one header from the front of `bytes` and looks at nothing behind it.  Fails with truncated
 // below kFrameHeaderBytes, reserved_bits_set, frame_too_long (beyond kFrameBodyBytesMax).
 Result<FrameHeader> decode_frame_header(ByteView bytes) noexcept;
-void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept;  // kFrameHeaderBytes
+inline void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept {
+  out = store_big(out, header.body_bytes);  // kFrameHeaderBytes in all
+  out = store_big(out, header.stream_id);
+  const unsigned type_and_flags = static_cast<unsigned>(header.type) << 8 | header.flags;
+  store_big(out, type_and_flags << 16);
+}
 
 // What a header of a known type says about itself, before its body is looked at: ok, or
 // unknown_flags (a flag that the type does not have, or a combination that means nothing),
@@ -75,19 +89,21 @@ void encode_frame_header(const FrameHeader& header, std::byte* out) noexcept;  /
 // frame_too_long (a body of fixed size that is not of that size).  An unknown type is ok: skip it.
 Errc check_frame_header(const FrameHeader& header) noexcept;
 
+// True for most frames of unary calls, which check_frame_header() has nothing against: a request
+// that is the sender's last, a reply.
+constexpr bool plain_unary(const FrameHeader& header) noexcept {
+  const bool request =
+      header.type == static_cast<std::uint8_t>(FrameType::request) && header.flags == kFlagEnd;
+  const bool reply =
+      header.type == static_cast<std::uint8_t>(FrameType::reply) && header.flags == 0;
+  return (request || reply) && (header.stream_id >> 11 & kSlotMax) >= kFirstSlot;
+}
+
 enum class PrefaceMatch : std::uint8_t { matched, more, mismatched };
 
 // Tells a v2 peer by the first bytes that it sent: `more` while they are a proper beginning of the
 // preface.  A mismatch on a server's connection is a v1 peer; on any other it is bad_preface.
 PrefaceMatch match_preface(ByteView first_bytes) noexcept;
-
-// The id of frames that belong to no stream: hello, ping, pong, goaway, and the connection's
-// window.
-inline constexpr std::uint32_t kConnectionId = 0;
-// Slot 0 is not used by either side, so that no stream's id is the connection's.
-inline constexpr std::uint32_t kFirstSlot = 1;
-inline constexpr std::uint32_t kSlotMax = 0xF'FFFF;
-inline constexpr std::uint32_t kGenerationMax = 0x7FF;
 
 // A stream id: the opener's side (1 bit, 0 = client), slot (20 bits), generation (11 bits).
 struct StreamId {

@@ -70,6 +70,8 @@ class FrameReader {
   Errc finish() const noexcept;
 
  private:
+  void hand_over_in_place(InFrame& out, const FrameHeader& header) noexcept;
+  bool next_slowly(InFrame& out);
   bool begin_frame(const std::byte* header) noexcept;
   bool begin_body(InFrame& out);
   bool go_on_with_body(InFrame& out) noexcept;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "spanwire/base/errc.hpp"
@@ -26,9 +27,21 @@ enum class WellKnown : std::uint8_t {
   spanwire_retry_after,
 };
 inline constexpr std::size_t kWellKnownCount = 9;
+inline constexpr std::array<std::string_view, kWellKnownCount> kWellKnownNames = {
+    "",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-request-id",
+    "request-id",
+    "spanwire-timeout",
+    "spanwire-attempt",
+    "spanwire-retry-after"};
 
 // The name as it is written, in lower case; empty for none.
-std::string_view name_of(WellKnown known) noexcept;
+constexpr std::string_view name_of(WellKnown known) noexcept {
+  return kWellKnownNames[static_cast<std::size_t>(known)];
+}
 // Which of them `name` is, in any case.
 WellKnown classify(std::string_view name) noexcept;
 
@@ -84,6 +97,9 @@ class HeaderList {
     return (repeated_ >> static_cast<unsigned>(known) & 1u) != 0;
   }
 
+  // True if no string had escapes: all views point into the block.
+  bool in_place() const noexcept { return unescaped_.size() == 0; }
+
   // How many members of the last block were not strings; were replaced by a later one of the same
   // name; were dropped for a fault inside their name or value.
   std::size_t skipped() const noexcept { return skipped_; }
@@ -105,6 +121,31 @@ class HeaderList {
   alignas(Header) std::array<std::byte, sizeof(Header) * kHeaderMembersMax> room_;
 };
 
+namespace detail {
+
+// What stands before a well-known name's value: comma, quoted name, colon, quote.  In as many bytes
+// as can be copied at once.
+struct HeaderPrefix {
+  std::array<char, 32> text{};
+  std::size_t bytes = 0;
+};
+
+inline constexpr std::array<HeaderPrefix, kWellKnownCount> kHeaderPrefixes = [] {
+  std::array<HeaderPrefix, kWellKnownCount> prefixes;
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    HeaderPrefix& prefix = prefixes[i];
+    const auto store = [&prefix](std::string_view text) {
+      for (const char c : text) prefix.text[prefix.bytes++] = c;
+    };
+    store(",\"");
+    store(kWellKnownNames[i]);
+    store("\":\"");
+  }
+  return prefixes;
+}();
+
+}  // namespace detail
+
 // Writes a block, member by member: names in lower case, no blanks, escapes only where JSON demands
 // them.  Does not look for duplicates.  One thread at a time.
 class HeaderWriter {
@@ -122,23 +163,54 @@ class HeaderWriter {
   [[nodiscard]] Errc add(WellKnown name, std::string_view value);
   // The same for a value that the caller writes itself into the room returned (null: it does not
   // fit): exactly `value_bytes` of ASCII without control characters, quote and backslash.
-  [[nodiscard]] char* add_in_place(WellKnown name, std::size_t value_bytes);
+  [[nodiscard]] char* add_in_place(WellKnown name, std::size_t value_bytes) {
+    char* const out = begin_known(name, value_bytes);
+    if (out != nullptr) end_member(out + value_bytes);
+    return out;
+  }
 
   std::size_t members() const noexcept { return members_; }
   // Ends the block and returns it; an empty one is `{}`.  Nothing may be added afterwards.
   ByteView finish();
 
  private:
-  char* reserve(std::size_t bytes);
-  void commit(std::size_t bytes) noexcept;
-  char* begin_member(std::size_t bytes);
-  Errc end_member(char* out, std::size_t bytes) noexcept;
+  // Where a member of `bytes` goes, or null if the block would outgrow its limit; room for the
+  // closing brace is left.
+  char* room(std::size_t bytes) {
+    return static_cast<std::size_t>(end_ - at_) >= bytes ? at_ : more_room(bytes);
+  }
+  char* more_room(std::size_t bytes);
+  // Writes what stands before the value, and returns where that goes; null if there is no room.
+  char* begin_known(WellKnown name, std::size_t value_bytes) {
+    // Compared before the sum, which a hostile size could overflow.
+    if (members_ == kHeaderMembersMax || value_bytes > bytes_max_) return nullptr;
+    const detail::HeaderPrefix& prefix = detail::kHeaderPrefixes[static_cast<std::size_t>(name)];
+    char* const out = room(prefix.bytes + value_bytes + 1);
+    if (out == nullptr) return nullptr;
+    if (static_cast<std::size_t>(end_ - out) >= prefix.text.size()) {
+      std::memcpy(out, prefix.text.data(), prefix.text.size());
+    } else {
+      std::memcpy(out, prefix.text.data(), prefix.bytes);
+    }
+    return out + prefix.bytes;
+  }
+  // `end` is behind the value.
+  Errc end_member(char* end) noexcept {
+    *end = '"';
+    if (members_++ == 0) *at_ = '{';
+    at_ = end + 1;
+    return Errc::ok;
+  }
+  Errc cannot_begin() const noexcept;
   Errc add_escaped(std::string_view name, std::string_view value);
 
   Buffer* buffer_ = nullptr;
-  char* fixed_ = nullptr;
+  // What can be written now: from begin_ on, written up to at_, a brace's width before the end.
+  char* begin_ = nullptr;
+  char* at_ = nullptr;
+  char* end_ = nullptr;
+  std::size_t committed_ = 0;  // of the block, to the buffer
   std::size_t bytes_max_ = 0;
-  std::size_t used_ = 0;  // of the block so far
   std::size_t members_ = 0;
 };
 

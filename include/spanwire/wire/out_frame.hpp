@@ -43,11 +43,27 @@ class FrameSink {
   ~FrameSink() = default;
 };
 
-// Bytes of the body that `frame` has on a byte link, and their writing before the payload: the
-// frame header, the fields and the payload length; the payload itself follows.  `out` has room for
-// byte_head_bytes(frame).
-std::size_t byte_body_bytes(const OutFrame& frame) noexcept;
-std::size_t byte_head_bytes(const OutFrame& frame) noexcept;
-std::size_t write_byte_head(const OutFrame& frame, std::byte* out) noexcept;
+// Bytes of the body before the payload that `frame` has on a byte link.
+inline std::size_t byte_fields_bytes(const OutFrame& frame) noexcept {
+  if ((frame.header.flags & kFlagContinued) != 0) return 0;
+  constexpr std::size_t kLengthsOfRequest = 2 + 2 + 4;
+  constexpr std::size_t kLengthsOfReply = 2 + 4;
+  std::size_t bytes = frame.first.size() + frame.headers.size();
+  if ((frame.header.flags & kFlagPieces) != 0) bytes += sizeof frame.body_total;
+  const auto type = static_cast<FrameType>(frame.header.type);
+  if (type == FrameType::request) bytes += kLengthsOfRequest;
+  if (type == FrameType::reply) bytes += kLengthsOfReply;
+  return bytes;
+}
+inline std::size_t byte_body_bytes(const OutFrame& frame) noexcept {
+  return byte_fields_bytes(frame) + frame.payload.size();
+}
+inline std::size_t byte_head_bytes(const OutFrame& frame) noexcept {
+  return kFrameHeaderBytes + byte_fields_bytes(frame);
+}
+
+// Writes what stands before the payload: the frame header, the fields, the payload length.  `out`
+// has room for `head_bytes`, which byte_head_bytes(frame) gave.
+void write_byte_head(const OutFrame& frame, std::size_t head_bytes, std::byte* out) noexcept;
 
 }  // namespace spanwire::wire

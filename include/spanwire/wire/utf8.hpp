@@ -13,6 +13,9 @@ namespace spanwire::wire {
 bool valid_utf8(ByteView bytes) noexcept;
 inline bool valid_utf8(std::string_view text) noexcept { return valid_utf8(bytes_of(text)); }
 
+// True if all of it is printable ASCII, blanks included.
+bool printable_ascii(std::string_view text) noexcept;
+
 // Length of the one well-formed sequence of two to four bytes that begins at `from`, 0 if there is
 // none.  Looks at nothing at or behind `end`.
 std::size_t utf8_sequence_bytes(const char* from, const char* end) noexcept;

@@ -34,6 +34,8 @@ struct RequestHead {
 
 // Fails with truncated only: any three lengths are a message.
 Result<RequestHead> decode_request_head(ByteView bytes, const Limits& limits = {}) noexcept;
+// The same, into `out`.
+Errc read_request_head(ByteView bytes, const Limits& limits, RequestHead& out) noexcept;
 
 struct RequestView {
   std::string_view path;
