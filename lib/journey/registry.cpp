@@ -1,7 +1,5 @@
 #include "lib/journey/registry.hpp"
 
-#include <mutex>
-
 #include "lib/journey/lifetime.hpp"
 #include "spanwire/journey/misuse.hpp"
 

@@ -1,6 +1,7 @@
 #include "lib/rpc/call_headers.hpp"
 
 #include <charconv>
+#include <cstring>
 
 #include "spanwire/trace/wire_carrier.hpp"
 #include "spanwire/wire/headers.hpp"
@@ -13,6 +14,9 @@ std::string_view number_text(std::array<char, 24>& room, std::int64_t number) no
   const auto end = std::to_chars(room.data(), room.data() + room.size(), number).ptr;
   return {room.data(), static_cast<std::size_t>(end - room.data())};
 }
+
+// Names and marks of all fields, and the values of traceparent, timeout and attempt.
+constexpr std::size_t kFixedFieldsBytesMax = 256;
 
 struct RequestFields {
   const trace::Context& context;
@@ -36,22 +40,14 @@ const wire::TimeoutText& timeout_text(std::chrono::nanoseconds timeout) noexcept
   return last.text;
 }
 
-// traceparent, timeout and attempt with their names.
-constexpr std::size_t kFixedFieldsBytesMax = 192;
-
-std::size_t request_bytes_max(const RequestFields& fields) noexcept {
-  std::size_t bytes = kFixedFieldsBytesMax;
+// What inject() leaves out for want of room it only counts: there has to be room, whatever they
+// are.
+bool texts_fit(const RequestFields& fields) noexcept {
+  if (fields.context.block() == nullptr) return true;
   const trace::ContextTexts& texts = fields.context.texts();
-  if (!texts.empty()) {
-    for (const std::string_view text :
-         {texts.tracestate, texts.baggage, texts.x_request_id, texts.request_id}) {
-      bytes += wire::header_bytes_max("xxxxxxxxxxxx", text);
-    }
-  }
-  if (fields.extra != nullptr) {
-    for (const auto& [name, value] : *fields.extra) bytes += wire::header_bytes_max(name, value);
-  }
-  return bytes;
+  return 6 * (texts.tracestate.size() + texts.baggage.size() + texts.x_request_id.size() +
+              texts.request_id.size()) <=
+         kHeaderRoomBytes - kFixedFieldsBytesMax;
 }
 
 Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
@@ -60,7 +56,10 @@ Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
   trace::inject(fields.context, writer, options);
   Errc failed = Errc::ok;
   if (fields.timeout.count() > 0) {
-    failed = writer.add(wire::WellKnown::spanwire_timeout, timeout_text(fields.timeout).view());
+    const std::string_view text = timeout_text(fields.timeout).view();
+    char* const out = writer.add_in_place(wire::WellKnown::spanwire_timeout, text.size());
+    if (out == nullptr) return Errc::headers_too_long;
+    std::memcpy(out, text.data(), text.size());
   }
   if (failed == Errc::ok && fields.attempt > 1) {
     std::array<char, 24> text;
@@ -77,15 +76,15 @@ Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
 
 void CallHeaders::write_request(const trace::Context& context, const Headers* extra, int attempt,
                                 std::chrono::nanoseconds timeout, bool sampled_bit_only) {
-  RequestFields fields{context, extra, attempt, timeout, sampled_bit_only};
-  Errc failed = Errc::ok;
-  if (request_bytes_max(fields) <= kHeaderRoomBytes) {
-    wire::HeaderWriter writer((MutableByteView(room_)));
-    failed = write_fields(fields, writer);
-    view_ = writer.finish();
+  const RequestFields fields{context, extra, attempt, timeout, sampled_bit_only};
+  wire::HeaderWriter writer((MutableByteView(room_)));
+  Errc failed = Errc::headers_too_long;
+  if (texts_fit(fields)) failed = write_fields(fields, writer);
+  if (failed == Errc::headers_too_long) {
+    wire::HeaderWriter larger(large_);
+    failed = write_fields(fields, larger);
+    view_ = larger.finish();
   } else {
-    wire::HeaderWriter writer(large_);
-    failed = write_fields(fields, writer);
     view_ = writer.finish();
   }
   if (failed != Errc::ok) error_ = Error(failed, "the call's headers");

@@ -107,7 +107,8 @@ Client::~Client() { core_->close(core_); }
 
 UnaryCall Client::call(trace::Context context, Path path, Slice payload,
                        const CallOptions& options) {
-  return UnaryCall(*core_, std::move(context), std::move(path), std::move(payload), options);
+  return UnaryCall(*core_, CallKind::unary, std::move(context), std::move(path), std::move(payload),
+                   options);
 }
 
 Task<Result<Stream>> Client::open(trace::Context context, Path path, Slice payload,
@@ -132,7 +133,7 @@ Result<Reply> Client::call_blocking(trace::Context context, Path path, Slice pay
   if (Executor::current() != nullptr)
     return fail(Errc::would_deadlock, "call_blocking on a loop's thread");
   Result<Reply> reply;
-  detail::Latch latch;
+  spanwire::detail::Latch latch;
   HeapCall::run(core_, CallKind::unary, std::move(context), std::move(path), std::move(payload),
                 options, [&](Result<Reply> result) {
                   reply = std::move(result);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lib/rpc/retry_budget.hpp"
+#include "lib/rpc/span_attributes.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/base/spawn.hpp"
 #include "spanwire/base/timer_wheel.hpp"
@@ -36,6 +37,8 @@ class Connection final : private channel::ClientChannelEvents {
   Endpoint& endpoint() noexcept { return endpoint_; }
   MonotonicTime opened_at() const noexcept { return opened_at_; }
   bool was_ready() const noexcept { return was_ready_; }
+  const Peer& peer() const noexcept { return peer_; }
+  bool is_v1() const noexcept { return is_v1_; }
 
  private:
   void on_ready() override;
@@ -46,6 +49,8 @@ class Connection final : private channel::ClientChannelEvents {
   LoopClient& pool_;
   Endpoint& endpoint_;
   std::unique_ptr<channel::ClientChannel> channel_;
+  Peer peer_;
+  bool is_v1_;
   MonotonicTime opened_at_;
   bool was_ready_ = false;
 };
@@ -98,8 +103,7 @@ class LoopClient {
   friend class Connection;
   friend struct Endpoint::Backoff;
 
-  enum class Outcome : std::uint8_t { sent, failed, busy };
-  Outcome try_ready(OutgoingCall& call, Connection* avoid) noexcept;
+  OutgoingCall::Sent try_ready(OutgoingCall& call, Connection* avoid) noexcept;
   Connection* pick(std::size_t attempt, std::size_t start) noexcept;
   void wait(OutgoingCall& call) noexcept;
   void serve_waiting() noexcept;

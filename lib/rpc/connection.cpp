@@ -7,6 +7,8 @@ Connection::Connection(LoopClient& pool, Endpoint& endpoint,
     : pool_(pool),
       endpoint_(endpoint),
       channel_(std::move(channel)),
+      peer_(channel_->info()),
+      is_v1_(channel_->info().protocol == "v1"),
       opened_at_(pool.loop().now()) {}
 
 void Connection::on_ready() {

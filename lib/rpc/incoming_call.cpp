@@ -20,11 +20,9 @@ bool inside(std::string_view text, ByteView memory) noexcept {
 
 }  // namespace
 
-IncomingCall::Deadline::Deadline(IncomingCall* c) noexcept
-    : Timer([](Timer* timer) noexcept {
-        static_cast<Deadline*>(timer)->call->give_up(Errc::deadline_exceeded);
-      }),
-      call(c) {}
+void IncomingCall::deadline_passed(Timer* timer) noexcept {
+  static_cast<IncomingCall*>(timer)->give_up(Errc::deadline_exceeded);
+}
 
 IncomingCall* IncomingCall::make(ServerConnection& connection, Route* route,
                                  channel::RequestIn& request) {
@@ -38,6 +36,8 @@ IncomingCall* IncomingCall::make(ServerConnection& connection, Route* route,
 IncomingCall::IncomingCall(ServerConnection& connection, Route* route, channel::RequestIn& request,
                            std::byte* room)
     : TaskHook{&IncomingCall::handler_done},
+      Timer(&IncomingCall::deadline_passed),
+      ServedFinishJob(&IncomingCall::finish_posted),
       loop_(connection.server().loop()),
       server_(connection.server()),
       route_(route),
@@ -57,10 +57,11 @@ void IncomingCall::read_context(channel::RequestIn& request, std::byte* room) {
   if (!request.headers.empty()) std::memcpy(room, request.headers.data(), request.headers.size());
   header_block_ = {room, request.headers.size()};
   wire::HeaderList& headers = server_.headers();
-  headers.clear();
-  if (!header_block_.empty() && headers.parse(header_block_) != Errc::ok) count_bad_header_block();
+  if (headers.parse(header_block_) != Errc::ok) [[unlikely]]
+    count_bad_header_block();
   const trace::Extracted extracted = trace::extract(headers, connection_.options().trust);
-  set_texts(own_texts(extracted.texts()));
+  const bool in_block = headers.in_place() && extracted.in_place();
+  set_texts(in_block ? extracted.texts() : own_texts(extracted.texts()));
   cancel_with(this);
   MonotonicTime deadline{};
   if (const wire::Header* header = headers.find(wire::WellKnown::spanwire_timeout);
@@ -75,7 +76,7 @@ void IncomingCall::read_context(channel::RequestIn& request, std::byte* room) {
   trace::Context parent = trace::Context::adopt(*this, extracted.parent(), deadline);
   span_ = start_server_span(extracted, parent, path(), true, one_way_);
   context_ = std::move(parent).with_span(span_.context());
-  if (deadline != MonotonicTime{}) loop_.timers().add(deadline_, deadline);
+  if (deadline != MonotonicTime{}) loop_.timers().add(*this, deadline);
 }
 
 // Texts that had escapes lie in the list that the next request uses again.
@@ -109,8 +110,8 @@ void IncomingCall::destroy() noexcept {
 std::string_view IncomingCall::peer() const noexcept { return connection_.channel().info().peer; }
 
 void IncomingCall::start_later() noexcept {
-  step_.run = [](Job* job) noexcept { static_cast<Step*>(job)->call->start(); };
-  loop_.post(step_);
+  step().run = [](Job* job) noexcept { of_step(job)->start(); };
+  loop_.post(step());
 }
 
 void IncomingCall::start() noexcept {
@@ -122,8 +123,8 @@ void IncomingCall::start() noexcept {
   }
   if (route_->pool != nullptr) {
     server_.core().queued().fetch_add(1, std::memory_order_relaxed);
-    step_.run = [](Job* job) noexcept { static_cast<Step*>(job)->call->run_blocking(); };
-    route_->pool->post(step_);
+    step().run = [](Job* job) noexcept { of_step(job)->run_blocking(); };
+    route_->pool->post(step());
     return;
   }
   loop_.label_segment(route_->path);
@@ -145,11 +146,11 @@ void IncomingCall::run_blocking() noexcept {
     status = status_of_exception(std::current_exception());
   }
   asked_status_ = std::move(status);
-  step_.run = [](Job* job) noexcept {
-    IncomingCall* call = static_cast<Step*>(job)->call;
+  step().run = [](Job* job) noexcept {
+    IncomingCall* call = of_step(job);
     call->handler_ended(std::move(call->asked_status_));
   };
-  loop_.post(step_);
+  loop_.post(step());
 }
 
 void IncomingCall::handler_done(TaskHook* hook) noexcept {
@@ -201,14 +202,15 @@ void IncomingCall::finish(Status status, Slice payload) {
   asked_status_ = std::move(status);
   asked_payload_ = std::move(payload);
   retain();
-  finish_step_.run = [](Job* job) noexcept {
-    IncomingCall* call = static_cast<Step*>(job)->call;
-    if (!call->asked_payload_.empty()) call->reply_ = std::move(call->asked_payload_);
-    call->complete(std::move(call->asked_status_));
-    call->leave_if_over();
-    call->release();
-  };
-  loop_.post(finish_step_);
+  loop_.post(static_cast<ServedFinishJob&>(*this));
+}
+
+void IncomingCall::finish_posted(Job* job) noexcept {
+  auto* call = static_cast<IncomingCall*>(static_cast<ServedFinishJob*>(job));
+  if (!call->asked_payload_.empty()) call->reply_ = std::move(call->asked_payload_);
+  call->complete(std::move(call->asked_status_));
+  call->leave_if_over();
+  call->release();
 }
 
 void IncomingCall::dropped() noexcept {
@@ -224,42 +226,43 @@ void IncomingCall::complete(Status status) noexcept {
     return;
   }
   ended_ = true;
-  loop_.timers().remove(deadline_);
+  loop_.timers().remove(*this);
   if (cancel_reason_ == Errc::deadline_exceeded)
     status = Status(StatusCode::deadline_exceeded, "deadline exceeded");
   if (cancel_reason_ == Errc::cancelled && status.is_ok()) status = Status(StatusCode::cancelled);
   for (const auto& interceptor : server_.core().options().interceptors)
     interceptor->after(handle_, status);
-  if (!lost_) send_reply(status);
-  end_span(status);
-  count_server_call(status.code(), loop_.now() - began_);
+  // Only who records reads the clock, once for all that ends here.
+  const MonotonicTime now = span_.recording() ? loop_.clock().monotonic() : loop_.now();
+  if (!lost_) send_reply(status, now);
+  end_span(status, now);
+  count_server_call(status.code(), now - began_);
   if (stream_ != nullptr) {
     stream_->close_writing();
     stream_->close_reading(Error(Errc::stream_closed));
   }
 }
 
-void IncomingCall::send_reply(const Status& status) noexcept {
+void IncomingCall::send_reply(const Status& status, MonotonicTime now) noexcept {
   CallHeaders headers;
   if (reply_headers_ != nullptr || status.retry_after().count() != 0) {
     headers.write_reply(reply_headers_.get(), status.retry_after());
   }
   channel::ReplyOut reply;
   reply.status = static_cast<std::uint8_t>(status.code());
-  // Only who records reads the clock.
-  reply.duration = (span_.recording() ? loop_.clock().monotonic() : loop_.now()) - began_;
+  reply.duration = now - began_;
   reply.message = status.message();
   reply.headers = headers.view();
   reply.payload = std::move(reply_);
   connection_.channel().reply(id_, reply);
 }
 
-void IncomingCall::end_span(const Status& status) noexcept {
+void IncomingCall::end_span(const Status& status, MonotonicTime now) noexcept {
   if (span_.recording()) {
-    add_peer(span_, connection_.channel().info());
+    connection_.peer().add_to(span_);
     add_status(span_, status.code(), status.message());
   }
-  span_.end();
+  span_.end(now);
 }
 
 void IncomingCall::give_up(Errc reason) noexcept {

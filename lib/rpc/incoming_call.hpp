@@ -20,12 +20,23 @@ namespace spanwire::rpc {
 
 class ServedStream;
 
+// What a served call is posted as: bases, so that it is found again without a pointer to it.
+struct ServedStepJob : Job {
+  using Job::Job;
+};
+struct ServedFinishJob : Job {
+  using Job::Job;
+};
+
 // Counted (by its ContextBlock): the server holds one reference until the call has ended, the Call
 // one, contexts the others.  Belongs to its loop; finish() and what MessagePort allows from any
 // thread.
 class IncomingCall final : public trace::ContextBlock,
                            private channel::ServedCallSink,
-                           private TaskHook {
+                           private TaskHook,
+                           private Timer,          // its deadline
+                           private ServedStepJob,  // start later, run on a pool's thread
+                           private ServedFinishJob {
  public:
   // Takes the request over, starts the server span.  One reference, the server's.
   static IncomingCall* make(ServerConnection& connection, Route* route,
@@ -65,15 +76,12 @@ class IncomingCall final : public trace::ContextBlock,
   friend class LoopServer;
   friend class ServedStream;
 
-  struct Deadline : Timer {
-    explicit Deadline(IncomingCall* c) noexcept;
-    IncomingCall* call;
-  };
-  // Start in a later turn, run on a pool's thread, finish on the loop: one after the other.
-  struct Step : Job {
-    explicit Step(IncomingCall* c) noexcept : call(c) {}
-    IncomingCall* call;
-  };
+  ServedStepJob& step() noexcept { return *this; }
+  static IncomingCall* of_step(Job* job) noexcept {
+    return static_cast<IncomingCall*>(static_cast<ServedStepJob*>(job));
+  }
+  static void deadline_passed(Timer* timer) noexcept;
+  static void finish_posted(Job* job) noexcept;
 
   IncomingCall(ServerConnection& connection, Route* route, channel::RequestIn& request,
                std::byte* room);
@@ -89,8 +97,8 @@ class IncomingCall final : public trace::ContextBlock,
   void complete(Status status) noexcept;
   // Once it is both answered and out of its handler, it no longer counts as running.
   void leave_if_over() noexcept;
-  void send_reply(const Status& status) noexcept;
-  void end_span(const Status& status) noexcept;
+  void send_reply(const Status& status, MonotonicTime now) noexcept;
+  void end_span(const Status& status, MonotonicTime now) noexcept;
 
   void on_data(channel::InBody data, bool end) override;
   void on_writable() override;
@@ -125,9 +133,6 @@ class IncomingCall final : public trace::ContextBlock,
   Slice asked_payload_;
   trace::Context context_;
   trace::Span span_;
-  Deadline deadline_{this};
-  Step step_{this};
-  Step finish_step_{this};
   CancelScope scope_;
   Task<Status> task_;
   Call handle_;

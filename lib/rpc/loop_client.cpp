@@ -40,7 +40,7 @@ void LoopClient::submit(OutgoingCall& call, Connection* avoid) noexcept {
     return;
   }
   if (first_waiting_ == nullptr || avoid != nullptr) {
-    if (try_ready(call, avoid) != Outcome::busy) return;
+    if (try_ready(call, avoid) != OutgoingCall::Sent::cannot) return;
   }
   connect_where_idle();
   if (!ready_.empty()) grow();
@@ -52,21 +52,21 @@ void LoopClient::submit(OutgoingCall& call, Connection* avoid) noexcept {
   wait(call);
 }
 
-LoopClient::Outcome LoopClient::try_ready(OutgoingCall& call, Connection* avoid) noexcept {
+OutgoingCall::Sent LoopClient::try_ready(OutgoingCall& call, Connection* avoid) noexcept {
   const std::size_t count = ready_.size();
-  if (count == 0) return Outcome::busy;
+  if (count == 0) return OutgoingCall::Sent::cannot;
   const std::size_t start = next_ready_++;
   for (std::size_t attempt = 0; attempt < count; ++attempt) {
     Connection* connection = pick(attempt, start);
     if (connection == avoid && count > 1) continue;
-    const Result<bool> sent = call.try_send(*connection);
-    if (!sent) return Outcome::failed;  // the call has ended with its error
-    if (*sent) return Outcome::sent;
+    const OutgoingCall::Sent sent = call.try_send(*connection);
+    if (sent != OutgoingCall::Sent::cannot) return sent;
   }
-  return Outcome::busy;
+  return OutgoingCall::Sent::cannot;
 }
 
 Connection* LoopClient::pick(std::size_t attempt, std::size_t start) noexcept {
+  if (ready_.size() == 1) return ready_.front();
   if (attempt == 0 && core_.options().balancing == Balancing::least_in_flight) {
     return *std::min_element(ready_.begin(), ready_.end(), [](Connection* a, Connection* b) {
       return a->channel().in_flight() < b->channel().in_flight();
@@ -111,7 +111,7 @@ void LoopClient::serve_waiting() noexcept {
   while (first_waiting_ != nullptr) {
     OutgoingCall& call = *first_waiting_;
     forget(call);
-    if (try_ready(call, nullptr) != Outcome::busy) continue;
+    if (try_ready(call, nullptr) != OutgoingCall::Sent::cannot) continue;
     // Back to the front: nobody can take it now.
     call.stage_ = OutgoingCall::Stage::waiting;
     call.next_waiting_ = first_waiting_;

@@ -36,21 +36,13 @@ bool connection_cannot(Errc code) noexcept {
 
 }  // namespace
 
-OutgoingCall::Deadline::Deadline(OutgoingCall* c) noexcept
-    : Timer([](Timer* timer) noexcept {
-        static_cast<Deadline*>(timer)->call->cancel_here(Errc::deadline_exceeded);
-      }),
-      call(c) {}
-
-OutgoingCall::Listener::Listener(OutgoingCall* c) noexcept
-    : CancelListener([](CancelListener* listener, Errc reason) noexcept {
-        static_cast<Listener*>(listener)->call->cancel(reason);
-      }),
-      call(c) {}
-
-OutgoingCall::OutgoingCall(ClientCore& core, CallKind kind, trace::Context context, Path path,
-                           Slice payload, const CallOptions& options)
-    : core_(&core),
+OutgoingCall::OutgoingCall(ClientCore& core, CallKind kind, trace::Context&& context, Path&& path,
+                           Slice&& payload, const CallOptions& options)
+    : Timer(&OutgoingCall::deadline_passed),
+      CancelListener(&OutgoingCall::context_cancelled),
+      CallStartJob(&OutgoingCall::start_posted),
+      CallCancelJob(&OutgoingCall::cancel_posted),
+      core_(&core),
       kind_(kind),
       wait_for_ready_(options.wait_for_ready || core.options().wait_for_ready),
       idempotent_(options.idempotent && kind == CallKind::unary),
@@ -63,7 +55,11 @@ OutgoingCall::OutgoingCall(ClientCore& core, CallKind kind, trace::Context conte
 }
 
 OutgoingCall::OutgoingCall(OutgoingCall&& other) noexcept
-    : core_(other.core_),
+    : Timer(&OutgoingCall::deadline_passed),
+      CancelListener(&OutgoingCall::context_cancelled),
+      CallStartJob(&OutgoingCall::start_posted),
+      CallCancelJob(&OutgoingCall::cancel_posted),
+      core_(other.core_),
       kind_(other.kind_),
       wait_for_ready_(other.wait_for_ready_),
       idempotent_(other.idempotent_),
@@ -84,11 +80,18 @@ transport::Loop& OutgoingCall::loop() noexcept { return home_->loop(); }
 bool OutgoingCall::on_own_loop() const noexcept { return home_->loop().runs_here(); }
 channel::ClientChannel& OutgoingCall::open_channel() noexcept { return connection_->channel(); }
 
-OutgoingCall::StartJob::StartJob(OutgoingCall* c) noexcept
-    : Job([](Job* job) noexcept { static_cast<StartJob*>(job)->call->begin(); }), call(c) {}
-
-OutgoingCall::CancelJob::CancelJob(OutgoingCall* c) noexcept
-    : Job([](Job* job) noexcept { static_cast<CancelJob*>(job)->call->run_cancel(); }), call(c) {}
+void OutgoingCall::deadline_passed(Timer* timer) noexcept {
+  static_cast<OutgoingCall*>(timer)->cancel_here(Errc::deadline_exceeded);
+}
+void OutgoingCall::context_cancelled(CancelListener* listener, Errc reason) noexcept {
+  static_cast<OutgoingCall*>(listener)->cancel(reason);
+}
+void OutgoingCall::start_posted(Job* job) noexcept {
+  static_cast<OutgoingCall*>(static_cast<CallStartJob*>(job))->begin();
+}
+void OutgoingCall::cancel_posted(Job* job) noexcept {
+  static_cast<OutgoingCall*>(static_cast<CallCancelJob*>(job))->run_cancel();
+}
 
 bool OutgoingCall::prepare() noexcept {
   stage_ = Stage::starting;
@@ -111,7 +114,7 @@ void OutgoingCall::start() noexcept {
     return;
   }
   from_elsewhere_ = true;
-  home_->loop().post(start_job_);
+  home_->loop().post(static_cast<CallStartJob&>(*this));
 }
 
 void OutgoingCall::begin() noexcept {
@@ -124,9 +127,8 @@ void OutgoingCall::begin() noexcept {
   }
   span_ = start_client_span(context_, path_.text(), kind_);
   if (CancelState* state = context_.cancellation(); state != nullptr) {
-    listener_.emplace(this);
-    if (!state->attach(*listener_)) {
-      listener_.reset();
+    listening_ = state->attach(*this);
+    if (!listening_) {
       fail_with(state->reason(), {}, Reached::not_sent);
       return;
     }
@@ -141,8 +143,8 @@ void OutgoingCall::begin() noexcept {
     return;
   }
   if (!ready_to_go()) return;
-  context_ = std::move(context_).with_span(span_.context());
-  if (deadline_at_ != MonotonicTime{}) loop().timers().add(deadline_, deadline_at_);
+  context_.move_to(span_.context());
+  if (deadline_at_ != MonotonicTime{}) loop().timers().add(*this, deadline_at_);
   home_->submit(*this);
 }
 
@@ -177,37 +179,41 @@ Result<void> OutgoingCall::intercept() {
   return check_user_headers(*extra_headers_);
 }
 
-Result<bool> OutgoingCall::try_send(Connection& connection) noexcept {
+OutgoingCall::Sent OutgoingCall::try_send(Connection& connection) noexcept {
   channel::ClientChannel& channel = connection.channel();
   const MonotonicTime now = loop().now();
   CallHeaders headers;
   headers.write_request(context_, extra_headers_.get(), attempt_,
                         deadline_at_ != MonotonicTime{} ? deadline_at_ - now : kNoTimeout,
-                        channel.info().protocol == "v1");
+                        connection.is_v1());
   if (headers.failed()) {
     fail_with(headers.error());
-    return fail(headers.error());
+    return Sent::ended;
   }
   channel::RequestOut request;
   request.path = path_.text();
+  request.path_is_utf8 = true;  // ready_to_go() has seen to it
   request.headers = headers.view();
-  request.payload = payload_;
+  // A small payload is copied and comes back; a large one may be needed for another attempt.
+  const bool small = payload_.size() < wire::kCopyPayloadBelow;
+  request.payload = small ? std::move(payload_) : payload_;
   request.stream = kind_ == CallKind::stream;
   request.end = kind_ != CallKind::stream;
   request.one_way = kind_ == CallKind::one_way;
   Result<channel::CallId> id = channel.open(request, *this);
+  if (small) payload_ = std::move(request.payload);
   if (!id) {
-    if (connection_cannot(id.error().code())) return false;
+    if (connection_cannot(id.error().code())) return Sent::cannot;
     const Error error = id.error();
     fail_with(error);
-    return fail(error);
+    return Sent::ended;
   }
   id_ = *id;
   connection_ = &connection;
   stage_ = Stage::in_flight;
   sent_ = now;
   opened();
-  return true;
+  return Sent::yes;
 }
 
 void OutgoingCall::on_head(ByteView /*headers*/) { note_first_byte(); }
@@ -263,7 +269,6 @@ void OutgoingCall::on_lost(const Error& cause, channel::Progress progress) {
 
 void OutgoingCall::succeed(channel::ReplyIn& reply) noexcept {
   if (idempotent_) home_->retry_budget().succeeded();
-  result_.emplace();
   result_->payload_ = reply.payload.take();
   if (!reply.headers.empty()) result_->header_block_ = Slice::copy_of(reply.headers);
   result_->handler_time_ = reply.duration;
@@ -311,14 +316,11 @@ void OutgoingCall::fail_with(const Error& error) noexcept {
 }
 
 void OutgoingCall::end(StatusCode status) noexcept {
-  loop().timers().remove(deadline_);
-  if (listener_) {
-    context_.cancellation()->detach(*listener_);
-    listener_.reset();
-  }
+  loop().timers().remove(*this);
+  if (listening_) context_.cancellation()->detach(*this);
   stage_ = Stage::finished;
   if (span_.recording()) {
-    if (connection_ != nullptr) add_peer(span_, connection_->channel().info());
+    if (connection_ != nullptr) connection_->peer().add_to(span_);
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }
   span_.end();
@@ -345,7 +347,7 @@ bool OutgoingCall::cancel_is_posted() noexcept {
 void OutgoingCall::cancel(Errc reason) noexcept {
   Errc none = Errc::ok;
   if (!cancel_reason_.compare_exchange_strong(none, reason, std::memory_order_acq_rel)) return;
-  home_->loop().post(cancel_job_);
+  home_->loop().post(static_cast<CallCancelJob&>(*this));
 }
 
 void OutgoingCall::run_cancel() noexcept {

@@ -59,7 +59,7 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
       start_server_span(extracted, extracted.context(), request.path, false, request.one_way);
   const std::string message = "no handler for the path '" + std::string(request.path) + "'";
   if (span.recording()) {
-    add_peer(span, speaking_->info());
+    peer_.add_to(span);
     add_status(span, StatusCode::unimplemented, message);
   }
   span.end();

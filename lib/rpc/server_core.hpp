@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lib/rpc/span_attributes.hpp"
 #include "lib/rpc/thread_pool.hpp"
 #include "spanwire/base/suspension.hpp"
 #include "spanwire/channel/channel.hpp"
@@ -45,12 +46,14 @@ class ServerConnection final : private channel::ServerChannelEvents {
       : server_(server),
         channel_(std::move(channel)),
         speaking_(channel_.get()),
+        peer_(channel_->info()),
         options_(options) {}
 
   void start() { channel_->start(*this); }
   channel::ServerChannel& channel() noexcept { return *speaking_; }
   LoopServer& server() noexcept { return server_; }
   const ListenOptions& options() const noexcept { return options_; }
+  const Peer& peer() const noexcept { return peer_; }
   // Whether one more handler may start in this turn.
   bool may_start_now() noexcept;
   // A closed connection stays until its calls have ended.
@@ -70,6 +73,7 @@ class ServerConnection final : private channel::ServerChannelEvents {
   std::unique_ptr<channel::ServerChannel> channel_;
   // The channel of the protocol itself, once that is known: calls need not pass through the other.
   channel::ServerChannel* speaking_;
+  Peer peer_;
   ListenOptions options_;
   Route* last_route_ = nullptr;  // a peer mostly calls the same thing again
   MonotonicTime turn_{};

@@ -70,18 +70,19 @@ void add_status(trace::Span& span, StatusCode status, std::string_view message) 
   span.set_status(trace::StatusCode::error, message);
 }
 
-void add_peer(trace::Span& span, const channel::ChannelInfo& info) noexcept {
+Peer::Peer(const channel::ChannelInfo& info) : address_(info.peer) {
   const std::size_t colon = info.scheme == "tcp" ? info.peer.rfind(':') : std::string::npos;
-  if (colon == std::string::npos) {
-    span.set("network.peer.address", info.peer);
-    return;
-  }
+  if (colon == std::string::npos) return;
   std::string_view address = std::string_view(info.peer).substr(0, colon);
   if (address.size() > 1 && address.front() == '[') address = address.substr(1, address.size() - 2);
-  span.set("network.peer.address", address);
-  std::int64_t port = 0;
-  for (const char c : std::string_view(info.peer).substr(colon + 1)) port = port * 10 + (c - '0');
-  span.set("network.peer.port", port);
+  address_ = address;
+  port_ = 0;
+  for (const char c : std::string_view(info.peer).substr(colon + 1)) port_ = port_ * 10 + (c - '0');
+}
+
+void Peer::add_to(trace::Span& span) const noexcept {
+  span.set("network.peer.address", address_);
+  if (port_ != kNone) span.set("network.peer.port", port_);
 }
 
 }  // namespace spanwire::rpc

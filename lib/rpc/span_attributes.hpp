@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "spanwire/base/clock.hpp"
@@ -33,6 +35,18 @@ void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) n
 
 // The status; for a failure error.type and the span's status.  Only for recording spans.
 void add_status(trace::Span& span, StatusCode status, std::string_view message) noexcept;
-void add_peer(trace::Span& span, const channel::ChannelInfo& info) noexcept;
+
+// A connection's other end as spans show it.  Made once a connection.
+class Peer {
+ public:
+  explicit Peer(const channel::ChannelInfo& info);
+
+  void add_to(trace::Span& span) const noexcept;
+
+ private:
+  std::string address_;
+  std::int64_t port_ = kNone;
+  static constexpr std::int64_t kNone = -1;
+};
 
 }  // namespace spanwire::rpc

@@ -6,7 +6,6 @@
 #include <coroutine>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "spanwire/base/cancellation.hpp"
 #include "spanwire/base/result.hpp"
@@ -34,15 +33,27 @@ class Connection;
 
 enum class CallKind : std::uint8_t { unary, one_way, stream };
 
+// What a call is posted as: bases, so that it is found again without a pointer to it.
+struct CallStartJob : Job {
+  using Job::Job;
+};
+struct CallCancelJob : Job {
+  using Job::Job;
+};
+
 // The life of one call: picks a connection or waits for one, injects and sends (the only place that
 // does), goes elsewhere once if it was not started, is repeated if it may be, ends exactly once.
 // Lives where its maker put it (a coroutine's frame, the heap) and allocates nothing for itself.
 //
 // Made anywhere; from start() on it belongs to the loop of its LoopClient.
-class OutgoingCall : private channel::CallSink {
+class OutgoingCall : private channel::CallSink,
+                     private Timer,           // the deadline, while the call runs
+                     private CancelListener,  // attached while it runs and can be cancelled
+                     private CallStartJob,
+                     private CallCancelJob {
  public:
-  OutgoingCall(ClientCore& core, CallKind kind, trace::Context context, Path path, Slice payload,
-               const CallOptions& options);
+  OutgoingCall(ClientCore& core, CallKind kind, trace::Context&& context, Path&& path,
+               Slice&& payload, const CallOptions& options);
   OutgoingCall(const OutgoingCall&) = delete;
   OutgoingCall& operator=(const OutgoingCall&) = delete;
   virtual ~OutgoingCall();
@@ -80,25 +91,12 @@ class OutgoingCall : private channel::CallSink {
   friend class LoopClient;
   enum class Stage : std::uint8_t { made, starting, waiting, in_flight, finished };
 
-  // Armed while the call runs.
-  struct Deadline : Timer {
-    explicit Deadline(OutgoingCall* c) noexcept;
-    OutgoingCall* call;
-  };
-  // Attached while the call runs and its context can be cancelled.
-  struct Listener : CancelListener {
-    explicit Listener(OutgoingCall* c) noexcept;
-    OutgoingCall* call;
-  };
+  enum class Sent : std::uint8_t { yes, ended, cannot };
 
-  struct StartJob : Job {
-    explicit StartJob(OutgoingCall* c) noexcept;
-    OutgoingCall* call;
-  };
-  struct CancelJob : Job {
-    explicit CancelJob(OutgoingCall* c) noexcept;
-    OutgoingCall* call;
-  };
+  static void deadline_passed(Timer* timer) noexcept;
+  static void context_cancelled(CancelListener* listener, Errc reason) noexcept;
+  static void start_posted(Job* job) noexcept;
+  static void cancel_posted(Job* job) noexcept;
 
   void on_head(ByteView headers) override;
   void on_data(channel::InBody data, bool end) override;
@@ -111,8 +109,9 @@ class OutgoingCall : private channel::CallSink {
   // Checks that no connection changes; false when the call has ended by one.
   bool ready_to_go() noexcept;
   Result<void> intercept();
-  // False: this connection cannot take it now (full or closed); nothing has happened.
-  Result<bool> try_send(Connection& connection) noexcept;
+  // cannot: this connection does not take it now (full or closed), nothing has happened.  ended:
+  // the call has, with its error.
+  Sent try_send(Connection& connection) noexcept;
   // Whether a call that may have run may run again; takes from the budget.
   bool may_repeat() noexcept;
   void send_again(std::string_view event) noexcept;
@@ -145,9 +144,8 @@ class OutgoingCall : private channel::CallSink {
   bool from_elsewhere_;  // other threads than the loop's may cancel
   bool cancel_ran_ = false;
   bool finish_after_cancel_ = false;
+  bool listening_ = false;
   std::atomic<Errc> cancel_reason_{Errc::ok};
-  StartJob start_job_{this};
-  CancelJob cancel_job_{this};
   Path path_;
   Slice payload_;
   std::unique_ptr<Headers> extra_headers_;
@@ -158,19 +156,13 @@ class OutgoingCall : private channel::CallSink {
   MonotonicTime deadline_at_{};
   trace::Context context_;
   trace::Span span_;
-  Deadline deadline_{this};
-  std::optional<Listener> listener_;
   Result<Reply> result_;
 };
 
 // Awaitable once.  Result<Reply>; see Client for the errors.
 class [[nodiscard]] UnaryCall final : private OutgoingCall, private Suspension {
  public:
-  UnaryCall(ClientCore& core, trace::Context context, Path path, Slice payload,
-            const CallOptions& options)
-      : UnaryCall(core, CallKind::unary, std::move(context), std::move(path), std::move(payload),
-                  options) {}
-  UnaryCall(ClientCore& core, CallKind kind, trace::Context context, Path path, Slice payload,
+  UnaryCall(ClientCore& core, CallKind kind, trace::Context&& context, Path&& path, Slice&& payload,
             const CallOptions& options)
       : OutgoingCall(core, kind, std::move(context), std::move(path), std::move(payload), options) {
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "spanwire/base/result.hpp"
+#include "spanwire/base/slice.hpp"
 
 namespace spanwire::rpc {
 
@@ -41,14 +42,15 @@ class Status {
  public:
   Status() noexcept = default;
   Status(StatusCode code) noexcept : code_(code) {}  // NOLINT: a code is a status without words
-  Status(StatusCode code, std::string message) noexcept
-      : code_(code), message_(std::move(message)) {}
+  Status(StatusCode code, std::string message)
+      : code_(code), message_(Slice::of(std::move(message))) {}
 
   static Status ok() noexcept { return {}; }
 
   bool is_ok() const noexcept { return code_ == StatusCode::ok; }
   StatusCode code() const noexcept { return code_; }
-  const std::string& message() const noexcept { return message_; }
+  // Valid as long as this status or a copy of it.
+  std::string_view message() const noexcept { return message_.text(); }
 
   // Tells the caller not to come back earlier; sent as the header spanwire-retry-after.
   Status& retry_after(std::chrono::milliseconds delay) noexcept {
@@ -60,7 +62,7 @@ class Status {
  private:
   StatusCode code_ = StatusCode::ok;
   std::chrono::milliseconds retry_after_{0};
-  std::string message_;
+  Slice message_;
 };
 
 // The status that a cause of ours is told as: the mapping of docs/errors.md.
