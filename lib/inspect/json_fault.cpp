@@ -37,6 +37,8 @@ struct ParseFault : nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
+bool is_json(std::string_view line) { return nlohmann::json::accept(line.begin(), line.end()); }
+
 std::string json_fault_text(std::string_view line, bool complete, simdjson::error_code error) {
   ParseFault fault;
   if (nlohmann::json::sax_parse(line.begin(), line.end(), &fault)) {

@@ -8,6 +8,9 @@
 
 namespace spanwire::inspect {
 
+// By the strict parser, which is slow.
+bool is_json(std::string_view line);
+
 // A sentence that says what and where.  `error` is the fast parser's, for lines that only it
 // refuses; a line that is not `complete` has no end.
 std::string json_fault_text(std::string_view line, bool complete, simdjson::error_code error);

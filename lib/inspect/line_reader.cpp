@@ -20,6 +20,15 @@ constexpr std::int64_t kTimeMax = 9'000'000'000'000'000'000;
 constexpr std::size_t kJsonDepthMax = 16'384;
 constexpr std::size_t kFirstCapacity = std::size_t{1} << 16;
 
+// Escapes of surrogates: the fast parser lets half a pair pass, which is no character.
+bool may_have_half_pairs(std::string_view line) {
+  for (std::size_t at = line.find("\\u"); at != std::string_view::npos;
+       at = line.find("\\u", at + 2)) {
+    if (at + 2 < line.size() && (line[at + 2] | 0x20) == 'd') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string JsonPath::text() const {
@@ -86,6 +95,10 @@ void LineReader::read(std::string_view name, std::size_t number, std::string_vie
   const auto error = parser_.parse(line.data(), line.size(), false).get(root);
   if (error != SUCCESS) {
     reader_.add_problem(name, number, json_fault_text(line, complete, error));
+    return;
+  }
+  if (may_have_half_pairs(line) && !is_json(line)) {
+    reader_.add_problem(name, number, json_fault_text(line, complete, simdjson::STRING_ERROR));
     return;
   }
   Array array;

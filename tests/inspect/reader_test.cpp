@@ -122,6 +122,7 @@ TEST(Reader, NamesEachProblemAndKeepsTheRest) {
        "links[0].traceId: not 32 hex digits", 1},
       {"cut off", line_of(good).substr(0, 90), "ends in the middle", 0},
       {"bad UTF-8", line_of(with("\"m\":\"\xC3\x28\"")), "not JSON", 0},
+      {"half a surrogate pair", line_of(with(R"("m":"\udc00")")), "not JSON", 0},
   };
   for (const BadLine& item : cases) {
     Reader reader;

@@ -18,11 +18,15 @@
 
 namespace spanwire::inspect {
 
-inline constexpr std::size_t kLineBytesMax = std::size_t{128} << 20;
+// A longer line is a problem, and left out.
+inline constexpr std::size_t kLineBytesMax = 128u << 20;
+// Problems that are kept with their text; all are counted.
 inline constexpr std::size_t kProblemsKeptMax = 100;
+// Lists and maps inside of one another in an attribute.
 inline constexpr std::size_t kValueDepthMax = 32;
-// Different resources, and different scopes; spans of later ones count as the last one's.
+// Different resources; spans of later ones count as the last one's.
 inline constexpr std::size_t kProcessesMax = 65'536;
+// Different scopes, likewise.
 inline constexpr std::size_t kScopesMax = 65'536;
 
 // Something that was not read, and where: "a.jsonl:12: resourceSpans[0].scopeSpans[0].spans[3].
