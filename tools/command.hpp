@@ -23,6 +23,7 @@ inline constexpr int kExitNotUnderstood = 4;  // what it answered is not what wa
 // Each adds its subcommand; when that is chosen, it runs while the line is parsed and leaves its
 // exit code in `exit_code`.
 void add_view(CLI::App& app, int& exit_code);
+void add_convert(CLI::App& app, int& exit_code);
 void add_call(CLI::App& app, int& exit_code);
 void add_echo(CLI::App& app, int& exit_code);
 void add_load(CLI::App& app, int& exit_code);

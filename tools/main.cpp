@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   app.get_formatter()->column_width(30);
   int exit_code = kExitOk;
   add_view(app, exit_code);
+  add_convert(app, exit_code);
   add_call(app, exit_code);
   add_echo(app, exit_code);
   add_load(app, exit_code);

@@ -1,0 +1,196 @@
+"""spanwire convert: what it draws, in both formats, of which spans, and beside which profile."""
+
+import json
+import os
+import random
+import unittest
+
+import timeline
+from convert_case import START, Case, export, request, span
+
+
+class Draws(Case):
+    def test_a_request_over_threads_and_processes(self):
+        drawn = self.both(self.write("a.jsonl", *request(1, 0)))
+        self.assertEqual(len(drawn.slices), 9)
+        self.assertEqual(timeline.arrows(drawn), {
+            ("unified Req req-1", "tokenizer"): 1, ("unified Req req-1", "scheduler [TP 0]"): 1,
+            ("tokenize", "prefill_waiting"): 1, ("prefill_waiting", "prefill_forward"): 1,
+            ("prefill_forward", "decode_loop"): 1, ("decode_loop", "decode_loop"): 2})
+        names = {drawn.track_name(s) for s in drawn.slices}
+        self.assertEqual(names, {"spans", "tokenizer (pid 71, host 01234567)",
+                                 "scheduler [TP 0] (pid 72, host 01234567)"})
+        self.assertEqual({t[1] for t in drawn.tracks.values() if t[0] == "process"},
+                         {"tokenizer (pid 71)", "scheduler (pid 72)"})
+        self.assertEqual(drawn.named("prefill_forward")[0].end, START + 5_000)
+        self.assertEqual([(i[1], i[2]) for i in drawn.instants], [("schedule", START + 3_500)])
+        self.assertEqual(drawn.counters["prefill_waiting depth"], [1, 0])
+        self.assertEqual(drawn.counters["calls in progress"], [1, 0])
+
+    def test_requests_that_overlap_have_lanes_of_their_own(self):
+        drawn = self.both(self.write("a.jsonl", *request(1, 0), *request(2, 4_000), *request(3, 20_000)))
+        self.assertEqual(len(drawn.slices), 27)
+        lanes = {s.args["otel.trace_id"]: s.track for s in drawn.named("prefill_forward")}
+        first, second, third = (lanes[f"{n:032x}"] for n in (1, 2, 3))
+        self.assertNotEqual(first, second)
+        self.assertEqual(first, third)
+        for item in drawn.named("decode_loop"):
+            self.assertEqual(item.track, lanes[item.args["otel.trace_id"]])
+
+    def test_a_batch_is_one_slice_with_arrows_from_its_members(self):
+        members = [(n, 8) for n in range(1, 41)]
+        batch = span(99, 1, 0, "batch", 8_000, 500, links=members, attributes={"batch_size": 40})
+        drawn = self.both(self.write("a.jsonl", *[line for n, _ in members for line in request(n, 10 * n)],
+                                     export("scheduler", batch, process_pid=72)))
+        batch = drawn.named("batch")
+        self.assertEqual(len(batch), 1)
+        self.assertEqual(len(batch[0].flows_in), 40)
+        self.assertEqual(batch[0].args["otel.links"], 40)
+        self.assertEqual(batch[0].args["otel.linked"][0], f"{1:032x}:{8:016x}")
+        self.assertEqual(timeline.arrows(drawn)["prefill_forward", "batch"], 40)
+
+    def test_a_call_between_processes(self):
+        drawn = self.both(self.write("a.jsonl", export("front", span(1, 1, 0, "call", 0, 900, kind=3))),
+                          self.write("b.jsonl", export("back", span(1, 2, 1, "call", 100, 700, kind=2))))
+        client, server = drawn.slices
+        self.assertEqual(client.flows_out, server.flows_in)
+        self.assertEqual(len(client.flows_out), 1)
+        self.assertEqual([client.categories, server.categories], [["client"], ["server"]])
+
+    def test_every_kind_of_attribute(self):
+        facts = {"text": 'quote " slash \\ line\n umlaut ä', "yes": True, "no": False, "int": -5,
+                 "big": 2**60, "real": 0.25, "list": [1, "two", [3]], "map": {"a": 1, "b": {"c": "d"}}}
+        self.convert(self.write("a.jsonl", export("s", span(1, 1, 0, "n", 0, 5, attributes=facts))),
+                     "-o", self.path("out.pftrace"))
+        args = timeline.read(self.path("out.pftrace")).slices[0].args
+        self.assertEqual({key: args[key] for key in facts}, facts)
+        self.convert(self.path("a.jsonl"), "--to", "chrome", "-o", self.path("out.json"))
+        args = timeline.read(self.path("out.json")).slices[0].args
+        self.assertEqual({key: args[key] for key in facts}, {**facts, "big": str(2**60)})
+
+    def test_tracks_by_request(self):
+        files = self.write("a.jsonl", *request(1, 0), *request(2, 4_000))
+        drawn = self.both(files, "--tracks", "request")
+        for item in drawn.slices:
+            parent = drawn.tracks[item.track][2]
+            self.assertEqual(drawn.tracks[parent][1], "trace " + item.args["otel.trace_id"])
+        self.assertEqual({s.args["service.name"] for s in drawn.slices}, {"tokenizer", "scheduler"})
+
+    def test_random_spans_are_all_there_and_nest(self):
+        chance = random.Random(4)
+        for _ in range(10):
+            spans = []
+            for number in range(1, 300):
+                start = chance.randrange(2_000)
+                spans.append(span(chance.randrange(1, 5), number, chance.choice([0, chance.randrange(1, 300)]),
+                                  f"n{number}", start, chance.choice([0, 1, chance.randrange(2_000)]),
+                                  links=[(chance.randrange(1, 5), chance.randrange(1, 300))],
+                                  kind=chance.randrange(6)))
+            drawn = self.both(self.write("a.jsonl", *[export(f"s{n % 3}", item) for n, item in enumerate(spans)]))
+            self.assertEqual(sorted(s.name for s in drawn.slices), sorted(s["name"] for s in spans))
+
+
+class Golden(Case):
+    """Byte for byte; made by `spanwire convert request.jsonl -o request.pftrace`, and `--to chrome`."""
+
+    VECTORS = os.path.join(os.path.dirname(__file__), "vectors")
+
+    def test_both_formats(self):
+        source = os.path.join(self.VECTORS, "request.jsonl")
+        for name, flags in (("request.pftrace", []), ("request.json", ["--to", "chrome"])):
+            self.convert(source, *flags, "-o", self.path(name))
+            with open(self.path(name), "rb") as ours, open(os.path.join(self.VECTORS, name), "rb") as golden:
+                self.assertEqual(ours.read(), golden.read(), name)
+
+
+class Chooses(Case):
+    def names(self, *arguments):
+        return {s.name for s in self.both(self.path("a.jsonl"), *arguments).slices}
+
+    def setUp(self):
+        super().setUp()
+        self.write("a.jsonl", *request(1, 0), *request(2, 40_000),
+                   export("scheduler", span(9, 1, 0, "batch", 43_000, 100, links=[(2, 8)])))
+
+    def test_by_trace(self):
+        drawn = self.both(self.path("a.jsonl"), "--trace", f"{2:032X}")
+        self.assertEqual({s.args["otel.trace_id"] for s in drawn.slices}, {f"{2:032x}"})
+        self.assertEqual(len(drawn.slices), 9)
+
+    def test_by_request_with_its_batches(self):
+        drawn = self.both(self.path("a.jsonl"), "--request", "req-2")
+        self.assertEqual(len(drawn.slices), 10)
+        self.assertEqual(timeline.arrows(drawn)["prefill_forward", "batch"], 1)
+
+    def test_by_service_and_time(self):
+        self.assertNotIn("tokenize", self.names("--service", "scheduler"))
+        since = START + 30_000
+        self.assertIn("batch", self.names("--since", str(since)))
+        self.assertNotIn("batch", self.names("--until", str(since)))
+        self.assertEqual(self.names("--since", str(START + 3_100), "--until", str(START + 3_200)),
+                         {"unified Req req-1", "tokenizer", "scheduler [TP 0]", "prefill_forward"})
+
+    def test_times_as_people_write_them(self):
+        for text in ("2026-11-21 09:40:00", "2026-11-21T09:40:00.5Z", "1"):
+            self.convert(self.path("a.jsonl"), "--since", "1970-01-01 00:00:00", "--until", "2026-11-22 00:00:00",
+                         "-o", self.path("o.pftrace"))
+            self.convert(self.path("a.jsonl"), "--since", text, "-o", self.path("o.pftrace"),
+                         code=1 if "." in text else 0)
+        for text in ("yesterday", "2026-13-01 00:00:00", "2026-11-21", "-1", "2026-11-21 25:00:00"):
+            self.convert(self.path("a.jsonl"), "--since", text, code=2)
+
+    def test_nothing_that_passes_leaves_no_file(self):
+        done = self.convert(self.path("a.jsonl"), "--service", "nobody", "-o", self.path("o.pftrace"), code=1)
+        self.assertIn(b"no span passes the filters", done.stderr)
+        self.assertFalse(os.path.exists(self.path("o.pftrace")))
+
+
+class Merges(Case):
+    EVENTS = [
+        {"ph": "X", "name": "late", "pid": 9, "tid": 9, "ts": 50.0, "dur": 1, "cat": "cpu_op"},
+        {"ph": "X", "name": "cudaLaunchKernel", "cat": "cuda_runtime", "pid": 9, "tid": 9, "ts": 2.5, "dur": 3,
+         "args": {"correlation": 7, "External id": 3}},
+        {"ph": "X", "name": "matmul", "cat": "kernel", "pid": 0, "tid": "stream 7", "ts": 4, "dur": 2.25,
+         "args": {"correlation": 7, "grid": [1, 2, 3]}},
+        {"ph": "X", "name": "across", "cat": "kernel", "pid": 0, "tid": "stream 7", "ts": 5, "dur": 9},
+        {"ph": "s", "id": 7, "pid": 9, "tid": 9, "ts": 2.5, "cat": "ac2g", "name": "ac2g"},
+        {"ph": "M", "name": "process_name", "pid": 0, "args": {"name": "GPU 0"}},
+        {"ph": "B", "name": "not drawn", "pid": 9, "tid": 9, "ts": 1},
+    ]
+
+    def setUp(self):
+        super().setUp()
+        self.spans = self.write("a.jsonl", *request(1, 0))
+
+    def profile(self, **members):
+        with open(self.path("torch.json"), "w", encoding="utf-8") as file:
+            json.dump({"schemaVersion": 1, "traceEvents": self.EVENTS, **members}, file, indent=1)
+        return self.path("torch.json")
+
+    def test_by_its_own_base(self):
+        drawn = self.both(self.spans, "--merge", self.profile(baseTimeNanoseconds=START))
+        kernel = drawn.named("matmul")[0]
+        self.assertEqual((kernel.start, kernel.end), (START + 4_000, START + 6_250))
+        self.assertEqual(timeline.arrows(drawn)["cudaLaunchKernel", "matmul"], 1)
+        self.assertNotEqual(kernel.track, drawn.named("across")[0].track)
+        self.assertIn("GPU 0 (profile, pid 0)", {t[1] for t in drawn.tracks.values()})
+        self.assertEqual(len(drawn.slices), 9 + 4)
+
+    def test_with_an_offset(self):
+        for text in (str(START + 1_000), f"{START + 1_000}"):
+            drawn = self.both(self.spans, "--merge", self.profile(), "--merge-offset", text)
+            self.assertEqual(drawn.named("matmul")[0].start, START + 5_000)
+
+    def test_without_a_clock(self):
+        done = self.convert(self.spans, "--merge", self.profile(), "-o", self.path("o.json"), code=2)
+        self.assertIn(b"--merge-offset", done.stderr)
+
+    def test_what_is_no_profile(self):
+        for text in ("", "{", "[1, 2", '{"traceEvents": 3}', "hello", '{"a": [}'):
+            bad = self.write("bad.json", text)
+            done = self.convert(self.spans, "--merge", bad, "-o", self.path("o.pftrace"), code=1)
+            self.assertRegex(done.stderr, b"not a profile|has no traceEvents|has no events", text)
+        self.convert(self.spans, "--merge", self.path("absent"), "-o", self.path("o.pftrace"), code=1)
+
+if __name__ == "__main__":
+    unittest.main()
