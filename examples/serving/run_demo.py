@@ -33,6 +33,7 @@ examples:
   run_demo.py --build build/dev     in another one
   run_demo.py --aggregated          one worker does prefill and decode
   run_demo.py --serve               stays up until Ctrl-C
+  run_demo.py --perfetto            also writes all requests as a timeline for ui.perfetto.dev
   run_demo.py --corpus book.txt --step-ms 30
 """
 
@@ -274,8 +275,8 @@ def serve(address, processes):
     return trace
 
 
-def show(processes, trace):
-    """The tree in the terminal, and a page."""
+def show(processes, trace, perfetto):
+    """The tree in the terminal, and a page; if asked for, a timeline of all requests."""
     tool = str(processes.build / "bin" / "spanwire")
     files = [str(path) for path in sorted(processes.folder.glob("traces-*.jsonl"))]
     page = processes.folder / "trace.html"
@@ -286,6 +287,11 @@ def show(processes, trace):
     subprocess.run([tool, "view", "--trace", trace, "--html", str(page), *files], check=True,
                    stdout=subprocess.DEVNULL)
     say(f"\n{style(BOLD, 'The same as a page:')} {page}")
+    if perfetto:
+        timeline = processes.folder / "trace.pftrace"
+        subprocess.run([tool, "convert", "--to", "perfetto", "-o", str(timeline), *files], check=True,
+                       stdout=subprocess.DEVNULL)
+        say(f"{style(BOLD, 'All requests as a timeline, for ui.perfetto.dev:')} {timeline}")
 
 
 def run(processes, options):
@@ -296,7 +302,7 @@ def run(processes, options):
     trace = serve(address, processes) if options.serve else questions(address)
     processes.stop()
     say(style(BOLD, "One request, over all processes"))
-    show(processes, trace)
+    show(processes, trace, options.perfetto)
 
 
 def arguments():
@@ -307,6 +313,7 @@ def arguments():
                         help="where it was built (default: build/demo)")
     parser.add_argument("--aggregated", action="store_true", help="one worker does prefill and decode")
     parser.add_argument("--serve", action="store_true", help="stay up until interrupted")
+    parser.add_argument("--perfetto", action="store_true", help="also write a timeline of all requests")
     parser.add_argument("--port", type=int, default=0, help="of the frontend (default: a free one)")
     parser.add_argument("--corpus", default=str(ROOT), metavar="FILE",
                         help="what the model learns (default: this project's prose)")

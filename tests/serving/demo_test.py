@@ -13,6 +13,9 @@ import urllib.request
 sys.dont_write_bytecode = True
 from cluster import BUILD, GUARD, ROOT  # noqa: E402
 
+sys.path.append(str(ROOT / "tests" / "tools"))
+import timeline  # noqa: E402
+
 SCRIPT = ROOT / "examples" / "serving" / "run_demo.py"
 
 
@@ -78,15 +81,26 @@ class Runs(unittest.TestCase):
             page = pathlib.Path(re.search(r"page: (\S+)", tree)[1])
             self.assertTrue(page.is_relative_to(self.folder_of(demo)))
             html = page.read_text()
+            if "--perfetto" in arguments:
+                self.check_timeline(timeline.read(re.search(r"perfetto\.dev: (\S+)", tree)[1]), services)
         self.assertIn("kv_find_best_match", html)
         self.assertNotRegex(html, r"(?i)(src|href)\s*=\s*[\"']?(https?:)?//")
+
+    def check_timeline(self, drawn, services):
+        """Each process is a track, and arrows lead from the frontend's calls into the workers."""
+        processes = {name.split(" (")[0] for kind, name, _ in drawn.tracks.values() if kind == "process"}
+        self.assertEqual(processes, set(services))
+        arrows = timeline.arrows(drawn)
+        self.assertGreater(arrows["llm/prefill/generate", "llm/prefill/generate"], 0)
+        self.assertGreater(arrows["llm/decode/generate", "llm/decode/generate"], 0)
+        self.assertGreater(max(drawn.counters["queue depth"]), 0)
 
     @staticmethod
     def folder_of(demo):
         return demo.folder.resolve()
 
     def test_with_a_prefill_and_two_decode_workers(self):
-        self.check(["frontend", "prefill", "decode"])
+        self.check(["frontend", "prefill", "decode"], "--perfetto")
 
     def test_with_one_worker_for_both_phases(self):
         self.check(["frontend", "worker"], "--aggregated")
@@ -162,7 +176,7 @@ class Ends(unittest.TestCase):
         run = subprocess.run([sys.executable, str(SCRIPT), "--help"], capture_output=True, text=True,
                              timeout=GUARD, check=False)
         self.assertEqual(run.returncode, 0)
-        for option in ("--aggregated", "--serve", "--build", "examples:"):
+        for option in ("--aggregated", "--serve", "--perfetto", "--build", "examples:"):
             self.assertIn(option, run.stdout)
 
 
