@@ -61,8 +61,7 @@ TEST(Lanes, AreAssignedByTheseRules) {
 
 TEST(Lanes, WithoutParentsWhatFitsIsNested) {
   Lanes lanes;
-  auto place = [&lanes, number = std::uint64_t{0}](std::int64_t start,
-                                                         std::int64_t end) mutable {
+  auto place = [&lanes, number = std::uint64_t{0}](std::int64_t start, std::int64_t end) mutable {
     return lanes.place_by_time({++number, 0, {}, start, end});
   };
   EXPECT_EQ(place(0, 9), 0u);

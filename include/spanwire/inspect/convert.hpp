@@ -37,12 +37,12 @@ struct ConvertProgress {
 };
 
 struct ConvertOptions {
-  TimelineFormat format = TimelineFormat::perfetto;
-  std::vector<std::string> files{};  // OTLP JSON lines; "-" is standard input
-  std::string output;                // "-" is standard output
-  bool track_per_request = false;    // a track for each trace, not for each process and thread
-  std::string trace;                 // only traces whose id begins with this; hex of any case
-  std::string service;               // only spans of this service
+  TimelineFormat format = TimelineFormat::perfetto;  // of the output
+  std::vector<std::string> files{};                  // OTLP JSON lines; "-" is standard input
+  std::string output;                                // "-" is standard output
+  bool track_per_request = false;  // a track for each trace, not for each process and thread
+  std::string trace;               // only traces whose id begins with this; hex of any case
+  std::string service;             // only spans of this service
   // Only traces in which a span has this request id, and batches that link to them.
   std::string request;
   std::int64_t from_ns = 0;  // only spans that end at or after this; since 1970
