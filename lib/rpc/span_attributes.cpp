@@ -12,6 +12,17 @@ const trace::Tracer& rpc_tracer() noexcept {
   return tracer;
 }
 
+trace::Span start_linked(const trace::Extracted& extracted, const trace::Context& parent,
+                         trace::Key name, trace::SpanKind kind) noexcept {
+  std::array<trace::Link, 1> links;
+  links[0].context = extracted.link();
+  links[0].tracestate = extracted.link_tracestate();
+  trace::SpanOptions options;
+  options.kind = kind;
+  options.links = links;
+  return rpc_tracer().start(parent, name, options);
+}
+
 }  // namespace
 
 trace::Span start_client_span(const trace::Context& context, std::string_view path,
@@ -28,17 +39,11 @@ trace::Span start_client_span(const trace::Context& context, std::string_view pa
 
 trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
                               std::string_view path, bool known, bool one_way) noexcept {
-  trace::SpanOptions options;
-  options.kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
-  std::array<trace::Link, 1> links;
-  if (extracted.link().valid()) {
-    links[0].context = extracted.link();
-    links[0].tracestate = extracted.link_tracestate();
-    options.links = links;
-  }
   // A path that nobody registered is the caller's invention: it must not become a span's name.
-  trace::Span span =
-      rpc_tracer().start(parent, known ? trace::Key(path) : trace::Key("spanwire"), options);
+  const trace::Key name = known ? trace::Key(path) : trace::Key("spanwire");
+  const auto kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
+  trace::Span span = extracted.link().valid() ? start_linked(extracted, parent, name, kind)
+                                              : rpc_tracer().start(parent, name, kind);
   if (span.recording()) {
     span.set("rpc.system.name", "spanwire");
     if (known) {

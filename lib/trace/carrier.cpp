@@ -70,16 +70,16 @@ void FieldSink::add_again(Field field, std::string_view value) {
   }
   if (joined_ == nullptr) joined_ = std::make_unique<Joined>();
   std::string& text = joined_->texts[index];
-  if (counts_[index] == 2) text = this->value(field);
+  if (text.empty()) text = this->value(field);
   text += ',';
   text += value;
   keep(index, text);
 }
 
-Extracted::Extracted(FieldSink&& fields, TrustRemote trust)
-    : joined_(std::move(fields.joined_)), trust_(trust) {
-  if (fields.count(Field::traceparent) != 0) take_trace(fields);
-  if (fields.count(Field::baggage) != 0 && trust != TrustRemote::ignore) take_baggage(fields);
+void Extracted::refuse(Errc cause) { count_refused(cause); }
+
+void Extracted::take_texts(const FieldSink& fields) {
+  if (fields.count(Field::baggage) != 0 && trust_ != TrustRemote::ignore) take_baggage(fields);
   if (fields.count(Field::x_request_id) != 0) {
     const std::string_view id = trim(fields.value(Field::x_request_id));
     if (check_request_id(id)) texts_.x_request_id = id;
@@ -90,12 +90,8 @@ Extracted::Extracted(FieldSink&& fields, TrustRemote trust)
   }
 }
 
-void Extracted::take_trace(const FieldSink& fields) {
-  const Errc cause = fields.count(Field::traceparent) > 1
-                         ? Errc::traceparent_repeated
-                         : read_traceparent(fields.value(Field::traceparent), remote_);
-  if (cause != Errc::ok) return count_refused(cause);
-  if (fields.count(Field::tracestate) == 0 || trust_ == TrustRemote::ignore) return;
+void Extracted::take_tracestate(const FieldSink& fields) {
+  if (trust_ == TrustRemote::ignore) return;
   const TracestateCheck state = check_tracestate(fields.value(Field::tracestate));
   if (state.cause != Errc::ok) return count_refused(state.cause);
   if (trust_ == TrustRemote::link) {

@@ -1,8 +1,13 @@
 #include "spanwire/trace/tracestate.hpp"
 
+#include <bit>
 #include <vector>
 
 #include "lib/trace/text.hpp"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace spanwire::trace {
 namespace {
@@ -13,17 +18,40 @@ struct ValueEnd {
   unsigned classes = 0;
 };
 
+// Moves over characters of a value, 16 at a time where the machine can and as many are left, and
+// notes their classes.
+const char* skip_value(const char* at, const char* last, unsigned& classes) noexcept {
+#if defined(__SSE2__)
+  while (last - at >= 16) {
+    const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const auto equal = [text](char c) { return _mm_cmpeq_epi8(text, _mm_set1_epi8(c)); };
+    // As signed numbers, those beyond ASCII are below the blank too.
+    const __m128i unprintable = _mm_or_si128(_mm_cmplt_epi8(text, _mm_set1_epi8(' ')), equal(0x7f));
+    const __m128i ends = _mm_or_si128(unprintable, _mm_or_si128(equal(','), equal('=')));
+    const auto end_mask = static_cast<unsigned>(_mm_movemask_epi8(ends)) | 0x1'0000u;
+    const auto escaped =
+        static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(equal('"'), equal('\\'))));
+    const int length = std::countr_zero(end_mask);
+    if ((escaped & ((1u << length) - 1)) != 0) classes |= kEscaped;
+    at += length;
+    if (length < 16) return at;
+  }
+#endif
+  for (; at != last; ++at) {
+    const unsigned character = class_of(*at);
+    if ((character & kStateValue) == 0) break;
+    classes |= character;
+  }
+  return at;
+}
+
 // A value begins at `at` and ends at a comma or at `last`.  Leading blanks belong to it, trailing
 // blanks and tabs do not.
 ValueEnd scan_value(const char* at, const char* last) noexcept {
   ValueEnd value;
   const char* const first = at;
   unsigned classes = 0;
-  for (; at != last; ++at) {
-    const unsigned character = class_of(*at);
-    if ((character & kStateValue) == 0) break;
-    classes |= character;
-  }
+  at = skip_value(at, last, classes);
   const char* end = at;
   if (at != last && *at != ',') {
     while (at != last && is_blank(*at)) ++at;

@@ -10,9 +10,9 @@
 //   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
 // that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
 // already.  One that can be written in place has
-//   char* traceparent_in_place(Carrier&)
-// which returns the room for the kTraceparentBytes of traceparent, valid until the next field is
-// set, or null if there is none.  All are found by argument-dependent lookup or in this namespace.
+//   char* field_in_place(Carrier&, Field, std::size_t bytes)
+// which adds the field and returns the room for its value, valid until the next one is added, or
+// null if there is none.  All are found by argument-dependent lookup or in this namespace.
 #pragma once
 
 #include <array>
@@ -67,9 +67,11 @@ class FieldSink {
   }
   void add(Field field, std::string_view value) {
     const auto index = static_cast<std::size_t>(field);
-    if (counts_[index]++ == 0) {
+    if (counts_[index] == 0) [[likely]] {
+      counts_[index] = 1;
       keep(index, value);
     } else {
+      counts_[index] = kSeveral;
       add_again(field, value);
     }
   }
@@ -79,8 +81,12 @@ class FieldSink {
     const auto index = static_cast<std::size_t>(field);
     return {data_[index], sizes_[index]};
   }
-  std::uint32_t count(Field field) const noexcept {
-    return counts_[static_cast<std::size_t>(field)];
+  // 0, 1 or kSeveral.
+  static constexpr std::uint8_t kSeveral = 2;
+  unsigned count(Field field) const noexcept { return counts_[static_cast<std::size_t>(field)]; }
+  // Baggage or ids.
+  bool has_texts() const noexcept {
+    return (count(Field::baggage) | count(Field::x_request_id) | count(Field::request_id)) != 0;
   }
 
  private:
@@ -96,7 +102,7 @@ class FieldSink {
   // Not set without a count.
   std::array<const char*, kFields> data_;
   std::array<std::size_t, kFields> sizes_;
-  std::array<std::uint32_t, kFields> counts_{};
+  std::array<std::uint8_t, 8> counts_{};  // one word to clear
   // Texts that are not in the carrier as they are; rare.
   struct Joined {
     std::array<std::string, kFields> texts;
@@ -109,7 +115,20 @@ class FieldSink {
 class Extracted {
  public:
   Extracted() noexcept = default;
-  Extracted(FieldSink&& fields, TrustRemote trust);
+  Extracted(FieldSink&& fields, TrustRemote trust)
+      : joined_(std::move(fields.joined_)), trust_(trust) {
+    if (fields.count(Field::traceparent) != 0) {
+      const Errc cause = fields.count(Field::traceparent) > 1
+                             ? Errc::traceparent_repeated
+                             : read_traceparent(fields.value(Field::traceparent), remote_);
+      if (cause != Errc::ok) [[unlikely]] {
+        refuse(cause);
+      } else if (fields.count(Field::tracestate) != 0) {
+        take_tracestate(fields);
+      }
+    }
+    if (fields.has_texts()) take_texts(fields);
+  }
 
   // The parent for our spans; not valid without a usable traceparent, or if not trusted as one.
   SpanContext parent() const noexcept {
@@ -130,7 +149,9 @@ class Extracted {
   Context context(MonotonicTime deadline = {}) const;
 
  private:
-  void take_trace(const FieldSink& fields);
+  void refuse(Errc cause);
+  void take_tracestate(const FieldSink& fields);
+  void take_texts(const FieldSink& fields);
   void take_baggage(const FieldSink& fields);
 
   SpanContext remote_;
@@ -165,7 +186,9 @@ template <class Carrier>
 [[gnu::always_inline]] inline void inject_trace(const SpanContext& span, const ContextTexts& texts,
                                                 Carrier& carrier, std::uint8_t flags_mask) {
   char* room = nullptr;
-  if constexpr (requires { traceparent_in_place(carrier); }) room = traceparent_in_place(carrier);
+  if constexpr (requires { field_in_place(carrier, Field::traceparent, kTraceparentBytes); }) {
+    room = field_in_place(carrier, Field::traceparent, kTraceparentBytes);
+  }
   if (room != nullptr) {
     write_traceparent(span, room, flags_mask);
   } else {
@@ -184,7 +207,8 @@ template <class Carrier>
 // Writes `context`: traceparent of its current span if that is valid, with the tracestate that came
 // in, byte for byte; baggage and request ids if it has them.
 template <class Carrier>
-void inject(const Context& context, Carrier& carrier, const InjectOptions& options = {}) {
+[[gnu::always_inline]] inline void inject(const Context& context, Carrier& carrier,
+                                          const InjectOptions& options = {}) {
   const ContextTexts& texts = context.texts();
   if (context.span().valid()) {
     detail::inject_trace(context.span(), texts, carrier,

@@ -45,8 +45,8 @@ inline void set_field(wire::HeaderWriter& writer, Field field, std::string_view 
   std::memcpy(at, value.data(), value.size());
 }
 
-inline char* traceparent_in_place(wire::HeaderWriter& writer) {
-  return writer.add_in_place(wire::WellKnown::traceparent, kTraceparentBytes);
+inline char* field_in_place(wire::HeaderWriter& writer, Field field, std::size_t bytes) {
+  return writer.add_in_place(detail::well_known(field), bytes);
 }
 
 }  // namespace spanwire::trace
