@@ -74,7 +74,7 @@ void IncomingCall::read_context(channel::RequestIn& request, std::byte* room) {
   }
   // The server's reference is this context's.
   trace::Context parent = trace::Context::adopt(*this, extracted.parent(), deadline);
-  span_ = start_server_span(extracted, parent, path(), true, one_way_);
+  span_ = start_server_span(extracted, parent, path(), true, one_way_, began_);
   context_ = std::move(parent).with_span(span_.context());
   if (deadline != MonotonicTime{}) loop_.timers().add(*this, deadline);
 }

@@ -276,7 +276,9 @@ void OutgoingCall::succeed(channel::ReplyIn& reply) noexcept {
     add_reply_times(span_, ReplyTimes{sent_, loop().now(), reply.received, reply.duration},
                     loop().wall_now());
   }
-  end(StatusCode::ok);
+  // The reply came when this turn began, if not the call itself began in it: no clock is read.
+  const MonotonicTime now = loop().now();
+  end(StatusCode::ok, now > started_ ? now : MonotonicTime{});
 }
 
 void OutgoingCall::refuse(channel::ReplyIn& reply) noexcept {
@@ -315,7 +317,7 @@ void OutgoingCall::fail_with(const Error& error) noexcept {
   fail_with(error.code(), std::string(error.detail()), Reached::not_sent);
 }
 
-void OutgoingCall::end(StatusCode status) noexcept {
+void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
   loop().timers().remove(*this);
   if (listening_) context_.cancellation()->detach(*this);
   stage_ = Stage::finished;
@@ -323,7 +325,7 @@ void OutgoingCall::end(StatusCode status) noexcept {
     if (connection_ != nullptr) connection_->peer().add_to(span_);
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }
-  span_.end();
+  span_.end(at);
   count_client_call(status, loop().now() - started_);
   for (const auto& interceptor : core_->options().interceptors) {
     interceptor->after(context_, path_.text(), status);

@@ -55,8 +55,8 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
   headers.clear();
   if (!request.headers.empty()) static_cast<void>(headers.parse(request.headers));
   const trace::Extracted extracted = trace::extract(headers, options_.trust);
-  trace::Span span =
-      start_server_span(extracted, extracted.context(), request.path, false, request.one_way);
+  trace::Span span = start_server_span(extracted, extracted.context(), request.path, false,
+                                       request.one_way, server_.loop().now());
   const std::string message = "no handler for the path '" + std::string(request.path) + "'";
   if (span.recording()) {
     peer_.add_to(span);

@@ -13,12 +13,13 @@ const trace::Tracer& rpc_tracer() noexcept {
 }
 
 trace::Span start_linked(const trace::Extracted& extracted, const trace::Context& parent,
-                         trace::Key name, trace::SpanKind kind) noexcept {
+                         trace::Key name, trace::SpanKind kind, MonotonicTime received) noexcept {
   std::array<trace::Link, 1> links;
   links[0].context = extracted.link();
   links[0].tracestate = extracted.link_tracestate();
   trace::SpanOptions options;
   options.kind = kind;
+  options.start = received;
   options.links = links;
   return rpc_tracer().start(parent, name, options);
 }
@@ -38,12 +39,14 @@ trace::Span start_client_span(const trace::Context& context, std::string_view pa
 }
 
 trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
-                              std::string_view path, bool known, bool one_way) noexcept {
+                              std::string_view path, bool known, bool one_way,
+                              MonotonicTime received) noexcept {
   // A path that nobody registered is the caller's invention: it must not become a span's name.
   const trace::Key name = known ? trace::Key(path) : trace::Key("spanwire");
   const auto kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
-  trace::Span span = extracted.link().valid() ? start_linked(extracted, parent, name, kind)
-                                              : rpc_tracer().start(parent, name, kind);
+  trace::Span span = extracted.link().valid()
+                         ? start_linked(extracted, parent, name, kind, received)
+                         : rpc_tracer().start(parent, name, kind, received);
   if (span.recording()) {
     span.set("rpc.system.name", "spanwire");
     if (known) {

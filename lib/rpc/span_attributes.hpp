@@ -22,7 +22,8 @@ trace::Span start_client_span(const trace::Context& context, std::string_view pa
 // server, or consumer.  `known` is false for a path without a handler, which must not name the
 // span.
 trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
-                              std::string_view path, bool known, bool one_way) noexcept;
+                              std::string_view path, bool known, bool one_way,
+                              MonotonicTime received) noexcept;
 
 struct ReplyTimes {
   MonotonicTime sent;

@@ -62,6 +62,7 @@ struct Start {
   SpanKind kind;
   const SpanOptions* options;  // null: as they are by default
   const Scope& scope;
+  MonotonicTime at{};  // without options: when it starts; zero for now
 };
 
 struct Choice {

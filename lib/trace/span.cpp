@@ -100,9 +100,8 @@ inline bool Span::writable() const noexcept {
 }
 
 // The record of a span that is gone has room for nothing: only the long way has to look for it.
-void Span::set_record(Key key, AttributeValue value) noexcept {
-  if (value.type() == ValueType::string && detail::put_text(*record_, key, value.text())) return;
-  set_slowly(key, value);
+void Span::set_text(Key key, std::string_view text) noexcept {
+  if (!detail::put_text(*record_, key, text)) set_slowly(key, text);
 }
 
 void Span::set_word(Key key, ValueType type, std::int64_t word) noexcept {
@@ -177,8 +176,7 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
   header.parent_span_id = root ? SpanId() : above.span_id();
   header.parent_remote = !root && above.remote() ? 1 : 0;
   header.scope = &start.scope;
-  header.start_ns =
-      start.options == nullptr ? core.monotonic_ns() : given_or_now(start.options->start, core);
+  header.start_ns = given_or_now(start.options == nullptr ? start.at : start.options->start, core);
   if (start.options == nullptr) return;
   set_attributes(record, start.options->attributes);
   for (const Link& link : start.options->links) add_link(record, link);
@@ -215,8 +213,8 @@ Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
   return Span(choice.trace_id, choice.span_id, choice.flags, record);
 }
 
-Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
-                         SpanKind kind) const noexcept {
+Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name, SpanKind kind,
+                         MonotonicTime at) const noexcept {
   const SpanContext& above = parent.span();
   detail::ThreadState* state = detail::state_of_thread;
   // Most spans of a process that samples one in a hundred: nothing but a number is made.
@@ -225,7 +223,7 @@ Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name,
     state->unrecorded.add();
     return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
   }
-  const detail::Start start{parent, name, kind, nullptr, *scope_};
+  const detail::Start start{parent, name, kind, nullptr, *scope_, at};
   detail::Choice choice;
   detail::OpenRecord* record = detail::start_span(core, start, choice);
   return Span(choice.trace_id, choice.span_id, choice.flags, record);

@@ -125,14 +125,16 @@ class Core final : public RefCounted,
     const Ref<Core> self(this);
     read_waiting_ = false;
     for (int reads = 0; reads < kReadsPerTurn && reading(); ++reads) {
-      if (!read_once()) break;
+      if (!read_once(reads)) break;
     }
     ReadBlock::of_thread().rest();
     wait_readable();
   }
 
   // True if there may be more to read.
-  bool read_once() {
+  bool read_once(int reads_before) {
+    // What came meanwhile must not look as if it had come when the turn began.
+    if (reads_before != 0) executor_.refresh_time();
     ReadBlock& read_block = ReadBlock::of_thread();
     const MutableByteView target = events_->read_target();
     const MutableByteView room = read_block.room();

@@ -120,7 +120,8 @@ class OutgoingCall : private channel::CallSink,
   CallFailure facts(Reached reached) const;
   void fail_with(Errc cause, std::string detail, Reached reached) noexcept;
   void fail_with(const Error& error) noexcept;
-  void end(StatusCode status) noexcept;
+  // `at` zero: now.
+  void end(StatusCode status, MonotonicTime at = {}) noexcept;
   // True: another thread has posted a cancellation, which still refers to this call.
   bool cancel_is_posted() noexcept;
   void note_first_byte() noexcept;

@@ -56,8 +56,10 @@ class Span {
     if (record_ == nullptr) return *this;
     if (value.is_word()) {
       set_word(key, value.type(), value.word());
+    } else if (value.type() == ValueType::string) {
+      set_text(key, value.text());
     } else {
-      set_record(key, value);
+      set_slowly(key, value);
     }
     return *this;
   }
@@ -120,7 +122,7 @@ class Span {
   // Counts the misuse if there is nothing to write to any more.
   bool writable() const noexcept;
 
-  void set_record(Key key, AttributeValue value) noexcept;
+  void set_text(Key key, std::string_view text) noexcept;
   void set_word(Key key, ValueType type, std::int64_t word) noexcept;
   void set_record(std::span<const Attribute> attributes) noexcept;
   void set_slowly(Key key, AttributeValue value) noexcept;

@@ -36,10 +36,12 @@ class Tracer {
 
   // Starts a span under `parent`'s span, or a new trace if that has none.  The caller passes it on
   // with parent.with_span(span.context()).
-  Span start(const Context& parent, Key name, SpanKind kind = SpanKind::internal) const noexcept {
+  // `at` zero: now.
+  Span start(const Context& parent, Key name, SpanKind kind = SpanKind::internal,
+             MonotonicTime at = {}) const noexcept {
     detail::Core* core = detail::active_core.load(std::memory_order_acquire);
     if (core == nullptr) return Span(parent.span());
-    return start_plain(*core, parent, name, kind);
+    return start_plain(*core, parent, name, kind, at);
   }
   Span start(const Context& parent, Key name, const SpanOptions& options) const noexcept {
     detail::Core* core = detail::active_core.load(std::memory_order_acquire);
@@ -50,8 +52,8 @@ class Tracer {
   const Scope& scope() const noexcept { return *scope_; }
 
  private:
-  Span start_plain(detail::Core& core, const Context& parent, Key name,
-                   SpanKind kind) const noexcept;
+  Span start_plain(detail::Core& core, const Context& parent, Key name, SpanKind kind,
+                   MonotonicTime at) const noexcept;
   Span start_in(detail::Core& core, const Context& parent, Key name,
                 const SpanOptions& options) const noexcept;
 
