@@ -206,5 +206,89 @@ TEST(KilledServer, EndsEachOfAThousandCallsOnceWithItsCause) {
   close(ends[1]);
 }
 
+// ---- One of two servers stops, then dies, while calls wait to be sent to it
+
+int serve_then_stop(int ready) {
+  Runtime runtime;
+  Server server(runtime);
+  server.handle("who", echo);
+  server.handle("work", hanging);
+  const Result<std::string> bound = server.listen("tcp://127.0.0.1:0");
+  if (!bound || !server.start()) return 1;
+  if (write(ready, bound->c_str(), bound->size() + 1) < 0) return 1;
+  pause();
+  return 0;
+}
+
+struct Tally {
+  std::atomic<int> ended{0};
+  std::atomic<int> ok{0};
+  std::atomic<int> lost{0};  // as it has to be said of a call that had been sent
+};
+
+Task<void> work_once(Client* client, Slice payload, Tally* tally) {
+  const Result<Reply> reply = co_await client->call(trace::Context(), "work", std::move(payload));
+  tally->ended += 1;
+  tally->ok += reply ? 1 : 0;
+  const CallFailure* failure = reply ? nullptr : call_failure(reply.error());
+  tally->lost += failure != nullptr && reply.error().code() == Errc::connection_lost &&
+                         failure->reached == Reached::sent
+                     ? 1
+                     : 0;
+}
+
+Task<void> work_all(Client* client, Slice payload, Tally* tally) {
+  std::vector<Task<void>> calls;
+  for (int i = 0; i < 1000; ++i) calls.push_back(work_once(client, payload, tally));
+  co_await when_all(std::move(calls));
+}
+
+TEST(KilledServer, LosesWhatWasSentAndTheRestGoesElsewhere) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t doomed = fork();
+  if (doomed == 0) _exit(serve_then_stop(ends[1]));
+  char address[64] = {};
+  for (std::size_t at = 0; at == 0 || address[at - 1] != '\0'; ++at)
+    ASSERT_EQ(read(ends[0], address + at, 1), 1);
+  Runtime runtime;
+  Server other(runtime);
+  std::atomic<int> worked{0};
+  other.handle("who", [](Call& call) -> Task<Status> {
+    call.reply(Slice::copy_of("other"));
+    co_return Status::ok();
+  });
+  other.handle("work", [&worked](Call& call) -> Task<Status> {
+    worked += 1;
+    call.reply(Slice());
+    co_return Status::ok();
+  });
+  const Result<std::string> bound = other.listen("tcp://127.0.0.1:0");
+  ASSERT_TRUE(bound && other.start());
+  Client client(runtime, std::string(address) + "," + *bound);
+  const auto who = [&] {
+    return client.call_blocking(trace::Context(), "who", Slice())->payload();
+  };
+  while (who() == who()) std::this_thread::yield();
+  // It reads no more: what is beyond the sockets' buffers stays unsent.
+  kill(doomed, SIGSTOP);
+  Tally tally;
+  std::thread caller([&] {
+    const Slice payload = Slice::of(std::string(32u << 10, 'x'));
+    EXPECT_TRUE(runtime.block_on(work_all(&client, payload, &tally)));
+  });
+  while (tally.ok < 500) std::this_thread::yield();
+  kill(doomed, SIGKILL);
+  caller.join();
+  waitpid(doomed, nullptr, 0);
+  EXPECT_EQ(tally.ended, 1000);
+  EXPECT_EQ(tally.ok + tally.lost, 1000);
+  EXPECT_EQ(worked, tally.ok);
+  EXPECT_GT(tally.ok, 500) << "nothing went elsewhere";
+  EXPECT_GT(tally.lost, 0) << "nothing had been sent";
+  close(ends[0]);
+  close(ends[1]);
+}
+
 }  // namespace
 }  // namespace spanwire::rpc
