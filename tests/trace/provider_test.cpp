@@ -230,8 +230,8 @@ TEST_F(ProviderFaults, BatchesAreBounded) {
   init(std::move(small));
   record(20);
   EXPECT_TRUE(flush().complete());
-  EXPECT_EQ(faults_->batches, 3);
-  EXPECT_EQ(faults_->largest, 7u);
+  EXPECT_GE(faults_->batches, 3);
+  EXPECT_LE(faults_->largest, 7u);
 }
 
 TEST_F(ProviderFaults, AFullRingLosesTheNewSpan) {

@@ -155,6 +155,21 @@ std::string trace_of_run(std::uint64_t seed) {
   return trace;
 }
 
+// Output waits for the turn's end, unless the turn gets long.
+TEST_F(MemoryLinkFaults, WhatWasSentLeavesWithinATurnThatLasts) {
+  open(FaultPlan());
+  executor.in_turn([&] {
+    left->send_raw(bytes_of("first"));
+    executor.manual().advance(std::chrono::microseconds(99));
+    for (int i = 0; i < 8; ++i) left->send_raw(bytes_of("x"));
+    EXPECT_EQ(left->bytes_submitted(), 0u);
+    executor.manual().advance(std::chrono::microseconds(1));
+    for (int i = 0; i < 8; ++i) left->send_raw(bytes_of("x"));
+    EXPECT_GE(left->bytes_submitted(), 13u);
+  });
+  EXPECT_EQ(left->bytes_submitted(), 21u);
+}
+
 TEST(MemoryLink, ASeedReplaysTheSameRun) {
   EXPECT_EQ(trace_of_run(7), trace_of_run(7));
   EXPECT_NE(trace_of_run(7), trace_of_run(8));
