@@ -239,6 +239,11 @@ void LoopClient::attempt_failed(Endpoint& endpoint, const Error& cause) noexcept
 void LoopClient::ready(Connection& connection) noexcept {
   connection.endpoint().failed = false;
   ready_.push_back(&connection);
+  if (ready_.size() == 1) {
+    for (OutgoingCall* call = first_waiting_; call != nullptr; call = call->next_waiting_) {
+      call->span_.add_event("rpc.connect");
+    }
+  }
   note_state();
   tell_ready_waiters();
   serve_waiting();

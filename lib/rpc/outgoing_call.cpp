@@ -323,6 +323,7 @@ void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
   stage_ = Stage::finished;
   if (span_.recording()) {
     if (connection_ != nullptr) connection_->peer().add_to(span_);
+    if (sent_ > started_) span_.set("spanwire.phase.pool_wait_ns", (sent_ - started_).count());
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }
   span_.end(at);

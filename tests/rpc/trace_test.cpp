@@ -78,6 +78,12 @@ TEST_F(TraceTest, TheServerSpanIsTheChildOfTheClientSpan) {
   EXPECT_EQ(caller.attributes.at("network.peer.address"), "127.0.0.1");
   EXPECT_EQ("tcp://127.0.0.1:" + caller.attributes.at("network.peer.port"), address_);
   EXPECT_EQ(caller.status, trace::StatusCode::unset);
+  // The first call had to wait for a connection.
+  EXPECT_EQ(caller.events, std::vector<std::string>{"rpc.connect"});
+  for (const char* phase : {"pool_wait", "network", "handler"}) {
+    EXPECT_TRUE(caller.attributes.contains("spanwire.phase." + std::string(phase) + "_ns"))
+        << phase;
+  }
 }
 
 TEST_F(TraceTest, FailuresMarkBothSpansAndKeepTheTextInside) {
