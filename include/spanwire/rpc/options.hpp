@@ -54,6 +54,7 @@ struct ClientOptions {
   // call that succeeds gives the ratio back, and while half of the tokens are gone nothing is
   // tried again.  0: nothing ever is.
   unsigned retry_tokens_max = 100;
+  // What a success gives back, of a token; three decimals count.
   double retry_token_ratio = 0.1;
   wire::Limits limits;
   // Of memory:// connections, for tests of yours: their mode, and what goes wrong on them.  The
