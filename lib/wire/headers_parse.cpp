@@ -103,7 +103,7 @@ class HeaderParser {
     if (value_end == end_ || *value_end != '"') return false;
     std::uint8_t& place = list_.places_[static_cast<std::size_t>(known)];
     if (place != 0 || list_.size_ == kHeaderMembersMax) return false;
-    place = static_cast<std::uint8_t>(list_.size_ + 1);
+    take_place(known, place);
     new (&room_at(list_.size_++))
         Header{{at_ + 1, name_bytes}, {value, static_cast<std::size_t>(value_end - value)}, known};
     at_ = value_end + 1;
@@ -194,7 +194,7 @@ class HeaderParser {
         return replace(room_at(place - 1u), name, value);
       }
       if (list_.size_ == kHeaderMembersMax) return Errc::headers_too_many;
-      place = static_cast<std::uint8_t>(list_.size_ + 1);
+      take_place(known, place);
     } else {
       const std::uint64_t bit = name_bit(name);
       if ((list_.seen_ & bit) != 0) {
@@ -206,6 +206,11 @@ class HeaderParser {
     new (&room_at(list_.size_)) Header{name, value, known};
     ++list_.size_;
     return Errc::ok;
+  }
+
+  void take_place(WellKnown known, std::uint8_t& place) noexcept {
+    place = static_cast<std::uint8_t>(list_.size_ + 1);
+    list_.known_names_ |= static_cast<std::uint16_t>(1u << static_cast<unsigned>(known));
   }
 
   Errc replace(Header& member, std::string_view name, std::string_view value) noexcept {
@@ -257,6 +262,7 @@ Errc HeaderList::parse(ByteView block, std::size_t block_bytes_max) {
 void HeaderList::clear() noexcept {
   size_ = 0;
   places_ = {};
+  known_names_ = 0;
   repeated_ = 0;
   skipped_ = 0;
   duplicates_ = 0;

@@ -167,7 +167,8 @@ class Extracted {
 // - Without a usable traceparent there is no tracestate.
 // - Of several x-request-id or request-id the last counts.
 template <class Carrier>
-Extracted extract(const Carrier& carrier, TrustRemote trust = TrustRemote::parent) {
+[[gnu::always_inline]] inline Extracted extract(const Carrier& carrier,
+                                                TrustRemote trust = TrustRemote::parent) {
   FieldSink fields;
   for_each_field(carrier, fields);
   return Extracted(std::move(fields), trust);

@@ -3,6 +3,7 @@
 // last value there, as everywhere on the wire, except that two traceparents are none.
 #pragma once
 
+#include <bit>
 #include <cstring>
 
 #include "spanwire/trace/carrier.hpp"
@@ -23,11 +24,11 @@ static_assert(well_known(Field::request_id) == wire::WellKnown::request_id);
 }  // namespace detail
 
 inline void for_each_field(const wire::HeaderList& headers, FieldSink& sink) {
-  for (std::size_t i = 0; i < kFields; ++i) {
-    const auto field = static_cast<Field>(i);
-    if (const wire::Header* header = headers.find(detail::well_known(field))) {
-      sink.add(field, header->value);
-    }
+  constexpr unsigned kFirst = static_cast<unsigned>(wire::WellKnown::traceparent);
+  unsigned there = headers.known_names() >> kFirst & ((1u << kFields) - 1);
+  for (; there != 0; there &= there - 1) {
+    const auto field = static_cast<Field>(std::countr_zero(there));
+    sink.add(field, headers.find(detail::well_known(field))->value);
   }
   if (headers.repeated(wire::WellKnown::traceparent)) sink.add(Field::traceparent, {});
 }

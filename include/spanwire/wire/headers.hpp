@@ -92,6 +92,8 @@ class HeaderList {
     const std::uint8_t place = places_[static_cast<std::size_t>(known)];
     return place == 0 ? nullptr : members() + place - 1;
   }
+  // Which well-known names there are: bit n for the one of number n.
+  unsigned known_names() const noexcept { return known_names_; }
   // True if the block had this name more than once: what may be there only once is then doubtful.
   bool repeated(WellKnown known) const noexcept {
     return (repeated_ >> static_cast<unsigned>(known) & 1u) != 0;
@@ -112,6 +114,7 @@ class HeaderList {
 
   std::size_t size_ = 0;
   std::array<std::uint8_t, kWellKnownCount> places_{};  // index + 1
+  std::uint16_t known_names_ = 0;
   std::uint16_t repeated_ = 0;
   std::uint16_t skipped_ = 0;
   std::uint16_t duplicates_ = 0;
