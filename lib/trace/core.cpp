@@ -31,7 +31,9 @@ Budget budget_of(const SpanLimits& limits) noexcept {
   return {sizeof(OpenRecord::inline_items),
           static_cast<std::uint16_t>(std::min(limits.attributes_max, kCountMax)),
           static_cast<std::uint16_t>(std::min(limits.events_max, kCountMax)),
-          static_cast<std::uint32_t>(std::min(limits.value_chars_max, kCharsMax)), 0};
+          static_cast<std::uint32_t>(std::min(limits.value_chars_max, kCharsMax)),
+          static_cast<std::uint16_t>(std::min(limits.links_max, kCountMax)),
+          0};
 }
 
 void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
@@ -132,10 +134,11 @@ void Core::give_block(std::byte* block, std::size_t bytes) noexcept {
   arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-bool Core::enter_queue() noexcept {
+bool Core::enter_queue(std::size_t spans) noexcept {
   if (options_.queue_spans_max == 0) return true;
-  if (queued_.fetch_add(1, std::memory_order_relaxed) < options_.queue_spans_max) return true;
-  queued_.fetch_sub(1, std::memory_order_relaxed);
+  const std::size_t before = queued_.fetch_add(spans, std::memory_order_relaxed);
+  if (before + spans <= options_.queue_spans_max) return true;
+  queued_.fetch_sub(spans, std::memory_order_relaxed);
   return false;
 }
 

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -35,6 +36,10 @@ class Core {
   const SpanLimits& limits() const noexcept { return options_.limits; }
   // What every record begins with.
   const Budget& budget() const noexcept { return budget_; }
+  // Links that a span for a batch may have.
+  std::uint16_t batch_links() const noexcept {
+    return static_cast<std::uint16_t>(std::min<std::size_t>(limits().batch_links_max, 0xFFFF));
+  }
   const Clock& clock() const noexcept { return *options_.clock; }
   // Of the clock above.  Spared the way through it where it is the machine's.
   std::int64_t monotonic_ns() const noexcept {
@@ -59,14 +64,14 @@ class Core {
   std::byte* take_block(std::size_t bytes) noexcept;
   void give_block(std::byte* block, std::size_t bytes) noexcept;
 
-  // One place in the queue when queue_spans_max is set.
-  bool enter_queue() noexcept;
+  // Places in the queue when queue_spans_max is set.
+  bool enter_queue(std::size_t spans) noexcept;
   void leave_queue(std::size_t spans) noexcept;
 
   // Ended without getting into a thread's counters.
-  void lose_ended(LossReason reason) noexcept {
-    ended_elsewhere_.fetch_add(1, std::memory_order_relaxed);
-    lose(reason);
+  void lose_ended(LossReason reason, std::size_t spans = 1) noexcept {
+    ended_elsewhere_.fetch_add(spans, std::memory_order_relaxed);
+    lose(reason, spans);
   }
   // Recorded by the sampler's will, but without a thread's state there was no place for it.
   void lose_unopened(LossReason reason) noexcept {
@@ -74,7 +79,9 @@ class Core {
     lose(reason);
   }
   // Opened by a thread that has no state.
-  void open_elsewhere() noexcept { opened_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
+  void open_elsewhere(std::size_t spans) noexcept {
+    opened_elsewhere_.fetch_add(spans, std::memory_order_relaxed);
+  }
   void count_misuse() noexcept { misused_.fetch_add(1, std::memory_order_relaxed); }
 
   TraceStats stats() const;
@@ -83,8 +90,8 @@ class Core {
   void publish();
 
  private:
-  void lose(LossReason reason) noexcept {
-    lost_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  void lose(LossReason reason, std::size_t spans = 1) noexcept {
+    lost_[static_cast<std::size_t>(reason)].fetch_add(spans, std::memory_order_relaxed);
   }
   void use_sampler();
   static ProviderOptions copy_settings(const ProviderOptions& options);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "lib/trace/core.hpp"
+#include "lib/trace/table.hpp"
 #include "spanwire/base/log.hpp"
 
 namespace spanwire::trace::detail {
@@ -44,12 +45,30 @@ struct Processor::Batch {
     spans.clear();
     blocks.clear();
     touched.clear();
+    unfolded_bytes = 0;
+  }
+  // Until clear(); for records that are in no ring as they are.
+  std::byte* room(std::size_t bytes) {
+    // Never split over two pieces: what does not fit begins the next one.
+    if (unfolded_bytes / kPiece != (unfolded_bytes + bytes - 1) / kPiece) {
+      unfolded_bytes = (unfolded_bytes / kPiece + 1) * kPiece;
+    }
+    const std::size_t piece = unfolded_bytes / kPiece;
+    if (piece == unfolded.size()) unfolded.push_back(std::make_unique<std::byte[]>(kPiece));
+    std::byte* to = unfolded[piece].get() + unfolded_bytes % kPiece;
+    unfolded_bytes += bytes;
+    return to;
   }
 
   std::size_t max;
   std::vector<SpanRecordView> spans;
   std::vector<ExternalItems> blocks;
   std::vector<ThreadState*> touched;
+
+ private:
+  static constexpr std::size_t kPiece = 64u << 10;
+  std::vector<std::unique_ptr<std::byte[]>> unfolded;
+  std::size_t unfolded_bytes = 0;
 };
 
 Processor::Processor(Core& core, std::vector<std::unique_ptr<Exporter>> exporters)
@@ -152,11 +171,13 @@ void Processor::take_from(ThreadState& state, Batch& batch) {
   while (at != end) {
     const std::byte* entry = state.ring.at(at);
     const auto* header = reinterpret_cast<const RecordHeader*>(entry);
+    state.taken_to = at;
+    if (header->entry_type == EntryType::table) take_table(state, batch, entry);
     // Entries are mostly alike: where the next but two will be can be guessed, and fetched.
     __builtin_prefetch(state.ring.at(at + 3 * std::uint64_t{header->entry_bytes}));
     at += header->entry_bytes;
     state.taken_to = at;
-    if (header->entry_type == EntryType::skip) continue;
+    if (header->entry_type == EntryType::skip || header->entry_type == EntryType::table) continue;
     const std::byte* items = entry + sizeof(RecordHeader);
     if (header->entry_type == EntryType::external) {
       const auto* external = reinterpret_cast<const ExternalItems*>(items);
@@ -167,6 +188,18 @@ void Processor::take_from(ThreadState& state, Batch& batch) {
     if (batch.spans.size() < batch.max) continue;
     export_batch(batch);
     if (at != end) batch.touched.push_back(&state);
+  }
+}
+
+// The entry stays in the ring until the last of its spans is exported.
+void Processor::take_table(ThreadState& state, Batch& batch, const std::byte* entry) {
+  const TableView table(entry);
+  for (std::size_t i = 0; i < table.spans(); ++i) {
+    std::byte* to = batch.room(table.record_bytes(i));
+    batch.spans.push_back(table.unfold(i, to, wall_offset_ns_));
+    if (batch.spans.size() < batch.max) continue;
+    export_batch(batch);
+    batch.touched.push_back(&state);
   }
 }
 

@@ -61,6 +61,7 @@ class Processor {
   bool request(MonotonicTime deadline, bool stop);
   void drain(Batch& batch);
   void take_from(ThreadState& state, Batch& batch);
+  void take_table(ThreadState& state, Batch& batch, const std::byte* entry);
   void export_batch(Batch& batch);
   ExportResult export_to(Exporter& exporter, const Batch& batch, LossReason& reason) noexcept;
   void settle(Batch& batch, std::size_t delivered, LossReason reason);

@@ -304,7 +304,7 @@ void add_link(OpenRecord& record, const Link& link) noexcept {
   RecordHeader& header = record.header;
   const SpanLimits& limits = record.core->limits();
   const std::size_t bytes = sizeof(LinkHead) + link.tracestate.size();
-  const Appended added = header.links < limits.links_max
+  const Appended added = header.links < record.left.links
                              ? append(record, ItemTag::link, ValueType::string, Key(), bytes)
                              : Appended();
   if (added.item == nullptr) {

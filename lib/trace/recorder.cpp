@@ -1,145 +1,16 @@
 #include "spanwire/trace/recorder.hpp"
 
 #include <algorithm>
-#include <cstring>
 
+#include "lib/trace/direct_writer.hpp"
 #include "lib/trace/record_writer.hpp"
 #include "lib/trace/recording.hpp"
+#include "lib/trace/table.hpp"
 #include "spanwire/base/random.hpp"
 
 namespace spanwire::trace {
 namespace detail {
 namespace {
-
-// ---- Straight into the ring: what nearly all whole spans are.
-
-// Beyond this a span goes through the slab, whose records can grow.
-constexpr std::size_t kDirectBytesMax = 4096;
-
-// Measures a span; not fits where a limit, or a key that may repeat, wants a closer look.
-class Measure {
- public:
-  explicit Measure(const Core& core) noexcept : limits_(core.limits()) {}
-
-  void text(std::string_view text) noexcept {
-    if (!text.empty()) bytes_ += sizeof(Item) + padded(text.size());
-  }
-  void name(Key name) noexcept {
-    bytes_ += key_bytes(name);
-    fits_ &= name.size() <= kShortNameBytes;
-  }
-  void attributes(std::span<const Attribute> attributes) noexcept {
-    for (const Attribute& attribute : attributes) {
-      const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
-      fits_ &= (filter_ & bit) == 0;
-      filter_ |= bit;
-      value(attribute);
-    }
-    attributes_ += attributes.size();
-  }
-  void event(const WholeEvent& event) noexcept {
-    bytes_ += key_bytes(event.name) + sizeof(EventHead);
-    std::uint64_t filter = 0;
-    for (const Attribute& attribute : event.attributes) {
-      const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
-      fits_ &= (filter & bit) == 0;
-      filter |= bit;
-      value(attribute);
-    }
-    fits_ &= event.attributes.size() <= limits_.event_attributes_max;
-  }
-  void link(const Link& link) noexcept {
-    bytes_ += key_bytes(Key()) + sizeof(LinkHead) + padded(link.tracestate.size());
-    fits_ &= link.context.valid() && link.attributes.empty();
-  }
-  bool fits(const WholeSpan& span) const noexcept {
-    return fits_ && bytes_ <= kDirectBytesMax && bytes_ <= limits_.bytes_max &&
-           attributes_ <= limits_.attributes_max && span.events.size() <= limits_.events_max &&
-           span.links.size() <= limits_.links_max &&
-           span.status_message.size() <= limits_.value_chars_max;
-  }
-  std::size_t bytes() const noexcept { return bytes_; }
-
- private:
-  static std::size_t key_bytes(Key key) noexcept {
-    return sizeof(Item) + (key.is_literal() ? sizeof(const char*) : padded(key.size()));
-  }
-  void value(const Attribute& attribute) noexcept {
-    const AttributeValue& value = attribute.value;
-    std::size_t size = sizeof(std::int64_t);
-    switch (value.type()) {
-      case ValueType::string:
-        size = padded(value.size());
-        fits_ &= value.size() <= limits_.value_chars_max;
-        break;
-      case ValueType::boolean:
-      case ValueType::int64:
-      case ValueType::real:
-        break;
-      default:
-        fits_ = false;
-    }
-    bytes_ += key_bytes(attribute.key) + size;
-    fits_ &= !attribute.key.empty();
-  }
-
-  const SpanLimits& limits_;
-  std::size_t bytes_ = 0;
-  std::size_t attributes_ = 0;
-  std::uint64_t filter_ = 0;
-  bool fits_ = true;
-};
-
-// Writes what was measured; no check is left.
-class DirectWriter {
- public:
-  explicit DirectWriter(std::byte* items) noexcept : begin_(items), at_(items) {}
-
-  std::uint32_t offset() const noexcept { return static_cast<std::uint32_t>(at_ - begin_); }
-  std::uint32_t text(ItemTag tag, std::string_view text) noexcept {
-    if (text.empty()) return kNoItem;
-    const std::uint32_t at = offset();
-    copy_text(item(tag, ValueType::string, Key(), text.size()), text.data(), text.size());
-    return at;
-  }
-  void name(Key name) noexcept { item(ItemTag::name, ValueType::string, name, 0); }
-  void attributes(ItemTag tag, std::span<const Attribute> attributes) noexcept {
-    for (const Attribute& attribute : attributes) {
-      const AttributeValue& value = attribute.value;
-      if (value.type() == ValueType::string) {
-        copy_text(item(tag, ValueType::string, attribute.key, value.size()), value.text().data(),
-                  value.size());
-      } else if (value.type() == ValueType::boolean) {
-        *item(tag, ValueType::boolean, attribute.key, 1) = value.boolean() ? 1 : 0;
-      } else {
-        const std::int64_t word = value.word();
-        std::memcpy(item(tag, value.type(), attribute.key, sizeof word), &word, sizeof word);
-      }
-    }
-  }
-  void event(const WholeEvent& event) noexcept {
-    const EventHead head{ns_of(event.at), 0, static_cast<std::uint32_t>(event.attributes.size())};
-    std::memcpy(item(ItemTag::event, ValueType::string, event.name, sizeof head), &head,
-                sizeof head);
-    attributes(ItemTag::event_attribute, event.attributes);
-  }
-  void link(const Link& link) noexcept {
-    const LinkHead head{link.context, 0, 0};
-    char* to = item(ItemTag::link, ValueType::string, Key(), sizeof head + link.tracestate.size());
-    std::memcpy(to, &head, sizeof head);
-    copy_text(to + sizeof head, link.tracestate.data(), link.tracestate.size());
-  }
-
- private:
-  char* item(ItemTag tag, ValueType type, Key key, std::size_t value_bytes) noexcept {
-    char* value = write_item(at_, tag, type, key, value_bytes);
-    at_ += room_of(*reinterpret_cast<const Item*>(at_));
-    return value;
-  }
-
-  std::byte* const begin_;
-  std::byte* at_;
-};
 
 void write_direct(std::byte* to, std::size_t bytes, const WholeSpan& span, const Scope& scope,
                   std::int64_t end_ns) noexcept {
@@ -198,6 +69,7 @@ void write_slowly(Core& core, ThreadState& state, const WholeSpan& span, const S
   OpenRecord* record = take_record(core, state);
   if (record == nullptr) return;
   begin_record(*record, core, span.name);
+  if (span.batch) record->left.links = core.batch_links();
   set_tracestate(*record, span.tracestate);
   RecordHeader& header = record->header;
   header.kind = static_cast<std::uint8_t>(span.kind);
@@ -224,19 +96,25 @@ MonotonicTime Recorder::now() const noexcept {
   return MonotonicTime(std::chrono::nanoseconds(core_->monotonic_ns()));
 }
 
-void Recorder::open_decided() const noexcept {
-  detail::ThreadState* state = detail::state_in(*core_);
-  core_->processor().ensure_started();
-  if (state == nullptr) return core_->open_elsewhere();
-  state->recorded.add();
-  release_if_ending(state);
-}
+void Recorder::open_decided() const noexcept { static_cast<void>(open()); }
 
 SpanId Recorder::open() const noexcept {
-  open_decided();
-  const detail::ThreadState* state = detail::state_of_thread;
-  return SpanId::generate(state != nullptr && state->core == core_ ? detail::state_of_thread->random
-                                                                   : Random::of_thread());
+  SpanId id;
+  open({&id, 1});
+  return id;
+}
+
+void Recorder::open(std::span<SpanId> ids) const noexcept {
+  detail::ThreadState* state = detail::state_in(*core_);
+  core_->processor().ensure_started();
+  if (state != nullptr) {
+    state->recorded.add(ids.size());
+  } else {
+    core_->open_elsewhere(ids.size());
+  }
+  Random& random = state != nullptr ? state->random : Random::of_thread();
+  for (SpanId& id : ids) id = SpanId::generate(random);
+  release_if_ending(state);
 }
 
 void Recorder::write(const WholeSpan& span) const noexcept {
@@ -251,6 +129,30 @@ void Recorder::write(const WholeSpan& span) const noexcept {
   if (!detail::try_direct(core, *state, span, *scope_, end_ns)) {
     detail::write_slowly(core, *state, span, *scope_, end_ns);
   }
+  detail::release_if_ending(state);
+}
+
+void Recorder::write(std::span<const SpanColumn> columns,
+                     std::span<const SpanRow> rows) const noexcept {
+  if (columns.empty() || rows.empty()) return;
+  detail::Core& core = *core_;
+  const std::size_t spans = columns.size() * rows.size();
+  if (detail::active_core.load(std::memory_order_acquire) != &core) {
+    if (core.of_this_process()) core.lose_ended(LossReason::shut_down, spans);
+    return;
+  }
+  detail::ThreadState* state = detail::state_in(core);
+  if (state == nullptr) return core.lose_ended(LossReason::too_many_threads, spans);
+  detail::TableWriter table(core, *state, *scope_, columns);
+  for (const SpanRow& row : rows) {
+    if (table.add(row)) continue;
+    for (std::size_t column = 0; column < columns.size(); ++column) {
+      Link link;
+      std::span<const Attribute> attributes;
+      write(detail::span_of_row(columns, row, column, link, attributes));
+    }
+  }
+  table.publish();
   detail::release_if_ending(state);
 }
 

@@ -26,21 +26,24 @@ inline void count_lost(ThreadState& state, LossReason reason, std::uint64_t span
   state.lost[static_cast<std::size_t>(reason)].add(spans);
 }
 
-// Room for one ended span in the calling thread's ring; null, and counted, if there is none.
-inline std::byte* reserve_entry(Core& core, ThreadState& state, std::size_t bytes) noexcept {
-  if (!core.enter_queue()) {
-    count_lost(state, LossReason::queue_full);
+// Room for ended spans in the calling thread's ring; null, and they are counted as lost, if there
+// is none.
+inline std::byte* reserve_entry(Core& core, ThreadState& state, std::size_t bytes,
+                                std::size_t spans = 1) noexcept {
+  if (!core.enter_queue(spans)) {
+    count_lost(state, LossReason::queue_full, spans);
     return nullptr;
   }
   std::byte* to = state.ring.reserve(bytes);
   if (to == nullptr) [[unlikely]] {
-    core.leave_queue(1);
-    count_lost(state, LossReason::ring_full);
+    core.leave_queue(spans);
+    count_lost(state, LossReason::ring_full, spans);
   }
   return to;
 }
-inline void publish_entry(Core& core, ThreadState& state, std::size_t bytes) noexcept {
-  state.queued.add();
+inline void publish_entry(Core& core, ThreadState& state, std::size_t bytes,
+                          std::size_t spans = 1) noexcept {
+  state.queued.add(spans);
   if (state.ring.publish(bytes)) core.processor().hurry();
 }
 

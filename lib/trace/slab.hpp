@@ -20,7 +20,8 @@ struct Budget {
   std::uint16_t attributes;
   std::uint16_t events;
   std::uint32_t value_chars_max;
-  std::uint32_t unused;
+  std::uint16_t links;
+  std::uint16_t unused;
 };
 
 // A span that is open.  Header and inline items lie in one piece: most spans end with one copy.

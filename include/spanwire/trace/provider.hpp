@@ -25,6 +25,8 @@ struct SpanLimits {
   std::size_t attributes_max = 128;
   std::size_t events_max = 128;
   std::size_t links_max = 128;
+  // Of a span that stands for a batch (WholeSpan::batch), instead of links_max.
+  std::size_t batch_links_max = 4096;
   std::size_t event_attributes_max = 128;
   std::size_t link_attributes_max = 128;
   // Characters (not bytes) of a text, also inside arrays; longer ones are cut.

@@ -27,6 +27,7 @@ struct WholeSpan {
   SpanContext context;  // its own
   SpanId parent;        // zero for the root of a trace
   bool parent_remote = false;
+  bool batch = false;  // may have SpanLimits::batch_links_max links
   SpanKind kind = SpanKind::internal;
   StatusCode status = StatusCode::unset;
   Key name;
@@ -42,6 +43,26 @@ struct WholeSpan {
 
 struct Decided;
 
+// Many spans at once, for a step of a scheduler: each row is a request, each column a slice of it.
+// What is the same for all rows is stored once.
+struct SpanColumn {
+  Key name;
+  MonotonicTime start{};
+  MonotonicTime end{};
+  std::span<const Attribute> attributes{};
+};
+struct SpanRow {
+  // Of all spans of the row; their trace id and flags are its own.
+  SpanContext parent;
+  // What the first span links to, if valid.  Each further one links to the one before it.
+  SpanContext previous;
+  std::string_view tracestate{};
+  // One for each column, from open().
+  std::span<const SpanId> ids{};
+  // Unless zero, of the first span instead of its column's.
+  MonotonicTime start{};
+};
+
 // A value of two pointers, made by decide(); the default records nothing.  Safe from any thread.
 // Outlives its provider: what is written after shutdown is counted as lost, and in a forked child
 // what was opened by the parent is left to the parent.
@@ -55,11 +76,15 @@ class Recorder {
 
   // The id of a new span, which counts as open until it is written; only while recording.
   SpanId open() const noexcept;
+  // The same for many.
+  void open(std::span<SpanId> ids) const noexcept;
   // The same without an id: for the span that was decided on.
   void open_decided() const noexcept;
   // Ends what open() began.  Never fails, blocks or locks; what does not fit is counted, as for
   // Span::end().
   void write(const WholeSpan& span) const noexcept;
+  // One span for each row and column, kind internal.
+  void write(std::span<const SpanColumn> columns, std::span<const SpanRow> rows) const noexcept;
 
   friend bool operator==(const Recorder& a, const Recorder& b) noexcept {
     return a.core_ == b.core_ && a.scope_ == b.scope_;

@@ -60,6 +60,7 @@ struct LinkHead {
 enum class EntryType : std::uint8_t {
   record,    // header and items
   external,  // header and an ExternalItems
+  table,     // header, what its spans share, and a row for each of them: lib/trace/table.hpp
   skip,      // nothing; the next entry begins at the start of the ring
 };
 
