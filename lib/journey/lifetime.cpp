@@ -9,6 +9,7 @@ namespace spanwire::journey {
 namespace {
 
 void give_back(RequestState& request) {
+  if (request.by_id()) registry().ids.remove(request.rid(), request);
   request.lock.unlock_and_retire();
   registry().requests.give(request);
   live_requests.fetch_sub(1, std::memory_order_relaxed);

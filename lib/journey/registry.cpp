@@ -1,5 +1,7 @@
 #include "lib/journey/registry.hpp"
 
+#include <mutex>
+
 #include "lib/journey/lifetime.hpp"
 #include "spanwire/journey/misuse.hpp"
 

@@ -1,13 +1,10 @@
 // All contexts of this process.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
-#include <string_view>
-#include <unordered_map>
 
+#include "lib/journey/ids.hpp"
 #include "lib/journey/slot.hpp"
 #include "lib/journey/state.hpp"
 #include "spanwire/journey/settings.hpp"
@@ -27,6 +24,8 @@ class Registry {
 
   SlotPool<RequestState> requests;
   SlotPool<ThreadContext> threads;
+  RequestIds ids;
+  Rooms rooms;
   const std::uint32_t fork_generation = spanwire::fork_generation();
 
  private:

@@ -210,14 +210,17 @@ void Request::set_level(std::optional<Level> level) {
 
 // ---- Beginnings
 
+Errc RequestState::missing(const Request& request) {
+  return request.recording_ ? gone(*request.request_, request.request_generation_) : Errc::ok;
+}
+
 Request RequestState::start(const RequestBegin& begin, bool bound) {
   RequestState* state = make_request(begin);
   if (state == nullptr) return {};
   Request request(*state, state->lock.generation());
   request.recording_ = state->recorder().recording();
   if (request.recording_) {
-    request.thread_ =
-        make_thread(*state, begin.copy ? begin.received.previous : trace::SpanContext());
+    request.thread_ = make_thread(*state, state->previous());
     if (request.thread_ != nullptr) {
       request.thread_generation_ = request.thread_->lock.generation();
       if (bound) request.thread_->bind(state->given_or_now(begin.at));

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 
+#include "lib/journey/registry.hpp"
 #include "lib/journey/state.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/journey/misuse.hpp"
@@ -11,6 +13,7 @@ namespace spanwire::journey {
 namespace {
 
 constexpr std::size_t kRidShown = 8;
+const std::string kRoomName = "Bootstrap Room ";
 
 // SGLang's, under which its converter and its users look for spans.
 const trace::Tracer& tracer() {
@@ -45,34 +48,46 @@ void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
   module_.assign(kModulePrefix).append(begin.module);
   module_index_ = module_index(begin.module);
   copy_ = begin.copy;
+  by_id_ = begin.by_id;
   received_ = begin.received;
+  above_ = received_.request;
+  previous_ = received_.previous;
   announced_.store(false, std::memory_order_relaxed);
   level_.store(kFollowProcess, std::memory_order_relaxed);
   threads_ = nullptr;
-  copy_ ? begin_copy(begin) : begin_root(begin);
-  if (!recorder_.recording()) return;
   room_.clear();
   if (begin.bootstrap_room != 0) assign_hex(room_, begin.bootstrap_room);
+  if (by_id_ && !copy_ && !room_.empty()) begin_room(begin);
+  copy_ ? begin_copy() : begin_root(begin);
+  if (!recorder_.recording()) return;
   start_ns_ = given_or_now(begin.at);
   if (!copy_ && wants(kOff)) announce();
+}
+
+void RequestState::begin_room(const RequestBegin& begin) {
+  if (auto brought = registry().rooms.find(std::to_string(begin.bootstrap_room))) {
+    above_ = brought->request;
+    previous_ = brought->previous;
+    return;
+  }
+  const trace::Decided decided = trace::decide(tracer(), above_, kRoomName + room_);
+  room_recorder_ = decided.recorder;
+  if (decided.context.valid()) above_ = above_.with_span(decided.context, decided.tracestate);
 }
 
 void RequestState::begin_root(const RequestBegin& begin) {
   name_.clear();
   if (is_role(begin.role)) name_.append(begin.role);
   name_.append(" Req ").append(own_part(rid_).substr(0, kRidShown));
-  const trace::SpanContext& above = received_.request.span();
-  const trace::Decided decided = trace::decide(tracer(), received_.request, name_);
+  const trace::Decided decided = trace::decide(tracer(), above_, name_);
   recorder_ = decided.recorder;
   root_ = decided.context;
-  parent_id_ = above.valid() ? above.span_id() : trace::SpanId();
-  parent_remote_ = above.valid() && above.remote();
   tracestate_.assign(decided.tracestate);
   attributes_.add(decided.attributes);
 }
 
 // The request's span is somebody else's: the sampler is asked about the first thread's.
-void RequestState::begin_copy(const RequestBegin&) {
+void RequestState::begin_copy() {
   const trace::Decided decided = trace::decide(tracer(), received_.request, "thread");
   recorder_ = decided.recorder;
   root_ = received_.request.span();
@@ -88,6 +103,7 @@ trace::SpanId RequestState::id_for_thread() noexcept {
 void RequestState::announce() noexcept {
   if (copy_ || announced_.exchange(true, std::memory_order_relaxed)) return;
   recorder_.open_decided();
+  if (room_recorder_.recording()) room_recorder_.open_decided();
 }
 
 void RequestState::add_thread(ThreadContext& thread) noexcept {
@@ -112,31 +128,77 @@ std::int64_t RequestState::touched_ns() const noexcept {
   return latest;
 }
 
+Request RequestState::handle_of(const ThreadIdentity* thread) noexcept {
+  Request request(*this, lock.generation());
+  request.recording_ = recorder_.recording();
+  for (ThreadContext* at = threads_; at != nullptr; at = at->next_in_request) {
+    if (at->owner() != thread) continue;
+    request.thread_ = at;
+    request.thread_generation_ = at->lock.generation();
+  }
+  return request;
+}
+
+ThreadContext* RequestState::lock_thread(const Request& request) noexcept {
+  ThreadContext* thread = request.thread_;
+  const bool found =
+      request.recording_ && thread != nullptr && thread->lock.lock(request.thread_generation_);
+  if (!found) return nullptr;
+  if (!thread->bound()) thread->bind(thread->request().given_or_now({}));
+  return thread;
+}
+
 PropagateContext RequestState::propagate(const trace::SpanContext& previous) const {
   // A relay: whatever came in goes on.
   const bool forwards = copy_ ? !recorder_.recording() : recorder_.recording() && !announced();
   if (forwards || !root_.valid()) return received_;
   if (copy_) return {received_.request, previous};
-  const bool same = tracestate_ == received_.request.tracestate();
-  return {
-      same ? received_.request.with_span(root_) : received_.request.with_span(root_, tracestate_),
-      previous};
+  const bool same = tracestate_ == above_.tracestate();
+  return {same ? above_.with_span(root_) : above_.with_span(root_, tracestate_), previous};
+}
+
+PropagateContext RequestState::propagate_room(const trace::SpanContext& previous) const {
+  if (room_.empty()) return propagate(previous);
+  return {above_, previous};
 }
 
 void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {
   if (!copy_ && announced()) write_root(at_ns, attributes, misuse);
+  if (room_recorder_.recording() && announced()) write_room(at_ns);
+  if (by_id_ && !copy_ && !room_.empty() && !room_recorder_.recording()) {
+    registry().rooms.remove(std::to_string(std::strtoull(room_.c_str(), nullptr, 16)));
+  }
   alive_ = false;
   attributes_.clear();
   received_ = PropagateContext();
-  recorder_ = trace::Recorder();
+  above_ = trace::Context();
+  recorder_ = room_recorder_ = trace::Recorder();
   decided_id_ = trace::SpanId();
 }
 
+void RequestState::write_room(std::int64_t at_ns) {
+  const std::string name = kRoomName + room_;
+  const trace::SpanContext& parent = received_.request.span();
+  const trace::Attribute own[] = {{"bootstrap_room", room_}};
+  const Attributes lists[] = {own};
+  trace::WholeSpan span;
+  span.context = above_.span();
+  span.parent = parent.valid() ? parent.span_id() : trace::SpanId();
+  span.parent_remote = parent.valid() && parent.remote();
+  span.name = name;
+  span.start = time_of(start_ns_);
+  span.end = time_of(at_ns);
+  span.tracestate = above_.tracestate();
+  span.attributes = lists;
+  room_recorder_.write(span);
+}
+
 void RequestState::write_root(std::int64_t at_ns, Attributes attributes, Errc misuse) {
+  const trace::SpanContext& parent = above_.span();
   trace::WholeSpan span;
   span.context = root_;
-  span.parent = parent_id_;
-  span.parent_remote = parent_remote_;
+  span.parent = parent.valid() ? parent.span_id() : trace::SpanId();
+  span.parent_remote = parent.valid() && parent.remote();
   span.name = name_;
   span.start = time_of(start_ns_);
   span.end = time_of(at_ns);

@@ -60,13 +60,21 @@ class ThreadContext {
   // The thread's span begins.
   void bind(std::int64_t at_ns);
   bool bound() const noexcept { return identity_ != nullptr; }
-  const ThreadIdentity* identity() const noexcept { return identity_.get(); }
+  // Of the thread that this is bound to; from any thread.
+  const ThreadIdentity* owner() const noexcept { return owner_.load(std::memory_order_relaxed); }
   RequestState& request() const noexcept { return *request_; }
 
   Errc start_slice(trace::Key name, Level level, std::int64_t at_ns, bool anonymous);
   Errc end_slice(trace::Key name, Level level, std::int64_t at_ns, Attributes attributes);
-  Errc add_slice(const Slice& slice);
+  // `id`: one that was opened for it, or zero.
+  Errc add_slice(const Slice& slice, const trace::SpanId& id = {});
   void add_event(trace::Key name, std::int64_t at_ns, Attributes attributes);
+  // Complete slices, or the end of the innermost one, as a row of a table; false, with nothing
+  // done, for what has to be looked at one by one.
+  bool add_row(std::span<const trace::SpanId> ids, std::int64_t at_ns,
+               trace::SpanRow& row) noexcept;
+  bool end_row(trace::Key name, Level level, std::int64_t at_ns, trace::SpanId& id,
+               trace::SpanRow& row) noexcept;
   // False without an open slice.
   bool add_to_slice(Attributes attributes);
   void add_to_thread(Attributes attributes) { attributes_.add(attributes); }
@@ -102,6 +110,7 @@ class ThreadContext {
 
   RequestState* request_ = nullptr;
   ThreadIdentityPtr identity_;
+  std::atomic<const ThreadIdentity*> owner_{nullptr};
   trace::SpanId span_id_;
   std::int64_t start_ns_ = 0;
   trace::SpanContext last_;
@@ -121,6 +130,8 @@ struct RequestBegin {
   std::uint64_t bootstrap_room = 0;
   std::string_view module{};
   bool copy = false;
+  // Known by its id; the request's span stands under its room's.
+  bool by_id = false;
   // What came in: the caller's span, or the request's own where it is a copy.
   PropagateContext received;
   MonotonicTime at{};
@@ -137,6 +148,16 @@ class RequestState {
   // A new request with a context for this thread, whose span begins unless not `bound`.  The null
   // object if there are too many.
   static Request start(const RequestBegin& begin, bool bound);
+  // A handle for the thread of that identity, under the lock.
+  Request handle_of(const ThreadIdentity* thread) noexcept;
+  static RequestState* state_of(const Request& request) noexcept { return request.request_; }
+  static std::uint32_t generation_of(const Request& request) noexcept {
+    return request.request_generation_;
+  }
+  // The thread's context behind a handle, locked; null if there is nothing to record.
+  static ThreadContext* lock_thread(const Request& request) noexcept;
+  // Why there was none: ok for a request that is not recorded.
+  static Errc missing(const Request& request);
 
   // ---- Fixed
   const trace::Recorder& recorder() const noexcept { return recorder_; }
@@ -144,17 +165,23 @@ class RequestState {
   const trace::SpanContext& root() const noexcept { return root_; }
   std::string_view tracestate() const noexcept { return tracestate_; }
   bool copy() const noexcept { return copy_; }
+  bool by_id() const noexcept { return by_id_; }
+  // What the first slice links to.
+  const trace::SpanContext& previous() const noexcept { return previous_; }
   const std::string& rid() const noexcept { return rid_; }
   std::string_view module() const noexcept {
     return std::string_view(module_).substr(kModulePrefix.size());
   }
-  // Whether a call of this level is recorded now.
-  bool wants(Level level) const noexcept {
+  // The level in force for it, now.
+  Level level() const noexcept {
+    if (!module_wanted(module_index_) || !recorder_.recording()) return kOff;
     const std::uint8_t own = level_.load(std::memory_order_relaxed);
-    const Level in_force =
-        own != kFollowProcess ? own : level_in_force.load(std::memory_order_relaxed);
-    return level <= in_force && in_force != kOff && module_wanted(module_index_) &&
-           recorder_.recording();
+    return own != kFollowProcess ? own : level_in_force.load(std::memory_order_relaxed);
+  }
+  // Whether a call of that level is recorded.
+  bool wants(Level of_call) const noexcept {
+    const Level in_force = level();
+    return in_force != kOff && of_call <= in_force;
   }
   // For another thread's span.
   trace::SpanId id_for_thread() noexcept;
@@ -175,6 +202,8 @@ class RequestState {
   ThreadContext* first_thread() const noexcept { return threads_; }
   void add_to_root(Attributes attributes) { attributes_.add(attributes); }
   PropagateContext propagate(const trace::SpanContext& previous) const;
+  // For the other nodes of its room.
+  PropagateContext propagate_room(const trace::SpanContext& previous) const;
   // Between begin() and end().
   bool alive() const noexcept { return alive_; }
   std::int64_t touched_ns() const noexcept;
@@ -182,14 +211,19 @@ class RequestState {
   void end(std::int64_t at_ns, Attributes attributes, Errc misuse);
 
  private:
+  void begin_room(const RequestBegin& begin);
   void begin_root(const RequestBegin& begin);
-  void begin_copy(const RequestBegin& begin);
+  void begin_copy();
   void write_root(std::int64_t at_ns, Attributes attributes, Errc misuse);
+  void write_room(std::int64_t at_ns);
 
   trace::Recorder recorder_;
+  // Of the room's span, if this request is its first.
+  trace::Recorder room_recorder_;
+  // What the request's span stands under: the caller's span, or its room's.
+  trace::Context above_;
   trace::SpanContext root_;
-  trace::SpanId parent_id_;
-  bool parent_remote_ = false;
+  trace::SpanContext previous_;
   trace::SpanId decided_id_;  // of a copy's first thread: what the sampler was asked about
   std::string rid_;
   std::string name_;
@@ -200,6 +234,7 @@ class RequestState {
   std::int64_t start_ns_ = 0;
   std::uint8_t module_index_ = 0;
   bool copy_ = false;
+  bool by_id_ = false;
   bool alive_ = false;
   std::int64_t begun_ns_ = 0;
   std::atomic<bool> announced_{false};

@@ -85,6 +85,7 @@ void ThreadContext::begin(RequestState& request, const SpanContext& previous) no
 
 void ThreadContext::bind(std::int64_t at_ns) {
   identity_ = identity_of_thread();
+  owner_.store(identity_.get(), std::memory_order_relaxed);
   span_id_ = request_->id_for_thread();
   start_ns_ = at_ns;
   touched_ns.store(at_ns, std::memory_order_relaxed);
@@ -137,6 +138,7 @@ Errc ThreadContext::start_slice(trace::Key name, Level level, std::int64_t at_ns
     ++too_deep_;
     return count_misuse(Errc::slices_too_deep, "a slice is nested too deep and not recorded");
   }
+  touched_ns.store(at_ns, std::memory_order_relaxed);
   const bool nested = anonymous && anonymous_open();
   const bool recorded = request_->wants(level);
   const bool first_level = recorded && innermost_recorded() == nullptr;
@@ -164,6 +166,7 @@ Errc ThreadContext::end_slice(trace::Key name, Level level, std::int64_t at_ns,
     --too_deep_;
     return Errc::ok;
   }
+  touched_ns.store(at_ns, std::memory_order_relaxed);
   if (depth_ == 0) return count_misuse(Errc::no_open_slice, quoted("no slice is open to be", name));
   OpenSlice& slice = slice_at(depth_ - 1);
   Errc result = Errc::ok;
@@ -224,13 +227,14 @@ void ThreadContext::write_slice(OpenSlice& slice, std::int64_t end_ns, Attribute
 
 // ---- Complete slices
 
-Errc ThreadContext::add_slice(const Slice& slice) {
+Errc ThreadContext::add_slice(const Slice& slice, const SpanId& id) {
   if (!request_->wants(slice.level)) return Errc::ok;
   announce();
+  touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);
   const bool backwards = slice.end < slice.start;
   const Mark mark(backwards ? Errc::slice_ends_before_start : Errc::ok);
   WholeSpan span;
-  span.context = context_of(request_->recorder().open());
+  span.context = context_of(id.is_zero() ? request_->recorder().open() : id);
   span.parent = parent_id();
   span.name = slice.name;
   span.start = slice.start;
@@ -262,7 +266,42 @@ Errc ThreadContext::add_slice(const Slice& slice) {
 }
 
 void ThreadContext::add_event(trace::Key name, std::int64_t at_ns, Attributes attributes) {
+  touched_ns.store(at_ns, std::memory_order_relaxed);
   events_.add(name, at_ns, attributes);
+}
+
+// ---- Rows of tables
+
+bool ThreadContext::add_row(std::span<const SpanId> ids, std::int64_t at_ns,
+                            trace::SpanRow& row) noexcept {
+  if (depth_ != 0 || !events_.empty()) return false;
+  announce();
+  touched_ns.store(at_ns, std::memory_order_relaxed);
+  row.parent = context_of(span_id_);
+  row.previous = last_;
+  row.tracestate = request_->tracestate();
+  last_ = context_of(ids.back());
+  return true;
+}
+
+bool ThreadContext::end_row(trace::Key name, Level level, std::int64_t at_ns, SpanId& id,
+                            trace::SpanRow& row) noexcept {
+  if (depth_ != 1 || too_deep_ != 0 || !events_.empty()) return false;
+  OpenSlice& slice = first_;
+  const bool fits = slice.recorded() && slice.attributes.empty() && slice.misuse == Errc::ok &&
+                    slice.start_ns <= at_ns;
+  const bool matches =
+      slice.anonymous || (slice.level == level && slice.name().view() == name.view());
+  if (!fits || !matches) return false;
+  touched_ns.store(at_ns, std::memory_order_relaxed);
+  id = slice.id;
+  row.parent = context_of(span_id_);
+  row.previous = slice.link;
+  row.start = time_of(slice.start_ns);
+  row.tracestate = request_->tracestate();
+  last_ = context_of(id);
+  pop();
+  return true;
 }
 
 bool ThreadContext::add_to_slice(Attributes attributes) {
@@ -287,6 +326,7 @@ void ThreadContext::close(const ThreadEnd& end) {
   if (announced_) write_thread(end);
   events_.clear();
   attributes_.clear();
+  owner_.store(nullptr, std::memory_order_relaxed);
   identity_.reset();
 }
 

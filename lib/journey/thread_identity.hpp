@@ -35,7 +35,9 @@ class ThreadIdentity {
 
 using ThreadIdentityPtr = std::shared_ptr<const ThreadIdentity>;
 
-// Of the calling thread, which is named "unknown" by this if it has no name yet.
+// Of the calling thread; null if it has no name.
+const ThreadIdentity* named_thread() noexcept;
+// The same of a thread which is named "unknown" by this if it has no name yet.
 const ThreadIdentityPtr& identity_of_thread();
 
 }  // namespace spanwire::journey

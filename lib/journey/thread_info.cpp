@@ -74,6 +74,8 @@ ThreadIdentity::ThreadIdentity(std::string_view label, const Ranks& ranks)
   attributes_.push_back({"thread_label", std::string_view(label_)});
 }
 
+const ThreadIdentity* named_thread() noexcept { return has_name() ? identity.get() : nullptr; }
+
 const ThreadIdentityPtr& identity_of_thread() {
   if (!has_name()) {
     count_misuse(Errc::thread_unregistered, "a thread takes part in a request without a name");

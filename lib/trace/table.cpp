@@ -45,8 +45,12 @@ void TableWriter::write_columns(std::byte* entry) noexcept {
     DirectWriter writer(entry + items_at);
     writer.name(from.name);
     writer.attributes(ItemTag::attribute, from.attributes);
-    *column++ = {ns_of(from.start), ns_of(from.end), items_at, writer.offset(),
-                 static_cast<std::uint32_t>(from.attributes.size()), 0};
+    *column++ = {ns_of(from.start),
+                 ns_of(from.end),
+                 items_at,
+                 writer.offset(),
+                 static_cast<std::uint32_t>(from.attributes.size()),
+                 0};
     items_at += writer.offset();
   }
 }
@@ -103,8 +107,8 @@ WholeSpan span_of_row(std::span<const SpanColumn> columns, const SpanRow& row, s
   const SpanColumn& from = columns[column];
   const TraceId& trace_id = row.parent.trace_id();
   attributes = from.attributes;
-  link.context = column == 0 ? row.previous
-                             : SpanContext(trace_id, row.ids[column - 1], row.parent.flags());
+  link.context =
+      column == 0 ? row.previous : SpanContext(trace_id, row.ids[column - 1], row.parent.flags());
   WholeSpan span;
   span.context = SpanContext(trace_id, row.ids[column], row.parent.flags());
   span.parent = row.parent.span_id();

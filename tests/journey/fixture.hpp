@@ -25,6 +25,13 @@ namespace spanwire::journey {
 using trace::SpanData;
 
 class JourneyTest : public ::testing::Test {
+ public:
+  static ManualClock& clock() {
+    static ManualClock& instance = *new ManualClock;
+    return instance;
+  }
+  static MonotonicTime now() { return clock().monotonic(); }
+
  protected:
   JourneyTest() {
     JourneyOptions options;
@@ -40,11 +47,7 @@ class JourneyTest : public ::testing::Test {
     EXPECT_TRUE(set_trace_modules(std::string_view()).has_value());
   }
 
-  static ManualClock& clock() {
-    static ManualClock& instance = *new ManualClock;
-    return instance;
-  }
-  static MonotonicTime now() { return clock().monotonic(); }
+  trace::SpanStore& store() const { return *store_; }
   static MonotonicTime in(std::int64_t ns) { return now() + std::chrono::nanoseconds(ns); }
   static void tick(std::int64_t ns = 100) { clock().advance(std::chrono::nanoseconds(ns)); }
 

@@ -81,8 +81,8 @@ TEST_F(RecorderTest, KeepsTheLimits) {
   Random random(1);
   const Link link{SpanContext(TraceId::generate(random), SpanId::generate(random), 1), {}, {}};
   const Link links[] = {link, link};
-  const Attribute attributes[] = {{"a", "longer text"}, {"b", 1}, {"a", "last"}, {"", 1},
-                                  {"c", 1}, {"d", 1}};
+  const Attribute attributes[] = {
+      {"a", "longer text"}, {"b", 1}, {"a", "last"}, {"", 1}, {"c", 1}, {"d", 1}};
   const std::span<const Attribute> lists[] = {attributes};
   const WholeEvent events[] = {{"one", at(1), {}}, {"two", at(2), {}}};
   write(tracer(), [&](WholeSpan& span) {

@@ -33,6 +33,7 @@ using Attributes = std::span<const trace::Attribute>;
 
 // All borrowed until the call returns.
 struct RequestOptions {
+  // Its text up to the last underscore, a tokenizer's number, is left out of names.
   std::string_view rid;
   // Of a request that is split in prefill and decode; 0 is no room.
   std::uint64_t bootstrap_room = 0;
@@ -42,6 +43,7 @@ struct RequestOptions {
   std::string_view module{};
   // The caller's, as extracted from its headers: external_trace_header.
   const trace::Context* parent = nullptr;
+  // Zero: now.
   MonotonicTime at{};
 };
 
