@@ -40,8 +40,10 @@ BOUNDS = {
     "trace/context_copy": ("<=", 10.0, "value"),
     "trace/span_unsampled": ("<=", 10.0, "value"),
     "trace/span_off": ("<=", 2.0, "value"),
+    "journey/vllm_unsampled": ("<=", 100.0, "value"),
+    "metrics/observe_exemplar": ("<=", 2.0, "ratio"),
 }
-NO_ALLOCATIONS = ("wire/decode_request", "trace/")
+NO_ALLOCATIONS = ("wire/decode_request", "trace/", "journey/vllm_unsampled", "metrics/")
 
 
 def run_json_lines(command):

@@ -70,10 +70,11 @@ std::uint8_t copy_text(char (&to)[Size], std::string_view text) noexcept {
 }
 
 // One writer, one reader.
-struct SpanRing {
-  static constexpr std::uint64_t kSlots = 32768;
+template <class Record, std::uint64_t Slots>
+struct Ring {
+  static constexpr std::uint64_t kSlots = Slots;
 
-  void push(const Span& span) noexcept {
+  void push(const Record& span, std::size_t bytes = sizeof(Record)) noexcept {
     if (tail - head_seen == kSlots) {
       head_seen = head.load(std::memory_order_acquire);
       if (tail - head_seen == kSlots) {
@@ -81,7 +82,7 @@ struct SpanRing {
         return;
       }
     }
-    std::memcpy(&slots[tail % kSlots], &span, sizeof span);
+    std::memcpy(static_cast<void*>(&slots[tail % kSlots]), &span, bytes);
     published.store(++tail, std::memory_order_release);
     if (tail % (kSlots / 2) == 0) wake();
   }
@@ -90,7 +91,7 @@ struct SpanRing {
     wakes.notify_one();
   }
 
-  std::unique_ptr<Span[]> slots{new Span[kSlots]()};
+  std::unique_ptr<Record[]> slots{new Record[kSlots]()};
   std::uint64_t tail = 0;
   std::uint64_t head_seen = 0;
   std::uint64_t dropped = 0;
@@ -100,17 +101,18 @@ struct SpanRing {
 };
 
 // A ring and the thread that empties it each time that it is half full, or when asked.
-class SpanDrain {
+template <class Record, std::uint64_t Slots>
+class Drain {
  public:
-  SpanDrain() : thread_([this] { run(); }) {}
-  ~SpanDrain() {
+  Drain() : thread_([this] { run(); }) {}
+  ~Drain() {
     stop_.store(true);
     ring_.wake();
     thread_.join();
     if (ring_.dropped != 0) std::fprintf(stderr, "floor: spans were dropped\n");
   }
 
-  SpanRing& ring() noexcept { return ring_; }
+  Ring<Record, Slots>& ring() noexcept { return ring_; }
   void wait_until_empty() noexcept {
     ring_.wake();
     for (;;) {
@@ -130,17 +132,20 @@ class SpanDrain {
         ring_.wakes.wait(wakes);
         continue;
       }
-      for (; at < end; ++at) sum_ += ring_.slots[at % SpanRing::kSlots].span_id;
+      for (; at < end; ++at) sum_ += ring_.slots[at % Slots].span_id;
       ring_.head.store(end, std::memory_order_release);
       ring_.head.notify_one();
     }
   }
 
-  SpanRing ring_;
+  Ring<Record, Slots> ring_;
   std::uint64_t sum_ = 0;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
+
+using SpanRing = Ring<Span, 32768>;
+using SpanDrain = Drain<Span, 32768>;
 
 // A span under a parent.
 inline void start_span(Span& span, const unsigned char* trace_id, const unsigned char* parent_id,

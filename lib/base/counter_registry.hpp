@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <mutex>
 #include <string_view>
 
@@ -17,7 +18,21 @@ namespace spanwire::detail {
 // progress sees the version change and takes none.
 class ExemplarCell {
  public:
-  void write(std::uint64_t value, const Exemplar& exemplar) noexcept;
+  //
+  // Neither fences nor locked instructions: each word is released after the odd version, and the
+  // even one after all words, so that who saw a new word also sees that the version has changed.
+  void write(std::uint64_t value, const Exemplar& exemplar) noexcept {
+    const std::uint32_t version = version_.load(std::memory_order_relaxed);
+    version_.store(version + 1, std::memory_order_relaxed);
+    std::array<std::uint64_t, 3> ids;
+    std::memcpy(ids.data(), exemplar.trace_id.data(), 16);
+    std::memcpy(ids.data() + 2, exemplar.span_id.data(), 8);
+    for (std::size_t i = 0; i < ids.size(); ++i) words_[i].store(ids[i], std::memory_order_release);
+    words_[3].store(value, std::memory_order_release);
+    words_[4].store(static_cast<std::uint64_t>(exemplar.at.time_since_epoch().count()),
+                    std::memory_order_release);
+    version_.store(version + 2, std::memory_order_release);
+  }
   // False if there is none, or while it is written.
   bool read(std::uint64_t& value, Exemplar& exemplar) const noexcept;
   void clear() noexcept;

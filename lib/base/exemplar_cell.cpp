@@ -4,20 +4,6 @@
 
 namespace spanwire::detail {
 
-// Neither fences nor locked instructions: each word is released after the odd version, and the even
-// one after all words, so that a reader that saw a new word also sees that the version has changed.
-void ExemplarCell::write(std::uint64_t value, const Exemplar& exemplar) noexcept {
-  std::array<std::uint64_t, kWords> words;
-  std::memcpy(words.data(), exemplar.trace_id.data(), 16);
-  std::memcpy(words.data() + 2, exemplar.span_id.data(), 8);
-  words[3] = value;
-  words[4] = static_cast<std::uint64_t>(exemplar.at.time_since_epoch().count());
-  const std::uint32_t version = version_.load(std::memory_order_relaxed);
-  version_.store(version + 1, std::memory_order_relaxed);
-  for (std::size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_release);
-  version_.store(version + 2, std::memory_order_release);
-}
-
 bool ExemplarCell::read(std::uint64_t& value, Exemplar& exemplar) const noexcept {
   const std::uint32_t before = version_.load(std::memory_order_acquire);
   if (before == 0 || before % 2 != 0) return false;

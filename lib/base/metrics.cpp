@@ -196,7 +196,7 @@ BoundedHistogram& HistogramFamily::with(std::span<const std::string_view> values
   return *series(values).histogram;
 }
 
-std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexcept {
+inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexcept {
   // Halves the range without a branch to mispredict; after it, `at` is the last bound below.
   const std::uint64_t* at = bounds_.data();
   std::size_t left = bounds_.size();
@@ -209,12 +209,16 @@ std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexcept {
   return static_cast<std::size_t>(at - bounds_.data()) + (*at < value ? 1 : 0);
 }
 
-detail::HistogramCells* BoundedHistogram::add(std::uint64_t value, std::size_t bucket,
-                                              std::uint64_t times) noexcept {
+detail::HistogramCells* BoundedHistogram::make_cells() noexcept {
+  const auto buckets = static_cast<std::uint32_t>(bounds_.size() + 1);
+  return detail::make_cells(index_, series_, {buckets, true, true, MetricUnit::none});
+}
+
+inline detail::HistogramCells* BoundedHistogram::add(std::uint64_t value, std::size_t bucket,
+                                                     std::uint64_t times) noexcept {
   HistogramCells* cells = detail::known_cells(index_);
-  if (cells == nullptr) {
-    const auto buckets = static_cast<std::uint32_t>(bounds_.size() + 1);
-    cells = detail::make_cells(index_, series_, {buckets, true, true, MetricUnit::none});
+  if (cells == nullptr) [[unlikely]] {
+    cells = make_cells();
     if (cells == nullptr) return nullptr;
   }
   detail::add_to_cell(cells->bucket(bucket), static_cast<std::int64_t>(times));
@@ -230,9 +234,7 @@ void BoundedHistogram::observe(std::uint64_t value, const Exemplar& exemplar,
                                std::uint64_t times) noexcept {
   const std::size_t bucket = bucket_of(value);
   HistogramCells* cells = add(value, bucket, times);
-  const bool named = std::any_of(exemplar.trace_id.begin(), exemplar.trace_id.end(),
-                                 [](std::uint8_t byte) { return byte != 0; });
-  if (cells != nullptr && named) cells->exemplars()[bucket].write(value, exemplar);
+  if (cells != nullptr && exemplar.has_trace()) cells->exemplars()[bucket].write(value, exemplar);
 }
 
 const SeriesReading* FamilyReading::find(

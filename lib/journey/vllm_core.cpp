@@ -72,6 +72,7 @@ bool VllmCore::is_sampled_header(std::string_view name) noexcept {
 VllmCore VllmCore::start(const trace::Context& from_api, std::string_view sampled,
                          std::string_view request_id, const VllmStart& start) {
   VllmCore core;
+  if (sampled.empty() && start.numbers == nullptr) return core;
   const MonotonicTime at = given_or_now(start.at);
   trace::Span span;
   const bool wanted = sampled == kSampled;
@@ -125,6 +126,7 @@ void keep_first(MonotonicTime& stamp, MonotonicTime at) noexcept {
 }  // namespace
 
 Errc VllmCore::queued(const VllmStep& step) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const VllmStep now = timed(step);
   keep_first(queued_, now.at);
   journey_.numbers().queued(queued_);
@@ -132,6 +134,7 @@ Errc VllmCore::queued(const VllmStep& step) noexcept {
 }
 
 Errc VllmCore::scheduled(VllmSchedule kind, const VllmStep& step) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const VllmStep now = timed(step);
   keep_first(scheduled_, now.at);
   journey_.numbers().scheduled(now.at);
@@ -139,6 +142,7 @@ Errc VllmCore::scheduled(VllmSchedule kind, const VllmStep& step) noexcept {
 }
 
 Errc VllmCore::first_token(const VllmStep& step) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const VllmStep now = timed(step);
   if (first_token_ == MonotonicTime{}) journey_.numbers().tokens(1, now.at);
   keep_first(first_token_, now.at);
@@ -146,12 +150,14 @@ Errc VllmCore::first_token(const VllmStep& step) noexcept {
 }
 
 Errc VllmCore::preempted(const VllmStep& step) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   ++preemptions_;
   journey_.numbers().retracted();
   return event({.event = VllmEvent::preempted}, timed(step));
 }
 
 Errc VllmCore::finished(VllmFinish status, const VllmStep& step) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const VllmStep now = timed(step);
   const Errc wrong = event({.event = VllmEvent::finished, .finish = status}, now);
   if (!journey_.open()) return wrong;

@@ -47,6 +47,8 @@ VllmScope scope_of(VllmEvent event) noexcept {
 void VllmJourney::begin(trace::Span span, const RequestNumbers& numbers) noexcept {
   span_ = std::move(span);
   numbers_ = numbers;
+  if (!span_.recording() && !numbers_.counting()) return;
+  watched_.arm();
   open_.arm();
 }
 

@@ -33,8 +33,10 @@ RequestNumbers numbers_of(const VllmStart& start, const trace::SpanContext& span
 VllmRequest VllmRequest::start(const trace::Context& incoming, std::string_view request_id,
                                const VllmStart& start) {
   VllmRequest request(incoming);
+  const bool sampled = sample_journey();
+  if (!sampled && start.numbers == nullptr) return request;
   request.arrived_ = given_or_now(start.at);
-  if (!sample_journey()) {
+  if (!sampled) {
     request.journey_.begin({}, numbers_of(start, incoming.span(), request.arrived_));
     request.event(VllmEvent::arrived, request.arrived_);
     return request;
@@ -49,6 +51,10 @@ VllmRequest VllmRequest::start(const trace::Context& incoming, std::string_view 
   request.core_context_ = incoming.with_span(span.context());
   const RequestNumbers numbers = numbers_of(start, span.context(), request.arrived_);
   request.journey_.begin(std::move(span), numbers);
+  if (!request.journey_.watched()) {
+    live_requests.remove(std::exchange(request.live_, 0));
+    return request;
+  }
   request.set(GenAi::request_id, request_id);
   if (repeated) request.journey_.misused(Errc::journey_request_repeated, request_id);
   request.event(VllmEvent::arrived, request.arrived_);
@@ -82,10 +88,12 @@ Errc VllmRequest::event(VllmEvent event, MonotonicTime at, std::string_view erro
 }
 
 Errc VllmRequest::handoff_to_core(MonotonicTime at) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   return event(VllmEvent::handoff_to_core, given_or_now(at));
 }
 
 Errc VllmRequest::first_response_from_core(MonotonicTime at) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const MonotonicTime now = given_or_now(at);
   if (!journey_.order().has(VllmEvent::first_response_from_core)) {
     first_response_ = now;
@@ -106,6 +114,7 @@ void VllmRequest::end(Outcome outcome, const Usage& usage, MonotonicTime at) noe
 }
 
 Errc VllmRequest::departed(const VllmDeparture& departure) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const MonotonicTime at = given_or_now(departure.at);
   const Errc wrong = event(VllmEvent::departed, at);
   if (!journey_.open()) return wrong;
@@ -119,6 +128,7 @@ Errc VllmRequest::departed(const VllmDeparture& departure) noexcept {
 
 Errc VllmRequest::aborted(std::string_view error, std::string_view reason,
                           MonotonicTime at) noexcept {
+  if (!journey_.watched()) return Errc::ok;
   const MonotonicTime now = given_or_now(at);
   const Errc wrong = event(VllmEvent::aborted, now, error.empty() ? "aborted" : error, reason);
   if (!journey_.open()) return wrong;

@@ -229,5 +229,33 @@ TEST_F(VllmTest, AMovedRequestEndsOnce) {
   EXPECT_EQ(span.attribute("spanwire.misuse"), nullptr);
 }
 
+// Nobody traces or counts it: no look at the order, and its id is not taken.
+TEST_F(VllmTest, ARequestThatNobodyWatchesDoesNothing) {
+  set_strict(true);
+  const std::int64_t before = misuse_count(Errc::journey_event_missing);
+  const std::int64_t repeated = misuse_count(Errc::journey_request_repeated);
+  for (int i = 0; i < 2; ++i) {
+    VllmRequest request = VllmRequest::start({}, "r1");
+    VllmRequest again = VllmRequest::start({}, "r1");
+    EXPECT_EQ(request.departed(), Errc::ok);
+    VllmCore core = VllmCore::start(request.core_context(), request.sampled_header(), "r1");
+    EXPECT_EQ(core.finished(VllmFinish::stopped, at_step(1)), Errc::ok);
+  }
+  EXPECT_EQ(misuse_count(Errc::journey_event_missing), before);
+  EXPECT_EQ(misuse_count(Errc::journey_request_repeated), repeated);
+}
+
+// One that is counted and not traced is held to the order all the same.
+TEST_F(VllmTest, ARequestThatIsOnlyCountedIsHeldToTheOrder) {
+  const RouteNumbers route = route_numbers("/counted", {.model = "m"});
+  set_strict(true);
+  VllmStart start;
+  start.numbers = &route;
+  VllmRequest request = VllmRequest::start({}, "r1", start);
+  EXPECT_EQ(name(request.departed()), name(Errc::journey_event_missing));
+  EXPECT_EQ(metrics_snapshot().family("sglang:num_requests_total")->find({"m", "/counted"})->value,
+            1);
+}
+
 }  // namespace
 }  // namespace spanwire::journey

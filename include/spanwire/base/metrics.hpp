@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -49,6 +50,12 @@ struct Exemplar {
   std::array<std::uint8_t, 16> trace_id{};
   std::array<std::uint8_t, 8> span_id{};
   MonotonicTime at{};
+
+  bool has_trace() const noexcept {
+    std::array<std::uint64_t, 2> words;
+    std::memcpy(words.data(), trace_id.data(), sizeof words);
+    return (words[0] | words[1]) != 0;
+  }
 };
 
 enum class MetricType : std::uint8_t { counter, gauge, histogram };
@@ -131,6 +138,7 @@ class BoundedHistogram {
  private:
   friend class MetricsReader;
 
+  detail::HistogramCells* make_cells() noexcept;
   detail::HistogramCells* add(std::uint64_t value, std::size_t bucket,
                               std::uint64_t times) noexcept;
   std::size_t bucket_of(std::uint64_t value) const noexcept;

@@ -108,6 +108,8 @@ class RequestNumbers {
                  Part part = Part::all) noexcept
       : route_(&route), span_(span), arrived_(arrived), part_(part) {}
 
+  // False for one that counts nothing, and after finished().
+  bool counting() const noexcept { return route_ != nullptr; }
   void queued(MonotonicTime at) noexcept { queued_ = at; }
   // The first time ends the time in the queue; later ones change nothing.
   void scheduled(MonotonicTime at) noexcept;

@@ -15,7 +15,8 @@
 // Functions that return Errc return ok unless strict (misuse.hpp).  What is told in the wrong order
 // is recorded all the same: the span gets the status error and spanwire.misuse with the names of
 // what was wrong, each kind is counted, and an event after the end becomes a span of its own under
-// the one that ended.
+// the one that ended.  A request that is neither traced nor counted costs a branch a call, and its
+// order is not looked at.
 #pragma once
 
 #include <cstdint>
@@ -112,6 +113,8 @@ class VllmJourney {
   RequestNumbers& numbers() noexcept { return numbers_; }
   const VllmOrder& order() const noexcept { return order_; }
   bool open() const noexcept { return open_.armed(); }
+  // Somebody wants to know: it is traced or counted.  Otherwise every call does nothing.
+  bool watched() const noexcept { return watched_.armed(); }
 
  private:
   void export_late(const VllmMark& mark, std::span<const trace::Attribute> attributes,
@@ -121,6 +124,7 @@ class VllmJourney {
   RequestNumbers numbers_;
   VllmOrder order_;
   std::uint32_t misuse_ = 0;  // a bit for each kind
+  Armed watched_;
   Armed open_;
 };
 
@@ -235,7 +239,7 @@ class VllmCore {
   Errc first_token(const VllmStep& step) noexcept;
   // Tokens after the first: no event, only numbers.
   void tokens(std::uint32_t count, MonotonicTime at) noexcept {
-    journey_.numbers().tokens(count, at);
+    if (journey_.watched()) journey_.numbers().tokens(count, at);
   }
   Errc preempted(const VllmStep& step) noexcept;
   // Ends it.  Sets the times in queue, prefill, decode and inference.
