@@ -1,17 +1,44 @@
 #include "examples/serving/engine.hpp"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "examples/serving/process.hpp"
 
 namespace serving {
+
+namespace trace = spanwire::trace;
+
 namespace {
 
 // How long an engine with nothing to do but unfinished jobs sleeps before it looks for cancelled
 // ones and for slow readers that have caught up.
 constexpr std::chrono::milliseconds kLookAgain{5};
 constexpr std::size_t kEarlyStatesMax = 1024;
+
+// What ran together: one span for the step, with a link to what it was for each request.
+void trace_batch(const Step& step, const StepFacts& facts) {
+  std::vector<trace::Link> members;
+  for (const Step::Work& work : step.work) {
+    const trace::SpanContext& span = static_cast<const Job&>(*work.sequence).step_span;
+    if (span.valid()) members.push_back({span, {}, {}});
+  }
+  if (members.empty()) return;
+  trace::SpanOptions options;
+  options.start = facts.begin;
+  options.links = members;
+  trace::Span batch = tracer().start(trace::Context(), "batch", options);
+  batch.set({{"batch.size", facts.sequences},
+             {"batch.step", facts.number},
+             {"batch.waiting", facts.waiting},
+             {"thread.id", facts.thread},
+             {"thread.name", "engine"}});
+  batch.end(facts.end);
+}
 
 }  // namespace
 
@@ -120,6 +147,7 @@ bool Engine::step() {
       Job& job = static_cast<Job&>(*work.sequence);
       job.on_step(facts, work.tokens, work.tokens > 1 || job.generated() == 0);
     }
+    trace_batch(step, facts);
   }
   std::vector<Job*> ready;
   for (Sequence* sequence : scheduler_.running()) {
@@ -151,6 +179,7 @@ void Engine::tell_changes(const Step& step) {
 void Engine::spend(const Step& step, StepFacts& facts) {
   const spanwire::Clock& clock = spanwire::Clock::system();
   facts.number = ++step_number_;
+  facts.thread = ::gettid();
   facts.sequences = step.work.size();
   facts.prefill_tokens = step.prefill_tokens;
   facts.blocks_in_use = scheduler_.pool().in_use();

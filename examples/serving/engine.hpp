@@ -18,6 +18,7 @@
 #include "examples/serving/language_model.hpp"
 #include "examples/serving/scheduler.hpp"
 #include "spanwire/base/clock.hpp"
+#include "spanwire/trace/span_context.hpp"
 
 namespace serving {
 
@@ -36,6 +37,7 @@ struct StepFacts {
   std::size_t prefill_tokens = 0;
   std::size_t blocks_in_use = 0;
   std::size_t waiting = 0;
+  std::int64_t thread = 0;  // the engine's, as the system numbers it
 };
 
 enum class Finish : std::uint8_t {
@@ -72,6 +74,7 @@ class Job : public Sequence {
   std::size_t tokens_max = 0;    // to generate; 0: the prompt only
   std::vector<Token> opening;    // how the answer begins; empty until the prompt is computed
   std::optional<Finish> ending;  // all tokens are made; not all have been sent
+  spanwire::trace::SpanContext step_span;  // of the last step; not valid when it is not recorded
 };
 
 struct EngineStats {

@@ -49,8 +49,11 @@ void TracedJob::on_step(const StepFacts& step, std::size_t step_tokens, bool was
   options.start = step.begin;
   trace::Span span = was_prefill ? tracer().start(context_, "prefill", options)
                                  : tracer().start(context_, "decode step", options);
+  step_span = span.recording() ? span.context() : trace::SpanContext();
   if (!span.recording()) return;
-  span.set({{"batch.size", step.sequences},
+  span.set({{"thread.id", step.thread},
+            {"thread.name", "engine"},
+            {"batch.size", step.sequences},
             {"batch.step", step.number},
             {"batch.waiting", step.waiting},
             {"step.tokens", step_tokens},
