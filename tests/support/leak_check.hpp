@@ -18,9 +18,9 @@ class LeakCheck {
   LeakCheck& operator=(const LeakCheck&) = delete;
 
  private:
-  std::int64_t live_;
-  std::size_t threads_;
-  std::size_t descriptors_;
+  std::int64_t live_ = 0;
+  std::size_t threads_ = 0;
+  std::size_t descriptors_ = 0;
 };
 
 }  // namespace spanwire::testing
