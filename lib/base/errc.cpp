@@ -90,6 +90,8 @@ constexpr Row kRows[] = {
      "a multipart message has too few or too many parts", std::errc::bad_message},
     {Errc::length_mismatch, "length_mismatch", "a length differs from the bytes it speaks of",
      std::errc::bad_message},
+    {Errc::bad_header_line, "bad_header_line", "a line of a header block is no name and value",
+     std::errc::bad_message},
     {Errc::hello_expected, "hello_expected", "another frame came before hello",
      std::errc::protocol_error},
     {Errc::hello_repeated, "hello_repeated", "a second hello came", std::errc::protocol_error},

@@ -63,6 +63,10 @@ bool field_of(std::string_view header_name, Field& field) noexcept {
   return equal_without_case(header_name, name(field));
 }
 
+void FieldSink::add_if_legacy(std::string_view header_name, std::string_view value) noexcept {
+  if (equal_without_case(header_name, kLegacyRequestId)) add_legacy_request_id(value);
+}
+
 void FieldSink::add_again(Field field, std::string_view value) {
   const auto index = static_cast<std::size_t>(field);
   if (field != Field::tracestate && field != Field::baggage) {
@@ -84,8 +88,11 @@ void Extracted::take_texts(const FieldSink& fields) {
     const std::string_view id = trim(fields.value(Field::x_request_id));
     if (check_request_id(id)) texts_.x_request_id = id;
   }
-  if (fields.count(Field::request_id) != 0) {
-    const std::string_view id = trim(fields.value(Field::request_id));
+  // The legacy name only where there is no word of the other, as Dynamo's workers read it.
+  const bool legacy = fields.count(Field::request_id) == 0;
+  if (!legacy || fields.counts_[FieldSink::kLegacy] != 0) {
+    const std::string_view id =
+        trim(legacy ? fields.legacy_request_id() : fields.value(Field::request_id));
     if (check_request_id(id)) texts_.request_id = id;
   }
 }

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "spanwire/trace/context_counters.hpp"
+#include "spanwire/trace/frames_carrier.hpp"
+#include "spanwire/trace/grpc_carrier.hpp"
+#include "spanwire/trace/nats_carrier.hpp"
 #include "spanwire/trace/wire_carrier.hpp"
 #include "tests/trace/vectors.hpp"
 
@@ -19,6 +23,19 @@ using Map = std::map<std::string, std::string>;
 using MultiMap = std::multimap<std::string, std::string>;
 using Fields = std::map<std::string, std::vector<std::string>>;
 using nlohmann::json;
+
+// As gRPC's: no std::string_view, and length() instead of size().
+struct StringRef {
+  std::string text;
+  const char* data() const { return text.data(); }
+  std::size_t length() const { return text.size(); }
+  friend bool operator<(const StringRef& a, const StringRef& b) { return a.text < b.text; }
+};
+using Metadata = std::multimap<StringRef, StringRef>;
+struct ClientContext {
+  void AddMetadata(const std::string& key, const std::string& value) { metadata[key] = value; }
+  Map metadata;
+};
 
 constexpr std::string_view kParent = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
 
@@ -73,7 +90,35 @@ Map forwarded(const Context& context) {
   inject(context, writer);
   const json block = json::parse(text_of(writer.finish()));
   EXPECT_EQ(block, json(expected));
+
+  ClientContext client;
+  GrpcMetadataOut metadata(client);
+  inject(context, metadata);
+  std::array<std::byte, 32768> room;
+  wire::NatsHeaderWriter lines{MutableByteView(room)};
+  inject(context, lines);
+  wire::NatsHeaders nats;
+  EXPECT_EQ(nats.parse(lines.finish()), Errc::ok);
+  Map of_lines;
+  for (const wire::NatsHeader& line : nats) of_lines[std::string(line.name)] = line.value;
+  EXPECT_EQ(of_lines, expected);
+  Map printable;  // what metadata can hold
+  for (const auto& [header, value] : expected) {
+    if (detail::is_metadata_value(value)) printable[header] = value;
+  }
+  EXPECT_EQ(client.metadata, printable);
   return expected;
+}
+
+// A block of NATS lines; empty if a value has what a line cannot hold.
+std::string nats_block_of(const Pairs& headers) {
+  std::string room(65536, '\0');
+  wire::NatsHeaderWriter writer{
+      MutableByteView(reinterpret_cast<std::byte*>(room.data()), room.size())};
+  for (const auto& [header, value] : headers) {
+    if (writer.add(header, value) != Errc::ok) return {};
+  }
+  return std::string(text_of(writer.finish()));
 }
 
 struct Refusals {
@@ -131,6 +176,20 @@ TEST(Carrier, AgreesWithTheVectorsOnEveryKind) {
       SCOPED_TRACE("map");
       expect_extracted(map, expected, causes);
     }
+    if (const std::string nats = nats_block_of(headers); !nats.empty()) {
+      SCOPED_TRACE("nats");
+      wire::NatsHeaders lines;
+      ASSERT_EQ(lines.parse(bytes_of(nats)), Errc::ok);
+      expect_extracted(lines, expected, causes);
+    }
+    if (order_survives_sorting(headers)) {
+      SCOPED_TRACE("grpc metadata");
+      Metadata metadata;
+      for (const auto& [header, value] : headers) {
+        metadata.emplace(StringRef{header}, StringRef{value});
+      }
+      expect_extracted(GrpcMetadata(metadata), expected, causes);
+    }
     SCOPED_TRACE("header block");
     const std::string block = block_of(headers);
     wire::HeaderList list;
@@ -138,6 +197,12 @@ TEST(Carrier, AgreesWithTheVectorsOnEveryKind) {
     // Of a repeated name a block has the last value.
     const bool special = vector.contains("block");
     expect_extracted(list, special ? vector.at("block") : expected,
+                     special ? json::array() : causes);
+    SCOPED_TRACE("frames");
+    const ByteView parts[] = {bytes_of("llm/generate"), bytes_of(block), bytes_of("payload")};
+    FramesCarrier frames;
+    ASSERT_EQ(frames.parse(parts, 1), Errc::ok);
+    expect_extracted(frames, special ? vector.at("block") : expected,
                      special ? json::array() : causes);
   }
 }
@@ -203,6 +268,35 @@ TEST(Carrier, WritesABlockByteForByte) {
   EXPECT_EQ(text_of(writer.finish()),
             R"({"traceparent":"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",)"
             R"("tracestate":"a=\"b\",c=d"})");
+}
+
+TEST(Carrier, AMessageWithoutHeadersCarriesNothing) {
+  const ByteView parts[] = {bytes_of("path")};
+  FramesCarrier frames;
+  EXPECT_EQ(frames.parse(parts, 1), Errc::wrong_part_count);
+  EXPECT_FALSE(extract(frames).parent().valid());
+  const ByteView damaged[] = {bytes_of("path"), bytes_of("{\"traceparent\":")};
+  EXPECT_EQ(frames.parse(damaged, 1), Errc::truncated);
+  EXPECT_FALSE(extract(frames).parent().valid());
+}
+
+TEST(Carrier, ANatsValueMayBeContinued) {
+  const std::string block =
+      "NATS/1.0\r\nTraceParent: " + std::string(kParent) + "\r\ntracestate: a=1,\r\n\t b=2\r\n\r\n";
+  wire::NatsHeaders lines;
+  ASSERT_EQ(lines.parse(bytes_of(block)), Errc::ok);
+  const Extracted extracted = extract(lines);
+  EXPECT_TRUE(extracted.parent().valid());
+  EXPECT_EQ(extracted.texts().tracestate, "a=1, b=2");
+}
+
+TEST(Carrier, CountsWhatMetadataCannotHold) {
+  ClientContext client;
+  GrpcMetadataOut metadata(client);
+  const std::uint64_t before = not_injected(Field::request_id);
+  inject(Context().with_request_id("r\xC3\xA9"), metadata);
+  EXPECT_EQ(not_injected(Field::request_id), before + 1);
+  EXPECT_TRUE(client.metadata.empty());
 }
 
 TEST(Carrier, CountsWhatDoesNotFitIntoABlock) {

@@ -54,6 +54,7 @@ enum class Errc : std::uint16_t {
   not_an_acknowledgement = 59,  // a v1 reply that is neither empty nor one of the known texts
   wrong_part_count = 60,        // a multipart message with too few or too many parts
   length_mismatch = 61,         // a length that differs from the bytes it speaks of
+  bad_header_line = 62,         // a line of a NATS block that is no name and value
   // Protocol: valid frames at the wrong time.
   hello_expected = 80,
   hello_repeated = 81,

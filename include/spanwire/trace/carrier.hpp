@@ -1,7 +1,8 @@
 // Carriers: whatever brings a context in or takes it out.  One extract and one inject serve all of
-// them: a JSON header block (wire_carrier.hpp), maps, fields with several values a name.
-// Fields: traceparent, tracestate, baggage, x-request-id, request-id.  Rules: proto-spec/trace.md.
-// Nothing here needs a provider: what came in can go on, traced or not.
+// them: a JSON header block (wire_carrier.hpp), NATS headers, gRPC metadata, the parts of a ZeroMQ
+// message, maps, fields with several values a name. Fields: traceparent, tracestate, baggage,
+// x-request-id, request-id.  Rules: proto-spec/trace.md. Nothing here needs a provider: what came
+// in can go on, traced or not.
 //
 // A carrier to read from has an overload of
 //   void for_each_field(const Carrier&, FieldSink&)
@@ -45,6 +46,8 @@ bool field_of(std::string_view name, Field& field) noexcept;
 
 // A longer request id is refused.
 inline constexpr std::size_t kRequestIdBytesMax = 1024;
+// Of older peers, for request-id; read where that is absent, never written.
+inline constexpr std::string_view kLegacyRequestId = "x-dynamo-request-id";
 // True for a text that may travel as a request id: UTF-8 without control characters, not too long.
 // Counts what it refuses.
 bool check_request_id(std::string_view text) noexcept;
@@ -63,7 +66,16 @@ class FieldSink {
 
   void add(std::string_view header_name, std::string_view value) {
     Field field;
-    if (field_of(header_name, field)) add(field, value);
+    if (field_of(header_name, field)) {
+      add(field, value);
+    } else if (header_name.size() == kLegacyRequestId.size()) {
+      add_if_legacy(header_name, value);
+    }
+  }
+  // The value of kLegacyRequestId.
+  void add_legacy_request_id(std::string_view value) noexcept {
+    counts_[kLegacy] = 1;
+    keep(kLegacy, value);
   }
   void add(Field field, std::string_view value) {
     const auto index = static_cast<std::size_t>(field);
@@ -86,11 +98,14 @@ class FieldSink {
   unsigned count(Field field) const noexcept { return counts_[static_cast<std::size_t>(field)]; }
   // Baggage or ids.
   bool has_texts() const noexcept {
-    return (count(Field::baggage) | count(Field::x_request_id) | count(Field::request_id)) != 0;
+    return (count(Field::baggage) | count(Field::x_request_id) | count(Field::request_id) |
+            counts_[kLegacy]) != 0;
   }
 
  private:
   friend class Extracted;
+  std::string_view legacy_request_id() const noexcept { return {data_[kLegacy], sizes_[kLegacy]}; }
+  void add_if_legacy(std::string_view header_name, std::string_view value) noexcept;
   // tracestate and baggage are lists: joined by a comma.  Of the ids the last one counts.
   void add_again(Field field, std::string_view value);
 
@@ -99,9 +114,11 @@ class FieldSink {
     sizes_[index] = value.size();
   }
 
+  // The place of the legacy request id, behind those of the fields.
+  static constexpr std::size_t kLegacy = kFields;
   // Not set without a count.
-  std::array<const char*, kFields> data_;
-  std::array<std::size_t, kFields> sizes_;
+  std::array<const char*, kFields + 1> data_;
+  std::array<std::size_t, kFields + 1> sizes_;
   std::array<std::uint8_t, 8> counts_{};  // one word to clear
   // Texts that are not in the carrier as they are; rare.
   struct Joined {
@@ -166,6 +183,7 @@ class Extracted {
 // - Two traceparents, equal or not: neither is used.
 // - Without a usable traceparent there is no tracestate.
 // - Of several x-request-id or request-id the last counts.
+// - Where there is no request-id, good or bad, x-dynamo-request-id stands for it.
 template <class Carrier>
 [[gnu::always_inline]] inline Extracted extract(const Carrier& carrier,
                                                 TrustRemote trust = TrustRemote::parent) {

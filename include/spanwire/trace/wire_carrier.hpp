@@ -30,6 +30,9 @@ inline void for_each_field(const wire::HeaderList& headers, FieldSink& sink) {
     const auto field = static_cast<Field>(std::countr_zero(there));
     sink.add(field, headers.find(detail::well_known(field))->value);
   }
+  if (const wire::Header* header = headers.find(wire::WellKnown::x_dynamo_request_id)) {
+    sink.add_legacy_request_id(header->value);
+  }
   if (headers.repeated(wire::WellKnown::traceparent)) sink.add(Field::traceparent, {});
 }
 

@@ -25,8 +25,9 @@ enum class WellKnown : std::uint8_t {
   spanwire_timeout,
   spanwire_attempt,
   spanwire_retry_after,
+  x_dynamo_request_id,
 };
-inline constexpr std::size_t kWellKnownCount = 9;
+inline constexpr std::size_t kWellKnownCount = 10;
 inline constexpr std::array<std::string_view, kWellKnownCount> kWellKnownNames = {
     "",
     "traceparent",
@@ -36,7 +37,8 @@ inline constexpr std::array<std::string_view, kWellKnownCount> kWellKnownNames =
     "request-id",
     "spanwire-timeout",
     "spanwire-attempt",
-    "spanwire-retry-after"};
+    "spanwire-retry-after",
+    "x-dynamo-request-id"};
 
 // The name as it is written, in lower case; empty for none.
 constexpr std::string_view name_of(WellKnown known) noexcept {

@@ -1,0 +1,177 @@
+#include "spanwire/wire/nats_headers.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "spanwire/wire/headers.hpp"
+
+namespace spanwire::wire {
+namespace {
+
+constexpr std::string_view kVersion = "NATS/1.0";
+constexpr std::string_view kLineEnd = "\r\n";
+
+bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
+
+std::string_view trim(std::string_view text) noexcept {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+bool is_name(std::string_view name) noexcept {
+  bool good = !name.empty();
+  for (const char c : name) good &= c > 32 && c < 127;
+  return good;
+}
+
+// Any text but a line's end and its like; UTF-8 is passed on as it is.
+bool is_value(std::string_view value) noexcept {
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+  }
+  return true;
+}
+
+// Takes one line off the front of `text`.
+Errc take_line(std::string_view& text, std::string_view& line) noexcept {
+  const void* found = text.empty() ? nullptr : std::memchr(text.data(), '\n', text.size());
+  if (found == nullptr) return Errc::truncated;
+  const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+  if (size == 0 || text[size - 1] != '\r') return Errc::bad_header_line;
+  line = text.substr(0, size - 1);
+  text.remove_prefix(size + 1);
+  const bool clean = line.empty() || std::memchr(line.data(), '\r', line.size()) == nullptr;
+  return clean ? Errc::ok : Errc::bad_header_line;
+}
+
+// Lines that continue, put behind those that they continue.
+std::string unfold(std::string_view text) {
+  std::string whole;
+  whole.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t end = text.find(kLineEnd);
+    whole.append(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + kLineEnd.size());
+    if (!text.empty() && is_blank(text.front())) {
+      while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+      whole += ' ';
+    } else {
+      whole += kLineEnd;
+    }
+  }
+  return whole;
+}
+
+bool continues(std::string_view text) noexcept {
+  return text.find("\r\n ") != std::string_view::npos ||
+         text.find("\r\n\t") != std::string_view::npos;
+}
+
+}  // namespace
+
+Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
+  if (line.substr(0, kVersion.size()) != kVersion) return Errc::bad_version;
+  std::string_view rest = line.substr(kVersion.size());
+  if (!rest.empty() && !is_blank(rest.front())) return Errc::bad_version;
+  rest = trim(rest);
+  if (rest.empty()) return Errc::ok;
+  unsigned status = 0;
+  std::size_t digits = 0;
+  while (digits < rest.size() && rest[digits] >= '0' && rest[digits] <= '9' && digits < 4) {
+    status = status * 10 + static_cast<unsigned>(rest[digits++] - '0');
+  }
+  const bool ends = digits == rest.size() || is_blank(rest[digits]);
+  if (digits != 3 || !ends || status < 100) return Errc::bad_status;
+  status_ = static_cast<std::uint16_t>(status);
+  description_ = trim(rest.substr(digits));
+  return Errc::ok;
+}
+
+Errc NatsHeaders::parse_line(std::string_view line) noexcept {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || !is_name(line.substr(0, colon))) {
+    return Errc::bad_header_line;
+  }
+  if (size_ == kHeaderMembersMax) return Errc::headers_too_many;
+  new (lines() + size_++) NatsHeader{line.substr(0, colon), trim(line.substr(colon + 1))};
+  return Errc::ok;
+}
+
+Errc NatsHeaders::parse_lines(std::string_view text) noexcept {
+  std::string_view line;
+  Errc cause = take_line(text, line);
+  if (cause == Errc::ok) cause = parse_first_line(line);
+  while (cause == Errc::ok) {
+    cause = take_line(text, line);
+    if (cause != Errc::ok) return cause;
+    if (line.empty()) return text.empty() ? Errc::ok : Errc::trailing_bytes;
+    cause = parse_line(line);
+  }
+  return cause;
+}
+
+Errc NatsHeaders::parse(ByteView block, std::size_t block_bytes_max) {
+  size_ = 0;
+  status_ = 0;
+  description_ = {};
+  if (block.empty()) return Errc::ok;
+  if (block.size() > block_bytes_max) return Errc::headers_too_long;
+  const std::string_view text = text_of(block);
+  if (!continues(text)) return parse_lines(text);
+  unfolded_ = unfold(text);
+  return parse_lines(unfolded_);
+}
+
+std::size_t NatsHeaders::find(std::string_view name, std::string_view& value) const noexcept {
+  std::size_t count = 0;
+  for (const NatsHeader& line : *this) {
+    if (!same_name(line.name, name)) continue;
+    value = line.value;
+    ++count;
+  }
+  return count;
+}
+
+// ---- Writing
+
+NatsHeaderWriter::NatsHeaderWriter(MutableByteView out) noexcept
+    : begin_(reinterpret_cast<char*>(out.data())), room_(out.size()) {
+  if (room_ < kVersion.size() + 2 * kLineEnd.size()) return;
+  put(kVersion);
+  put(kLineEnd);
+}
+
+void NatsHeaderWriter::put(std::string_view text) noexcept {
+  if (!text.empty()) std::memcpy(begin_ + used_, text.data(), text.size());
+  used_ += text.size();
+}
+
+Errc NatsHeaderWriter::add(std::string_view name, std::string_view value) noexcept {
+  constexpr std::string_view kBetween = ": ";
+  if (!is_name(name) || name.find(':') != std::string_view::npos) return Errc::bad_header_line;
+  if (!is_value(value)) return Errc::control_character;
+  if (lines_ == kHeaderMembersMax) return Errc::headers_too_many;
+  const std::size_t fixed = kBetween.size() + 2 * kLineEnd.size();
+  const std::size_t left = room_ - used_;
+  if (used_ == 0 || left < fixed || name.size() > left - fixed ||
+      value.size() > left - fixed - name.size()) {
+    return Errc::headers_too_long;
+  }
+  put(name);
+  put(kBetween);
+  put(value);
+  put(kLineEnd);
+  ++lines_;
+  return Errc::ok;
+}
+
+ByteView NatsHeaderWriter::finish() noexcept {
+  if (used_ != 0) put(kLineEnd);
+  return {reinterpret_cast<const std::byte*>(begin_), used_};
+}
+
+}  // namespace spanwire::wire
