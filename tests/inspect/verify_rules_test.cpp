@@ -242,6 +242,12 @@ const std::vector<Broken>& broken_content() {
       {Rule::content_value_long,
        [](GoodTraces& g) { set_text(g.of(kStep), "k", std::string(60'000, 'a')); },
        "k has 60000 bytes"},
+  };
+  return cases;
+}
+
+const std::vector<Broken>& broken_values() {
+  static const std::vector<Broken> cases = {
       {Rule::content_secret,
        [](GoodTraces& g) { set_text(g.of(kStep), "h", "Bearer abcdefgh12345678"); },
        "h holds a bearer token"},
@@ -284,8 +290,9 @@ const std::vector<Broken>& broken_waivers() {
 const std::vector<Broken>& all_broken() {
   static const std::vector<Broken> all = [] {
     std::vector<Broken> made;
-    for (const auto* group : {&broken_sources(), &broken_trees(), &broken_propagation(),
-                              &broken_times(), &broken_content(), &broken_waivers()}) {
+    for (const auto* group :
+         {&broken_sources(), &broken_trees(), &broken_propagation(), &broken_times(),
+          &broken_content(), &broken_values(), &broken_waivers()}) {
       made.insert(made.end(), group->begin(), group->end());
     }
     return made;
