@@ -29,6 +29,11 @@ void add_echo(CLI::App& app, int& exit_code);
 void add_load(CLI::App& app, int& exit_code);
 void add_keygen(CLI::App& app, int& exit_code);
 void add_verify(CLI::App& app, int& exit_code);
+void add_probe(CLI::App& app, int& exit_code);
+void add_fetch(CLI::App& app, int& exit_code);
+void add_jaeger(CLI::App& app, int& exit_code);
+void add_exec(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
 
 // "spanwire: TEXT" on standard error.
 void complain(std::string_view text);

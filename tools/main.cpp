@@ -15,6 +15,11 @@ int main(int argc, char** argv) {
   add_load(app, exit_code);
   add_keygen(app, exit_code);
   add_verify(app, exit_code);
+  add_probe(app, exit_code);
+  add_fetch(app, exit_code);
+  add_jaeger(app, exit_code);
+  add_exec(app, exit_code);
+  add_compare(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

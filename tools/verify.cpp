@@ -3,10 +3,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +12,7 @@
 #include "spanwire/inspect/report.hpp"
 #include "spanwire/inspect/terminal.hpp"
 #include "tools/command.hpp"
+#include "tools/trace_sources.hpp"
 
 namespace spanwire::tools {
 namespace {
@@ -23,9 +21,8 @@ struct VerifyArguments {
   std::vector<std::string> sources;
   std::string expect;
   std::string draft;
-  std::vector<std::string> services;
+  QueryArguments query;
   std::vector<std::string> logs;
-  std::string run_id;
   std::string against;
   std::size_t requests = 0;
   std::string format = "text";
@@ -36,37 +33,6 @@ struct VerifyArguments {
   bool quiet = false;
   bool list_rules = false;
 };
-
-bool is_trace_file(const std::filesystem::path& path) {
-  return path.extension() == ".jsonl" || path.extension() == ".json";
-}
-
-// A folder stands for the trace files in it.
-Result<std::vector<std::string>> files_of(const std::vector<std::string>& sources) {
-  std::vector<std::string> files;
-  for (const std::string& source : sources) {
-    std::error_code error;
-    if (!std::filesystem::is_directory(source, error)) {
-      files.push_back(source);
-      continue;
-    }
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(source, error)) {
-      if (entry.is_regular_file() && is_trace_file(entry.path())) found.push_back(entry.path());
-    }
-    if (error) return fail(Errc::file_open_failed, source + ": " + error.message());
-    if (found.empty()) return fail(Errc::not_found, source + ": no *.jsonl and no *.json in it");
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
-  }
-  return files;
-}
-
-Result<void> read_sources(const std::vector<std::string>& sources, inspect::Reader& reader) {
-  SPANWIRE_TRY(const std::vector<std::string> files, files_of(sources));
-  for (const std::string& file : files) SPANWIRE_TRY_VOID(reader.read_file(file));
-  return {};
-}
 
 Result<inspect::Expectations> expectations_of(const VerifyArguments& arguments) {
   inspect::Expectations expected;
@@ -79,9 +45,9 @@ Result<inspect::Expectations> expectations_of(const VerifyArguments& arguments) 
     }
     expected = std::move(*parsed);
   }
-  expected.services.insert(expected.services.end(), arguments.services.begin(),
-                           arguments.services.end());
-  if (!arguments.run_id.empty()) expected.run_id = arguments.run_id;
+  const QueryArguments& query = arguments.query;
+  expected.services.insert(expected.services.end(), query.services.begin(), query.services.end());
+  if (!query.run_id.empty()) expected.run_id = query.run_id;
   if (arguments.requests > 0) expected.request_count = arguments.requests;
   return expected;
 }
@@ -102,7 +68,8 @@ std::string joined(const std::vector<std::string>& texts) {
 }
 
 // The reports that were asked for; false when one could not be written.
-bool report(const inspect::Verdict& verdict, const VerifyArguments& arguments) {
+bool report(const inspect::Verdict& verdict, const VerifyArguments& arguments,
+            const std::string& run) {
   inspect::ReportOptions options;
   options.strict = arguments.strict;
   options.quiet = arguments.quiet;
@@ -120,29 +87,24 @@ bool report(const inspect::Verdict& verdict, const VerifyArguments& arguments) {
   } else {
     print(inspect::report_text(verdict, options));
   }
-  bool written = true;
-  if (!arguments.json.empty()) {
-    written = write_file(arguments.json, inspect::report_json(verdict, options)) && written;
-  }
-  if (!arguments.junit.empty()) {
-    written = write_file(arguments.junit, inspect::report_junit(verdict, options)) && written;
-  }
-  return written;
-}
-
-int exit_code_of(const Error& error) {
-  complain(error.message());
-  switch (error.code()) {
-    case Errc::invalid_argument:
-    case Errc::file_malformed:
-      return kExitUsage;
-    default:
-      return kExitUnreachable;
-  }
+  const auto write = [](const std::string& path, const std::string& text) {
+    const Result<void> written =
+        path.empty() ? Result<void>() : inspect::write_whole_file(path, text);
+    if (!written) complain(written.error().message());
+    return written.has_value();
+  };
+  const std::string json = inspect::report_json(verdict, options);
+  const std::string junit = inspect::report_junit(verdict, options);
+  bool written = write(arguments.json, json);
+  written = write(arguments.junit, junit) && written;
+  if (run.empty()) return written;
+  written = write(run + '/' + std::string(inspect::kVerdictFile), json) && written;
+  return write(run + '/' + std::string(inspect::kVerdictJunitFile), junit) && written;
 }
 
 int judge(const VerifyArguments& arguments, const inspect::Reader& reader,
-          const inspect::Expectations& expected, inspect::Evidence evidence) {
+          const inspect::Expectations& expected, inspect::Evidence evidence,
+          const std::string& run) {
   const std::vector<inspect::Tree> trees = inspect::build_trees(reader.traces());
   if (!arguments.draft.empty()) {
     return write_file(arguments.draft, inspect::draft_expectations(reader.traces(), trees))
@@ -154,7 +116,7 @@ int judge(const VerifyArguments& arguments, const inspect::Reader& reader,
   evidence.read = &reader.report();
   evidence.now_ns = Clock::system().wall().time_since_epoch().count();
   const inspect::Verdict verdict = inspect::verify(evidence, expected);
-  if (!report(verdict, arguments)) return kExitFailed;
+  if (!report(verdict, arguments, run)) return kExitFailed;
   return verdict.passed(arguments.strict) ? kExitOk : kExitFailed;
 }
 
@@ -168,19 +130,19 @@ int verify(const VerifyArguments& arguments) {
     return kExitUsage;
   }
   const Result<inspect::Expectations> expected = expectations_of(arguments);
-  if (!expected) return exit_code_of(expected.error());
+  if (!expected) return complain_of(expected.error());
   inspect::Evidence evidence;
   Result<std::vector<inspect::LogText>> logs = logs_of(arguments.logs);
-  if (!logs) return exit_code_of(logs.error());
+  if (!logs) return complain_of(logs.error());
   evidence.logs = std::move(*logs);
   inspect::Reader reader;
-  if (const auto read = read_sources(arguments.sources, reader); !read) {
-    return exit_code_of(read.error());
-  }
+  Result<JudgedSource> source = read_judged(arguments.sources, arguments.query, reader);
+  if (!source) return complain_of(source.error());
+  evidence.backend = std::move(source->backend);
   inspect::Reader against;
   if (!arguments.against.empty()) {
     if (const auto read = read_sources({arguments.against}, against); !read) {
-      return exit_code_of(read.error());
+      return complain_of(read.error());
     }
     evidence.against = &against.traces();
   }
@@ -189,31 +151,27 @@ int verify(const VerifyArguments& arguments) {
     complain(first.file + ':' + std::to_string(first.line) + ": " + first.text);
     return kExitNotUnderstood;
   }
-  return judge(arguments, reader, *expected, std::move(evidence));
+  return judge(arguments, reader, *expected, std::move(evidence), source->run);
 }
 
 void add_options(CLI::App& command, VerifyArguments& to) {
   command.add_option("SOURCE", to.sources,
-                     "Files of OTLP JSON, folders of them; - is standard input");
+                     "Files of OTLP JSON, a folder of them or of a run, Jaeger's\n"
+                     "address; - is standard input");
   command.add_option("--expect", to.expect, "What is expected, and what is waived")
       ->type_name("FILE");
   command.add_option("--draft", to.draft, "Write an expectation file that SOURCE meets")
       ->type_name("FILE");
-  command.add_option("--service", to.services, "A service that must be there")
-      ->type_name("NAME")
-      ->expected(1)
-      ->take_all();
   command.add_option("--requests", to.requests, "How many requests were sent")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  command.add_option("--run-id", to.run_id, "service.instance.id of every resource")
-      ->type_name("ID");
   command.add_option("--log", to.logs, "A server's log to look through for errors of tracing")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
   command.add_option("--against", to.against, "The same spans from another place")
       ->type_name("SOURCE");
+  add_query_options(command, to.query);
   command.add_flag("--strict", to.strict, "What could not be evaluated fails");
   command.add_option("--format", to.format, "On standard output")
       ->capture_default_str()
@@ -241,7 +199,11 @@ void add_verify(CLI::App& app, int& exit_code) {
       "  spanwire verify traces/ --expect expectations.json --strict --junit verify.xml\n"
       "  spanwire verify traces.jsonl --service frontend --service decode --requests 24\n"
       "  spanwire verify traces/ --format github --log logs/server.log\n"
+      "  spanwire verify runs/7 --service sglang --run-id 7\n"
+      "  spanwire verify http://127.0.0.1:16686 --service sglang --start 10m --run runs/7\n"
       "\n"
+      "--service: it must be there; Jaeger is asked for it, as it is for --start, --end, --depth.\n"
+      "--run-id: service.instance.id of every resource.  The reports of a run lie in its folder.\n"
       "Exit codes: 0 all pass, 1 a rule failed, 2 the command line or the expectation file is\n"
       "wrong, 3 a source cannot be reached or read, 4 nothing in it can be understood.\n"
       "Rules, levels and what to do about them: docs/rules.md.");

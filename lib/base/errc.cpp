@@ -276,6 +276,12 @@ constexpr Row kRows[] = {
      "the backend's answer is none of an OTLP receiver", std::errc::bad_message},
     {Errc::export_tls_failed, "export_tls_failed", "there is no secure connection to the backend",
      std::errc::protocol_error},
+    {Errc::query_failed, "query_failed", "the backend refuses the question",
+     std::errc::invalid_argument},
+    {Errc::query_timeout, "query_timeout", "the backend does not answer in time",
+     std::errc::timed_out},
+    {Errc::answer_not_understood, "answer_not_understood",
+     "the backend says something else than it was asked", std::errc::bad_message},
 };
 
 static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),

@@ -158,6 +158,10 @@ enum class Errc : std::uint16_t {
   export_too_large = 303,         // one span alone is more than the backend takes
   export_answer_malformed = 304,  // an answer that no OTLP receiver gives
   export_tls_failed = 305,        // no secure connection to the backend
+  // Reading traces back.
+  query_failed = 320,           // the backend refuses the question
+  query_timeout = 321,          // the backend does not answer in time
+  answer_not_understood = 322,  // the backend says something else than it was asked
 };
 
 // The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.
