@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/serving/breakage.hpp"
 #include "examples/serving/gateway.hpp"
 #include "examples/serving/http_server.hpp"
 #include "examples/serving/process.hpp"
@@ -16,6 +17,7 @@ struct Arguments {
   std::string corpus = ".";
   std::vector<std::string> prefill;
   std::vector<std::string> decode;
+  std::string breakage;
 };
 
 void declare(CLI::App& app, Arguments& arguments) {
@@ -35,6 +37,8 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   app.add_option("--corpus", arguments.corpus, "The same as the workers'")->capture_default_str();
+  app.add_option("--break", arguments.breakage, "A bug of other systems, on purpose")
+      ->check(CLI::IsMember({"headers", "flags", "relay", "fork"}));
   app.footer(
       "Examples:\n"
       "  serving_frontend --decode tcp://127.0.0.1:7002\n"
@@ -43,7 +47,9 @@ void declare(CLI::App& app, Arguments& arguments) {
 }
 
 int run(const Arguments& arguments) {
+  break_process(arguments.breakage);
   const Process process("frontend");
+  break_tracing();
   const auto model = train_on(arguments.corpus);
   if (!model) return complain("serving_frontend", model.error().message());
   spanwire::rpc::Runtime runtime;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "examples/serving/breakage.hpp"
 #include "examples/serving/process.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/rpc/failure.hpp"
@@ -149,7 +150,7 @@ void Gateway::start_prefill(const std::shared_ptr<Request>& request) {
 Task<void> Gateway::prefill(std::shared_ptr<Request> request, trace::Span routing) {
   rpc::CallOptions options;
   options.timeout = kPrefillMax;
-  const trace::Context context = request->context.with_span(routing.context());
+  const trace::Context context = handed_on(request->context.with_span(routing.context()));
   Result<Slice> payload = rpc::Codec<GenerateRequest>::encode(request->message);
   Result<rpc::Reply> reply =
       co_await prefill_->call(context, kPrefillPath, std::move(*payload), options);
@@ -170,9 +171,9 @@ Task<void> Gateway::decode(std::shared_ptr<Request> request) {
 Task<Result<GenerateAnswer>> Gateway::read_answer(Request& request) {
   SPANWIRE_CO_TRY(Slice payload, rpc::Codec<GenerateRequest>::encode(request.message));
   const rpc::CallOptions options;
-  SPANWIRE_CO_TRY(rpc::Stream stream,
-                  co_await decode_[request.worker].client->open(request.context, kGeneratePath,
-                                                                std::move(payload), options));
+  const trace::Context context = handed_on(request.context);
+  SPANWIRE_CO_TRY(rpc::Stream stream, co_await decode_[request.worker].client->open(
+                                          context, kGeneratePath, std::move(payload), options));
   for (;;) {
     SPANWIRE_CO_TRY(const std::optional<Slice> message, co_await stream.read());
     if (!message) break;

@@ -32,6 +32,7 @@ examples:
   run_demo.py                       in the build folder of scripts/demo
   run_demo.py --build build/dev     in another one
   run_demo.py --aggregated          one worker does prefill and decode
+  run_demo.py --break headers       loses every context, and shows what spanwire verify says
   run_demo.py --serve               stays up until Ctrl-C
   run_demo.py --perfetto            also writes all requests as a timeline for ui.perfetto.dev
   run_demo.py --corpus book.txt --step-ms 30
@@ -163,19 +164,28 @@ class Processes:
                 process.stdout.close()
 
 
+# Which processes a bug is switched on in.
+BROKEN = {"headers": ("worker", "prefill", "decode"), "flags": ("frontend",), "relay": ("worker", "prefill"),
+          "fork": ("worker", "decode")}
+
+
 def start_all(processes, options):
     """Starts everything; returns the frontend's address and the names of the others."""
+    def broken(role):
+        return ["--break", options.broken] if role in BROKEN.get(options.broken, ()) else []
+
     common = ["--corpus", options.corpus]
-    front = common + ["--port", str(options.port)]
+    front = common + ["--port", str(options.port), *broken("frontend")]
     engine = common + [f"--{name.replace('_', '-')}={getattr(options, name)}"
                        for name in ("step_ms", "prefill_us_per_token", "blocks")]
     if options.aggregated:
-        ready = [processes.start("worker", "serving_worker", "--role=both", *engine)]
+        ready = [processes.start("worker", "serving_worker", "--role=both", *engine, *broken("worker"))]
         workers = [address() for address in ready]
         frontend = processes.start("frontend", "serving_frontend", *front, "--decode", workers[0])
         return frontend(), ["worker"]
-    prefill = processes.start("prefill", "serving_worker", "--role=prefill", *engine)
-    decode = [processes.start(f"decode-{n}", "serving_worker", "--role=decode", *engine) for n in (1, 2)]
+    prefill = processes.start("prefill", "serving_worker", "--role=prefill", *engine, *broken("prefill"))
+    decode = [processes.start(f"decode-{n}", "serving_worker", "--role=decode", *engine, *broken("decode"))
+              for n in (1, 2)]
     prefill, decode = prefill(), [address() for address in decode]
     frontend = processes.start("frontend", "serving_frontend", *front, "--prefill", prefill,
                                "--decode", ",".join(decode))
@@ -275,8 +285,18 @@ def serve(address, processes):
     return trace
 
 
-def show(processes, trace, perfetto):
-    """The tree in the terminal, and a page; if asked for, a timeline of all requests."""
+def verify(tool, files, broken):
+    """Judges the traces; with a bug switched on, the verdict has to say so."""
+    say(f"\n{style(BOLD, 'spanwire verify')}")
+    sys.stdout.flush()
+    code = subprocess.run([tool, "verify", *([] if broken else ["--quiet"]), "--findings", "2", *files],
+                          check=False).returncode
+    if code != (1 if broken else 0):
+        raise Failed(f"spanwire verify ended with {code}" + (f" though --break {broken} is on" if broken else ""))
+
+
+def show(processes, trace, options):
+    """The tree in the terminal, and a page; if asked for, a timeline of all requests; the verdict."""
     tool = str(processes.build / "bin" / "spanwire")
     files = [str(path) for path in sorted(processes.folder.glob("traces-*.jsonl"))]
     page = processes.folder / "trace.html"
@@ -287,11 +307,12 @@ def show(processes, trace, perfetto):
     subprocess.run([tool, "view", "--trace", trace, "--html", str(page), *files], check=True,
                    stdout=subprocess.DEVNULL)
     say(f"\n{style(BOLD, 'The same as a page:')} {page}")
-    if perfetto:
+    if options.perfetto:
         timeline = processes.folder / "trace.pftrace"
         subprocess.run([tool, "convert", "--to", "perfetto", "-o", str(timeline), *files], check=True,
                        stdout=subprocess.DEVNULL)
         say(f"{style(BOLD, 'All requests as a timeline, for ui.perfetto.dev:')} {timeline}")
+    verify(tool, files, options.broken)
 
 
 def run(processes, options):
@@ -302,7 +323,7 @@ def run(processes, options):
     trace = serve(address, processes) if options.serve else questions(address)
     processes.stop()
     say(style(BOLD, "One request, over all processes"))
-    show(processes, trace, options.perfetto)
+    show(processes, trace, options)
 
 
 def arguments():
@@ -312,6 +333,8 @@ def arguments():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "demo", metavar="DIR",
                         help="where it was built (default: build/demo)")
     parser.add_argument("--aggregated", action="store_true", help="one worker does prefill and decode")
+    parser.add_argument("--break", dest="broken", choices=sorted(BROKEN), metavar="BUG",
+                        help="one of other systems' bugs, on purpose: %(choices)s; spanwire verify finds it")
     parser.add_argument("--serve", action="store_true", help="stay up until interrupted")
     parser.add_argument("--perfetto", action="store_true", help="also write a timeline of all requests")
     parser.add_argument("--port", type=int, default=0, help="of the frontend (default: a free one)")

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "examples/serving/breakage.hpp"
 #include "examples/serving/jobs.hpp"
 #include "examples/serving/process.hpp"
 
@@ -92,9 +93,10 @@ Task<Result<PrefillAnswer>> Worker::prefill(Call& call, GenerateRequest request)
   SPANWIRE_CO_TRY(Slice payload, rpc::Codec<PromptState>::encode(state));
   rpc::CallOptions options;
   options.timeout = kTransferMax;
+  const spanwire::trace::Context context = handed_on(call.context());
   SPANWIRE_CO_TRY(const rpc::Reply reply,
                   co_await decode_worker(request.send_state_to)
-                      .call(call.context(), kReceiveStatePath, std::move(payload), options));
+                      .call(context, kReceiveStatePath, std::move(payload), options));
   static_cast<void>(reply);
   call.span().set({{"kv.bytes", answer.state_bytes}, {"kv.cached_tokens", answer.cached_tokens}});
   co_return answer;

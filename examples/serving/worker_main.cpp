@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "examples/serving/breakage.hpp"
 #include "examples/serving/process.hpp"
 #include "examples/serving/worker.hpp"
 
@@ -17,6 +18,7 @@ struct Arguments {
   WorkerOptions worker;
   double step_ms = 15;
   double prefill_us_per_token = 400;
+  std::string breakage;
 };
 
 void declare(CLI::App& app, Arguments& arguments) {
@@ -42,6 +44,8 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--batch", scheduler.batch_max, "Requests that run at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--break", arguments.breakage, "A bug of other systems, on purpose")
+      ->check(CLI::IsMember({"headers", "flags", "relay", "fork"}));
   app.footer(
       "Examples:\n"
       "  serving_worker --role prefill\n"
@@ -54,7 +58,9 @@ std::chrono::microseconds microseconds(double count) {
 }
 
 int run(Arguments arguments) {
+  break_process(arguments.breakage);
   Process process(arguments.worker.role == "both" ? "worker" : arguments.worker.role);
+  break_tracing();
   const auto model = train_on(arguments.corpus);
   if (!model) return complain("serving_worker", model.error().message());
   arguments.worker.instance = process.instance_id();
@@ -65,7 +71,8 @@ int run(Arguments arguments) {
   Worker worker(runtime, *model, arguments.worker);
   spanwire::rpc::Server server(runtime);
   worker.serve_on(server);
-  const spanwire::Result<std::string> address = server.listen(arguments.listen);
+  const spanwire::Result<std::string> address =
+      server.listen(arguments.listen, broken_listen_options());
   if (!address) return complain("serving_worker", address.error().message());
   if (const auto started = server.start(); !started)
     return complain("serving_worker", started.error().message());
