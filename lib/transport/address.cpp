@@ -4,13 +4,32 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <string>
 
 namespace spanwire::transport {
 namespace {
 
 constexpr std::string_view kExpected =
-    "expected tcp://HOST:PORT, dynamo+tcp://HOST:PORT, unix:///PATH or memory://NAME";
+    "expected tcp://HOST:PORT, dynamo+tcp://HOST:PORT, unix:///PATH, memory://NAME, "
+    "zmq+tcp://HOST:PORT, zmq+ipc:///PATH or zmq+inproc://NAME";
+
+struct NamedScheme {
+  std::string_view name;
+  Scheme scheme;
+  std::string_view protocol;
+};
+constexpr NamedScheme kSchemes[] = {
+    {"tcp", Scheme::tcp, ""},
+    {"unix", Scheme::unix_socket, ""},
+    {"memory", Scheme::memory, ""},
+    {"dynamo+tcp", Scheme::tcp, "dynamo"},
+    {"zmq+tcp", Scheme::zmq_tcp, ""},
+    {"zmq+ipc", Scheme::zmq_ipc, ""},
+    {"zmq+inproc", Scheme::zmq_inproc, ""},
+    {"naive+zmq+tcp", Scheme::zmq_tcp, "naive"},
+    {"naive+zmq+ipc", Scheme::zmq_ipc, "naive"},
+};
 
 tl::unexpected<Error> refuse(std::string_view text, std::string_view why) {
   std::string sentence = "\"";
@@ -83,9 +102,9 @@ Result<void> parse_tcp(std::string_view text, std::string_view rest, Address& ad
   return {};
 }
 
-Result<void> parse_unix(std::string_view text, std::string_view rest, Address& address) {
+Result<void> parse_path(std::string_view text, std::string_view rest, Address& address) {
   if (!rest.starts_with('/')) {
-    return refuse(text, "the path is not absolute; expected unix:///PATH");
+    return refuse(text, "the path is not absolute; expected three slashes and the path");
   }
   if (rest.size() > kUnixPathBytesMax) {
     return refuse(text, "the path is longer than the 107 bytes that a socket address holds");
@@ -97,8 +116,8 @@ Result<void> parse_unix(std::string_view text, std::string_view rest, Address& a
   return {};
 }
 
-Result<void> parse_memory(std::string_view text, std::string_view rest, Address& address) {
-  if (rest.empty()) return refuse(text, "the name is missing; expected memory://NAME");
+Result<void> parse_name(std::string_view text, std::string_view rest, Address& address) {
+  if (rest.empty()) return refuse(text, "the name is missing; expected it behind ://");
   if (rest.size() > kHostBytesMax) return refuse(text, "the name is longer than 253 bytes");
   address.host = rest;
   return {};
@@ -117,27 +136,28 @@ std::string lower(std::string_view text) {
 Result<Address> parse_address(std::string_view text) {
   const std::size_t end = text.find("://");
   if (end == std::string_view::npos) return refuse(text, kExpected);
-  std::string scheme = lower(text.substr(0, end));
+  const std::string name = lower(text.substr(0, end));
   const std::string_view rest = text.substr(end + 3);
+  const auto* const known = std::find_if(std::begin(kSchemes), std::end(kSchemes),
+                                         [&](const NamedScheme& one) { return one.name == name; });
+  if (known == std::end(kSchemes)) return refuse(text, kExpected);
 
   Address address;
-  const std::size_t plus = scheme.find('+');
-  if (plus != std::string::npos) {
-    address.protocol = scheme.substr(0, plus);
-    scheme.erase(0, plus + 1);
-    if (address.protocol != "dynamo" || scheme != "tcp") return refuse(text, kExpected);
-  }
-  if (scheme == "tcp") {
-    address.scheme = Scheme::tcp;
-    SPANWIRE_TRY_VOID(parse_tcp(text, rest, address));
-  } else if (scheme == "unix") {
-    address.scheme = Scheme::unix_socket;
-    SPANWIRE_TRY_VOID(parse_unix(text, rest, address));
-  } else if (scheme == "memory") {
-    address.scheme = Scheme::memory;
-    SPANWIRE_TRY_VOID(parse_memory(text, rest, address));
-  } else {
-    return refuse(text, kExpected);
+  address.scheme = known->scheme;
+  address.protocol = known->protocol;
+  switch (known->scheme) {
+    case Scheme::tcp:
+    case Scheme::zmq_tcp:
+      SPANWIRE_TRY_VOID(parse_tcp(text, rest, address));
+      break;
+    case Scheme::unix_socket:
+    case Scheme::zmq_ipc:
+      SPANWIRE_TRY_VOID(parse_path(text, rest, address));
+      break;
+    case Scheme::memory:
+    case Scheme::zmq_inproc:
+      SPANWIRE_TRY_VOID(parse_name(text, rest, address));
+      break;
   }
   return address;
 }
@@ -153,16 +173,13 @@ std::string host_and_port(std::string_view host, std::uint16_t port) {
 }
 
 std::string to_string(const Address& address) {
-  switch (address.scheme) {
-    case Scheme::unix_socket:
-      return "unix://" + address.host;
-    case Scheme::memory:
-      return "memory://" + address.host;
-    case Scheme::tcp:
-      break;
+  std::string text;
+  for (const NamedScheme& one : kSchemes) {
+    if (one.scheme == address.scheme && one.protocol == address.protocol) text = one.name;
   }
-  const std::string prefix = address.protocol.empty() ? "" : address.protocol + "+";
-  return prefix + "tcp://" + host_and_port(address.host, address.port);
+  text.append("://");
+  const bool has_port = address.scheme == Scheme::tcp || address.scheme == Scheme::zmq_tcp;
+  return text.append(has_port ? host_and_port(address.host, address.port) : address.host);
 }
 
 }  // namespace spanwire::transport

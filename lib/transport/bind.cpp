@@ -60,6 +60,16 @@ bool is_stale(const std::string& path) {
   return probe && ::connect(probe.get(), address.get(), address.size) != 0 && errno == ECONNREFUSED;
 }
 
+}  // namespace
+
+Result<void> check_free_path(const Address& address) {
+  struct stat status{};
+  if (::lstat(address.host.c_str(), &status) != 0 || is_stale(address.host)) return {};
+  return fail(Errc::already_exists, to_string(address) + ": " + system_text(EADDRINUSE));
+}
+
+namespace {
+
 Result<Fd> bind_unix(const Address& address, int backlog) {
   if (is_stale(address.host)) ::unlink(address.host.c_str());
   return bind_one(address, unix_address(address.host), backlog);

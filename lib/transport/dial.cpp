@@ -2,12 +2,14 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "lib/transport/connect.hpp"
 #include "lib/transport/memory_link.hpp"
 #include "lib/transport/resolve.hpp"
 #include "lib/transport/socket_stream.hpp"
 #include "lib/transport/stream_link.hpp"
+#include "lib/transport/zmq/dealer.hpp"
 
 namespace spanwire::transport {
 namespace {
@@ -57,10 +59,36 @@ Task<Result<Dialled>> dial_socket(Loop& loop, Address address, DialOptions optio
   co_return dialled;
 }
 
+std::vector<std::string> zmq_endpoints(const SocketAddresses& addresses) {
+  std::vector<std::string> endpoints;
+  for (const SocketAddress& one : addresses) endpoints.push_back("tcp://" + endpoint_text(one));
+  return endpoints;
+}
+
+Task<Result<Dialled>> dial_over_zmq(Loop& loop, Address address, DialOptions options) {
+  const MonotonicTime start = loop.clock().monotonic();
+  const MonotonicTime deadline = start + options.connect_timeout;
+  std::vector<std::string> endpoints;
+  if (address.scheme == Scheme::zmq_tcp) {
+    SPANWIRE_CO_TRY(SocketAddresses addresses,
+                    co_await addresses_of(address, options.resolver, deadline));
+    endpoints = zmq_endpoints(addresses);
+  } else {
+    endpoints.push_back((address.scheme == Scheme::zmq_ipc ? "ipc://" : "inproc://") +
+                        address.host);
+  }
+  const std::chrono::nanoseconds resolved = loop.clock().monotonic() - start;
+  SPANWIRE_CO_TRY(Dialled dialled, co_await dial_zmq(loop, std::move(address), std::move(endpoints),
+                                                     std::move(options), deadline));
+  dialled.resolve = resolved;
+  co_return dialled;
+}
+
 }  // namespace
 
 Task<Result<Dialled>> dial(Loop& loop, Address address, DialOptions options) {
   if (address.scheme == Scheme::memory) co_return dial_memory(loop, address, options);
+  if (address.zmq()) co_return co_await dial_over_zmq(loop, std::move(address), std::move(options));
   co_return co_await dial_socket(loop, std::move(address), std::move(options));
 }
 

@@ -33,6 +33,7 @@ class LinkLease {
 
 struct Incoming::Connection {
   virtual ~Connection() = default;
+  virtual Loop* home() const noexcept { return nullptr; }
   virtual Result<std::unique_ptr<Link>> open(Loop& loop) = 0;
 };
 

@@ -5,6 +5,7 @@
 #include "lib/transport/incoming.hpp"
 #include "lib/transport/memory_link.hpp"
 #include "lib/transport/socket_listener.hpp"
+#include "lib/transport/zmq/router.hpp"
 #include "spanwire/base/assert.hpp"
 
 namespace spanwire::transport {
@@ -16,6 +17,8 @@ Incoming::Incoming(Incoming&&) noexcept = default;
 Incoming& Incoming::operator=(Incoming&&) noexcept = default;
 Incoming::~Incoming() = default;
 
+Loop* Incoming::home() const noexcept { return connection_->home(); }
+
 Result<std::unique_ptr<Link>> Incoming::open(Loop& loop) {
   SPANWIRE_ASSERT(connection_ != nullptr);
   const std::unique_ptr<Connection> connection = std::move(connection_);
@@ -25,6 +28,7 @@ Result<std::unique_ptr<Link>> Incoming::open(Loop& loop) {
 Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
                                          const ListenOptions& options, AcceptEvents& events) {
   if (address.scheme == Scheme::memory) return listen_in_memory(loop, address, options, events);
+  if (address.zmq()) return listen_on_zmq(loop, address, options, events);
   return listen_on_socket(loop, address, options, events);
 }
 

@@ -52,6 +52,24 @@ void lay_out_parts(const OutFrame& frame, OutParts& out) noexcept {
   encode_frame_header(header, out.control.data());
 }
 
+std::array<std::byte, kFrameHeaderBytes> encode_farewell() noexcept {
+  std::array<std::byte, kFrameHeaderBytes> control;
+  FrameHeader header;
+  header.type = static_cast<std::uint8_t>(FrameType::farewell);
+  encode_frame_header(header, control.data());
+  return control;
+}
+
+bool is_farewell(ByteView control) noexcept {
+  return control.size() == kFrameHeaderBytes &&
+         is(load_frame_header(control.data()), FrameType::farewell);
+}
+
+bool is_request(ByteView control) noexcept {
+  return control.size() == kFrameHeaderBytes &&
+         is(load_frame_header(control.data()), FrameType::request);
+}
+
 Result<InParts> decode_parts(std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
   if (parts.empty()) return fail(Errc::wrong_part_count);
   if (parts[0].size() > kFrameHeaderBytes) return fail(Errc::trailing_bytes);

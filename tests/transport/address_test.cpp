@@ -30,23 +30,33 @@ TEST_P(AddressAccepts, AndWritesItBack) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, AddressAccepts,
-    ::testing::Values(GoodAddress{"tcp://127.0.0.1:7001", Scheme::tcp, "", "127.0.0.1", 7001,
-                                  "tcp://127.0.0.1:7001"},
-                      GoodAddress{"TCP://worker-1.example.com:1", Scheme::tcp, "",
-                                  "worker-1.example.com", 1, "tcp://worker-1.example.com:1"},
-                      GoodAddress{"tcp://worker_1:65535", Scheme::tcp, "", "worker_1", 65535,
-                                  "tcp://worker_1:65535"},
-                      GoodAddress{"tcp://*:0", Scheme::tcp, "", "*", 0, "tcp://*:0"},
-                      GoodAddress{"tcp://[::1]:7001", Scheme::tcp, "", "::1", 7001,
-                                  "tcp://[::1]:7001"},
-                      GoodAddress{"tcp://[fe80::1%eth0]:80", Scheme::tcp, "", "fe80::1%eth0", 80,
-                                  "tcp://[fe80::1%eth0]:80"},
-                      GoodAddress{"dynamo+tcp://10.0.0.7:9000", Scheme::tcp, "dynamo", "10.0.0.7",
-                                  9000, "dynamo+tcp://10.0.0.7:9000"},
-                      GoodAddress{"unix:///run/worker.sock", Scheme::unix_socket, "",
-                                  "/run/worker.sock", 0, "unix:///run/worker.sock"},
-                      GoodAddress{"memory://a name/of:anything", Scheme::memory, "",
-                                  "a name/of:anything", 0, "memory://a name/of:anything"}));
+    ::testing::Values(
+        GoodAddress{"tcp://127.0.0.1:7001", Scheme::tcp, "", "127.0.0.1", 7001,
+                    "tcp://127.0.0.1:7001"},
+        GoodAddress{"TCP://worker-1.example.com:1", Scheme::tcp, "", "worker-1.example.com", 1,
+                    "tcp://worker-1.example.com:1"},
+        GoodAddress{"tcp://worker_1:65535", Scheme::tcp, "", "worker_1", 65535,
+                    "tcp://worker_1:65535"},
+        GoodAddress{"tcp://*:0", Scheme::tcp, "", "*", 0, "tcp://*:0"},
+        GoodAddress{"tcp://[::1]:7001", Scheme::tcp, "", "::1", 7001, "tcp://[::1]:7001"},
+        GoodAddress{"tcp://[fe80::1%eth0]:80", Scheme::tcp, "", "fe80::1%eth0", 80,
+                    "tcp://[fe80::1%eth0]:80"},
+        GoodAddress{"dynamo+tcp://10.0.0.7:9000", Scheme::tcp, "dynamo", "10.0.0.7", 9000,
+                    "dynamo+tcp://10.0.0.7:9000"},
+        GoodAddress{"unix:///run/worker.sock", Scheme::unix_socket, "", "/run/worker.sock", 0,
+                    "unix:///run/worker.sock"},
+        GoodAddress{"memory://a name/of:anything", Scheme::memory, "", "a name/of:anything", 0,
+                    "memory://a name/of:anything"},
+        GoodAddress{"ZMQ+tcp://*:7002", Scheme::zmq_tcp, "", "*", 7002, "zmq+tcp://*:7002"},
+        GoodAddress{"zmq+tcp://[::1]:0", Scheme::zmq_tcp, "", "::1", 0, "zmq+tcp://[::1]:0"},
+        GoodAddress{"zmq+ipc:///run/worker.ipc", Scheme::zmq_ipc, "", "/run/worker.ipc", 0,
+                    "zmq+ipc:///run/worker.ipc"},
+        GoodAddress{"zmq+inproc://a name", Scheme::zmq_inproc, "", "a name", 0,
+                    "zmq+inproc://a name"},
+        GoodAddress{"naive+zmq+tcp://worker:7002", Scheme::zmq_tcp, "naive", "worker", 7002,
+                    "naive+zmq+tcp://worker:7002"},
+        GoodAddress{"naive+zmq+ipc:///x", Scheme::zmq_ipc, "naive", "/x", 0,
+                    "naive+zmq+ipc:///x"}));
 
 struct BadAddress {
   std::string text;
@@ -93,7 +103,15 @@ INSTANTIATE_TEST_SUITE_P(
                       BadAddress{"unix://run/x", "not absolute"},
                       BadAddress{"unix:///", "names no file"},
                       BadAddress{"unix:///" + std::string(107, 'p'), "longer than the 107"},
-                      BadAddress{"memory://", "the name is missing"}));
+                      BadAddress{"memory://", "the name is missing"},
+                      BadAddress{"zmq://x:1", "expected tcp://HOST:PORT"},
+                      BadAddress{"dynamo+zmq+tcp://x:1", "expected tcp://HOST:PORT"},
+                      BadAddress{"naive+tcp://x:1", "expected tcp://HOST:PORT"},
+                      BadAddress{"naive+zmq+inproc://x", "expected tcp://HOST:PORT"},
+                      BadAddress{"zmq+tcp://x", "the port is missing"},
+                      BadAddress{"zmq+ipc://run/x", "not absolute"},
+                      BadAddress{"zmq+ipc:///" + std::string(107, 'p'), "longer than the 107"},
+                      BadAddress{"zmq+inproc://", "the name is missing"}));
 
 }  // namespace
 }  // namespace spanwire::transport

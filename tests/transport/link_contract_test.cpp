@@ -17,6 +17,9 @@ struct Kind {
   const char* name;
   const char* address;  // to listen on; memory pairs have none
   LinkMode mode = LinkMode::bytes;
+  // What a ROUTER's links share reads for all of them: only the other end can be held back by not
+  // reading.
+  bool left_listens = false;
 };
 
 class LinkContract : public ::testing::TestWithParam<Kind> {
@@ -49,7 +52,7 @@ class LinkContract : public ::testing::TestWithParam<Kind> {
   void connect() {
     const std::string text = GetParam().address;
     const Address where =
-        address_of(text == "unix" ? "unix://" + temporary_path("contract.sock") : text);
+        address_of(text.ends_with("://") ? text + temporary_path("contract.sock") : text);
     Result<std::unique_ptr<Listener>> listener = listen(test.loop(), where, {}, acceptor_);
     if (!listener && where.host == "::1") GTEST_SKIP() << "no IPv6 here";
     ASSERT_TRUE(listener) << listener.error().message();
@@ -60,6 +63,7 @@ class LinkContract : public ::testing::TestWithParam<Kind> {
     left = std::move(dialled->link);
     right = std::move(acceptor_.links.front());
     acceptor_.links.clear();
+    if (GetParam().left_listens) std::swap(left, right);
   }
 
   bool byte_mode() const { return GetParam().mode == LinkMode::bytes; }
@@ -76,7 +80,7 @@ class LinkContract : public ::testing::TestWithParam<Kind> {
     std::size_t frames = 0;
     test.until([&] {
       test.in_turn([&] {
-        for (int i = 0; i < 16; ++i, ++frames) {
+        for (int i = 0; i < 64; ++i, ++frames) {
           send_frame(*left, static_cast<std::uint32_t>(frames), std::string(32u << 10, 'f'));
         }
       });
@@ -374,12 +378,17 @@ constexpr Kind kMemoryBytes{"memory_bytes", ""};
 constexpr Kind kMemoryMultipart{"memory_multipart", "", LinkMode::multipart};
 constexpr Kind kTcp4{"tcp_v4", "tcp://127.0.0.1:0"};
 constexpr Kind kTcp6{"tcp_v6", "tcp://[::1]:0"};
-constexpr Kind kUnix{"unix", "unix"};
+constexpr Kind kUnix{"unix", "unix://"};
+constexpr Kind kZmqTcp4{"zmq_tcp_v4", "zmq+tcp://127.0.0.1:0", LinkMode::multipart, true};
+constexpr Kind kZmqTcp6{"zmq_tcp_v6", "zmq+tcp://[::1]:0", LinkMode::multipart, true};
+constexpr Kind kZmqIpc{"zmq_ipc", "zmq+ipc://", LinkMode::multipart, true};
+constexpr Kind kZmqInproc{"zmq_inproc", "zmq+inproc://link contract", LinkMode::multipart, true};
 
 std::string name_of(const ::testing::TestParamInfo<Kind>& kind) { return kind.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LinkContract,
-                         ::testing::Values(kMemoryBytes, kMemoryMultipart, kTcp4, kTcp6, kUnix),
+                         ::testing::Values(kMemoryBytes, kMemoryMultipart, kTcp4, kTcp6, kUnix,
+                                           kZmqTcp4, kZmqTcp6, kZmqIpc, kZmqInproc),
                          &name_of);
 INSTANTIATE_TEST_SUITE_P(Kinds, ByteLinkContract,
                          ::testing::Values(kMemoryBytes, kTcp4, kTcp6, kUnix), &name_of);

@@ -1,8 +1,14 @@
 // Address: where to dial or to listen, as written in options and on command lines.
 //
-//   tcp://HOST:PORT            HOST is a name, an IPv4 address, [IPv6 address], or * to listen on
-//   all unix:///ABSOLUTE/PATH memory://NAME              inside one process dynamo+tcp://HOST:PORT
-//   the same place, spoken to in Dynamo's request plane (wire v1)
+//   tcp://HOST:PORT         HOST is a name, an IPv4 address, [IPv6 address], or * to listen on all
+//   unix:///ABSOLUTE/PATH
+//   memory://NAME           inside one process
+//   zmq+tcp://HOST:PORT     the same over ZeroMQ, DEALER to ROUTER
+//   zmq+ipc:///ABSOLUTE/PATH
+//   zmq+inproc://NAME       inside one process
+//   dynamo+tcp://HOST:PORT  spoken to in Dynamo's request plane (wire v1)
+//   naive+zmq+...           dialled only: a ROUTER or REP socket that knows no hello, such as a
+//                           script's
 #pragma once
 
 #include <cstdint>
@@ -13,7 +19,7 @@
 
 namespace spanwire::transport {
 
-enum class Scheme : std::uint8_t { tcp, unix_socket, memory };
+enum class Scheme : std::uint8_t { tcp, unix_socket, memory, zmq_tcp, zmq_ipc, zmq_inproc };
 
 // A value.  Made by parse_address, which checks it.
 class Address {
@@ -21,12 +27,18 @@ class Address {
   Address() = default;
 
   Scheme scheme = Scheme::tcp;
-  std::string protocol;  // before the +: "" is v2, "dynamo" is v1
-  std::string host;      // tcp: name or number, without brackets; unix: the path; memory: the name
+  std::string protocol;    // before the scheme's name: "" is v2, "dynamo" is v1, "naive" v2 without
+                           // hello
+  std::string host;        // tcp: name or number, without brackets; unix, ipc: the path; memory,
+                           // inproc: the name
   std::uint16_t port = 0;  // tcp; 0 asks a listener for any free port and cannot be dialled
+
+  bool zmq() const noexcept {
+    return scheme == Scheme::zmq_tcp || scheme == Scheme::zmq_ipc || scheme == Scheme::zmq_inproc;
+  }
 };
 
-// Longest path of a unix socket: what the system's address structure holds.
+// Longest path of a unix socket, of ipc too: what the system's address structure holds.
 inline constexpr std::size_t kUnixPathBytesMax = 107;
 inline constexpr std::size_t kHostBytesMax = 253;
 

@@ -11,6 +11,7 @@
 #include "spanwire/transport/loop.hpp"
 #include "spanwire/transport/memory_link.hpp"
 #include "spanwire/transport/resolver.hpp"
+#include "spanwire/transport/zmq.hpp"
 #include "spanwire/wire/limits.hpp"
 
 namespace spanwire::transport {
@@ -28,6 +29,8 @@ class DialOptions {
   Resolver* resolver = nullptr;
   // Of memory:// links, for both ends; their write_timeout is each end's own.
   MemoryOptions memory;
+  // Of zmq addresses.
+  ZmqOptions zmq;
 
   DialOptions() = default;
 };

@@ -19,7 +19,7 @@ enum class LinkMode : std::uint8_t { bytes, multipart };
 
 struct LinkInfo {
   LinkMode mode = LinkMode::bytes;
-  std::string scheme;  // "tcp", "unix", "memory"
+  std::string scheme;  // "tcp", "unix", "memory", "zmq+tcp", "zmq+ipc", "zmq+inproc"
   std::string local;   // "127.0.0.1:7001"
   std::string peer;
   bool quick_ack = false;
@@ -36,7 +36,8 @@ class LinkEvents {
   // Byte mode: bytes as they came, in any split.  They live in `block`: valid during the call,
   // longer only by retaining the block.
   virtual void on_bytes(ByteView bytes, Block& block) = 0;
-  // Multipart mode: one whole message.
+  // Multipart mode: one whole message.  Parts live during the call; one of wire::kCopyPayloadBelow
+  // bytes or more owns its memory and may be moved out and kept.
   virtual void on_message(std::span<Slice> parts) = 0;
   // queued_bytes() fell below kLinkLowWaterBytes after it had been above kLinkHighWaterBytes.
   virtual void on_writable() = 0;

@@ -9,6 +9,7 @@
 #include "spanwire/transport/address.hpp"
 #include "spanwire/transport/link.hpp"
 #include "spanwire/transport/loop.hpp"
+#include "spanwire/transport/zmq.hpp"
 #include "spanwire/wire/limits.hpp"
 
 namespace spanwire::transport {
@@ -22,6 +23,7 @@ struct ListenOptions {
   std::size_t connections_max = kConnectionsMax;
   int backlog = kListenBacklog;
   std::chrono::nanoseconds write_timeout = wire::kWriteTimeout;
+  ZmqOptions zmq;  // of zmq addresses
 };
 
 // A connection that was accepted and belongs to no loop yet.  Dropping it closes the connection.
@@ -36,6 +38,8 @@ class Incoming {
   Incoming& operator=(Incoming&&) noexcept;
   ~Incoming();
 
+  // The loop that it must be opened on, because its socket is shared there (zmq); null: on any.
+  Loop* home() const noexcept;
   // The link, not started, on `loop`, in whose turn this is called.  Once.
   Result<std::unique_ptr<Link>> open(Loop& loop);
 
@@ -79,7 +83,8 @@ class Listener {
 // turn of `loop`, or before it runs.  A host name is looked up here and now; the first address that
 // can be bound is taken;
 // `*` is every address of the machine.  The file of a unix socket is replaced if nobody listens on
-// it, and removed at close.
+// it, and removed at close.  A zmq listener keeps its port until its last link has ended; whom it
+// does not let in is told so at once.
 // Fails with listen_failed, resolve_failed, already_exists (somebody listens there).
 Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
                                          const ListenOptions& options, AcceptEvents& events);

@@ -29,6 +29,7 @@ enum class FrameType : std::uint8_t {
   ping = 8,
   pong = 9,
   goaway = 10,
+  farewell = 11,  // multipart links only, and theirs: to a session it is unknown
 };
 
 // Flags; which type may carry which is in proto-spec/v2.md.

@@ -37,6 +37,13 @@ struct OutParts {
 };
 void lay_out_parts(const OutFrame& frame, OutParts& out) noexcept;
 
+// The last message of a multipart link's sender, a control part alone: what closing says on a byte
+// connection.  Links send and take it; a session never sees it.
+std::array<std::byte, kFrameHeaderBytes> encode_farewell() noexcept;
+bool is_farewell(ByteView control) noexcept;
+// Whether a control part is a request's, looking at nothing but its size and type.
+bool is_request(ByteView control) noexcept;
+
 // One message that came in.  The pointers are to the slices given, null where the frame has no such
 // part.
 struct InParts {

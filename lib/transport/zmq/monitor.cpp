@@ -73,8 +73,8 @@ std::string describe_handshake_failure(const ZmqEvent& event) {
   return event.value != 0 ? zmq_text(event.value) : "the peer does not speak ZMTP";
 }
 
-ZmqMonitor::ZmqMonitor(Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept
-    : pair_(std::move(pair)), events_(&events) {}
+ZmqMonitor::ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept
+    : watched_(&watched), pair_(std::move(pair)), events_(&events) {}
 
 ZmqMonitor::~ZmqMonitor() { close(); }
 
@@ -86,7 +86,7 @@ Result<std::unique_ptr<ZmqMonitor>> ZmqMonitor::watch(ZmqSocket& socket, ZmqMoni
   const std::string endpoint = next_endpoint();
   SPANWIRE_TRY_VOID(socket.monitor(endpoint));
   SPANWIRE_TRY_VOID(pair->connect(endpoint));
-  std::unique_ptr<ZmqMonitor> monitor(new ZmqMonitor(std::move(pair), events));
+  std::unique_ptr<ZmqMonitor> monitor(new ZmqMonitor(socket, std::move(pair), events));
   monitor->pair_->start(*monitor);
   return monitor;
 }
@@ -103,6 +103,9 @@ void ZmqMonitor::drain() {
   }
 }
 
-void ZmqMonitor::close() noexcept { pair_->close(std::chrono::milliseconds(0)); }
+void ZmqMonitor::close() noexcept {
+  watched_->stop_monitor();
+  pair_->close(std::chrono::milliseconds(0));
+}
 
 }  // namespace spanwire::transport

@@ -24,7 +24,7 @@ class ZmqMonitorEvents {
   ~ZmqMonitorEvents() = default;
 };
 
-// Only on the loop of its socket.  Goes before the socket does, or is closed before.
+// Only on the loop of its socket, which it keeps.
 class ZmqMonitor final : private ZmqSocketEvents {
  public:
   // Watches from now on: call it before the socket is bound or connected.  Fails with
@@ -34,14 +34,15 @@ class ZmqMonitor final : private ZmqSocketEvents {
 
   // Events that are there already come before this returns.
   void drain();
-  // The watched socket's close() follows.
+  // No event follows.  Idempotent.
   void close() noexcept;
 
  private:
-  ZmqMonitor(Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept;
+  ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept;
 
   void on_zmq_ready() override { drain(); }
 
+  Ref<ZmqSocket> watched_;
   Ref<ZmqSocket> pair_;
   ZmqMonitorEvents* events_;
 };

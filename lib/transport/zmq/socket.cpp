@@ -39,8 +39,9 @@ struct ZmqSocket::Ready {
   Ref<ZmqSocket> socket;
 };
 
-ZmqSocket::ZmqSocket(Loop& loop, void* handle) noexcept
+ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle) noexcept
     : loop_(loop),
+      type_(type),
       handle_(handle),
       look_job_(&ZmqSocket::look, *this),
       turn_end_(&ZmqSocket::turn_ended, *this) {}
@@ -54,7 +55,7 @@ Result<Ref<ZmqSocket>> ZmqSocket::open(Loop& loop, int type, const ZmqSocketOpti
     return fail(Errc::out_of_resources, "no ZeroMQ socket: " + zmq_text(errno));
   }
   loop.keep(std::move(context));
-  Ref<ZmqSocket> socket(new ZmqSocket(loop, handle));
+  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_SNDHWM, options.send_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_RCVHWM, options.receive_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_MAXMSGSIZE, options.part_bytes_max));
@@ -122,6 +123,10 @@ Result<void> ZmqSocket::monitor(const std::string& endpoint) {
   return fail(Errc::out_of_resources, endpoint + ": " + zmq_text(errno));
 }
 
+void ZmqSocket::stop_monitor() noexcept {
+  if (std::exchange(monitored_, false)) zmq_socket_monitor(handle_, nullptr, 0);
+}
+
 void ZmqSocket::start(ZmqSocketEvents& events) {
   events_ = &events;
   look_again();
@@ -129,6 +134,7 @@ void ZmqSocket::start(ZmqSocketEvents& events) {
 
 bool ZmqSocket::receive(ZmqMessage& message) {
   message.count_ = message.surplus_ = 0;
+  resting_ = false;
   if (handle_ == nullptr) return false;
   int flags = ZMQ_DONTWAIT;
   ZmqPart surplus;
@@ -162,7 +168,10 @@ ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) continue;
     if (i != 0) return ZmqSent::failed;
-    if (errno == EAGAIN) return ZmqSent::full;
+    if (errno == EAGAIN) {
+      was_full_ = type_ != ZMQ_ROUTER;
+      return ZmqSent::full;
+    }
     return errno == EHOSTUNREACH ? ZmqSent::unreachable : ZmqSent::failed;
   }
   return ZmqSent::sent;
@@ -187,7 +196,9 @@ void ZmqSocket::look_at_turn_end() noexcept {
 void ZmqSocket::turn_ended(Job* job) noexcept {
   ZmqSocket& socket = static_cast<OwnJob*>(job)->socket;
   socket.look_listed_ = false;
-  if (socket.events_ != nullptr && (socket.ready_events() & ZMQ_POLLIN) != 0) socket.look_again();
+  const int wanted = (socket.resting_ ? 0 : ZMQ_POLLIN) |
+                     (std::exchange(socket.was_full_, false) ? ZMQ_POLLOUT : 0);
+  if (socket.events_ != nullptr && (socket.ready_events() & wanted) != 0) socket.look_again();
   socket.release();
 }
 
@@ -225,8 +236,7 @@ void ZmqSocket::close(std::chrono::milliseconds linger) noexcept {
   if (handle_ == nullptr) return;
   // Cancels the wait; the descriptor is libzmq's and is closed by it.
   if (wait_ != nullptr && wait_->descriptor.is_open()) wait_->descriptor.release();
-  // A monitored socket whose watcher is gone would block libzmq's thread at its next event.
-  if (std::exchange(monitored_, false)) zmq_socket_monitor(handle_, nullptr, 0);
+  stop_monitor();
   const int milliseconds = static_cast<int>(linger.count());
   zmq_setsockopt(handle_, ZMQ_LINGER, &milliseconds, sizeof(milliseconds));
   zmq_close(std::exchange(handle_, nullptr));

@@ -98,17 +98,23 @@ class ZmqSocket final : public RefCounted {
   std::string last_endpoint() const;
   // Events of its connections, to be read from `endpoint` ("inproc://NAME") by a PAIR socket.
   Result<void> monitor(const std::string& endpoint);
+  // Before the PAIR socket is closed: libzmq's own thread would wait for it at the next event.
+  void stop_monitor() noexcept;
 
   // From now on `events` is told; in a turn.  It looks at once.
   void start(ZmqSocketEvents& events);
   // True if `message` is one; false if there is none now.
   bool receive(ZmqMessage& message);
-  // One message; its parts are empty when it is sent.
+  // One message; its parts are empty when it is sent.  After `full`, on_zmq_ready comes when there
+  // is room again; not from a ROUTER, which has room for other peers: try again after a while.
   ZmqSent send(std::span<ZmqPart> parts);
   // on_zmq_ready comes again in a later step.
   void look_again();
   // Messages stay where they are: on_zmq_ready comes when something else has happened.
-  void rest() noexcept { ready_events(); }
+  void rest() noexcept {
+    resting_ = true;
+    ready_events();
+  }
 
   // Nothing is told any more.  What was sent is written for `linger` more.  Idempotent; the
   // destructor closes without linger.
@@ -121,7 +127,7 @@ class ZmqSocket final : public RefCounted {
   struct Wait;
   struct Ready;
 
-  ZmqSocket(Loop& loop, void* handle) noexcept;
+  ZmqSocket(Loop& loop, int type, void* handle) noexcept;
   ~ZmqSocket() override;
 
   Result<void> set_raw(int option, const void* value, std::size_t size);
@@ -139,11 +145,14 @@ class ZmqSocket final : public RefCounted {
   };
 
   Loop& loop_;
+  int type_;
   void* handle_;
   std::unique_ptr<Wait> wait_;
   ZmqSocketEvents* events_ = nullptr;
   bool armed_ = false;
   bool monitored_ = false;
+  bool resting_ = false;   // until the next receive()
+  bool was_full_ = false;  // a send of this turn found no room
   bool look_posted_ = false;
   bool look_listed_ = false;
   OwnJob look_job_;

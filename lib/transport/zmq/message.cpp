@@ -1,0 +1,105 @@
+#include "lib/transport/zmq/message.hpp"
+
+#include <utility>
+
+namespace spanwire::transport {
+namespace {
+
+// Parts that were handed over and lie in front of a queue that never gets empty.
+constexpr std::size_t kSpentPartsMax = 1'024;
+
+void drop_part(void* part) noexcept { delete static_cast<ZmqPart*>(part); }
+
+}  // namespace
+
+Slice slice_of(ZmqPart& part) {
+  if (part.size() < kZmqCopyBelow) {
+    const ByteView bytes = part_bytes(part);
+    return Slice::adopt(nullptr, bytes.data(), bytes.size());
+  }
+  auto* const owner = new ZmqPart(std::move(part));
+  auto* const data = static_cast<std::byte*>(owner->data());
+  return Slice::adopt(Block::wrap(data, owner->size(), &drop_part, owner), data, owner->size());
+}
+
+struct ZmqFlight::Cargo {
+  Slice payload;
+  std::shared_ptr<ZmqFlight> flight;
+};
+
+ZmqFlight::ZmqFlight(Loop& loop, std::size_t bytes_max, Landed landed, void* owner) noexcept
+    : bytes_max_(bytes_max), landed_(landed), loop_(&loop), owner_(owner), wake_(&woken) {}
+
+ZmqPart ZmqFlight::take(Slice&& payload) {
+  bytes_.fetch_add(payload.size());
+  auto* const cargo = new Cargo{std::move(payload), shared_from_this()};
+  auto* const data = const_cast<std::byte*>(cargo->payload.data());
+  return ZmqPart(data, cargo->payload.size(), &unload, cargo);
+}
+
+// On libzmq's thread, or on ours when the message was not sent.
+void ZmqFlight::unload(void* /*data*/, void* cargo) noexcept {
+  const std::unique_ptr<Cargo> owned(static_cast<Cargo*>(cargo));
+  const std::size_t bytes = owned->payload.size();
+  owned->payload = Slice();
+  owned->flight->count_down(bytes);
+}
+
+void ZmqFlight::count_down(std::size_t bytes) noexcept {
+  const std::size_t left = bytes_.fetch_sub(bytes) - bytes;
+  if (!waited_for_.load() || left > bytes_max_ / 2) return;
+  const std::lock_guard lock(mutex_);
+  if (loop_ == nullptr || wake_.flight != nullptr || !waited_for_.exchange(false)) return;
+  wake_.flight = shared_from_this();
+  loop_->post(wake_);
+}
+
+void ZmqFlight::wait() noexcept {
+  waited_for_.store(true);
+  // What landed just before told nobody.
+  count_down(0);
+}
+
+void ZmqFlight::woken(Job* job) noexcept {
+  auto* const wake = static_cast<Wake*>(job);
+  std::shared_ptr<ZmqFlight> flight;
+  {
+    const std::lock_guard lock(wake->flight->mutex_);
+    flight = std::move(wake->flight);
+  }
+  if (flight->owner_ != nullptr) flight->landed_(flight->owner_);
+}
+
+void ZmqFlight::abandon() noexcept {
+  owner_ = nullptr;
+  const std::lock_guard lock(mutex_);
+  loop_ = nullptr;
+}
+
+void ZmqQueue::end(std::size_t bytes) {
+  messages_.push_back({parts_.size() - ended_parts_, bytes});
+  ended_parts_ = parts_.size();
+  bytes_ += bytes;
+}
+
+void ZmqQueue::pop() {
+  const Message& message = messages_[first_message_];
+  bytes_ -= message.bytes;
+  first_part_ += message.parts;
+  ++first_message_;
+  if (empty()) return clear();
+  if (first_part_ < kSpentPartsMax || first_part_ * 2 < parts_.size()) return;
+  parts_.erase(parts_.begin(), parts_.begin() + static_cast<std::ptrdiff_t>(first_part_));
+  messages_.erase(messages_.begin(),
+                  messages_.begin() + static_cast<std::ptrdiff_t>(first_message_));
+  ended_parts_ -= first_part_;
+  first_part_ = first_message_ = 0;
+}
+
+void ZmqQueue::clear() noexcept {
+  parts_.clear();
+  messages_.clear();
+  first_part_ = first_message_ = ended_parts_ = bytes_ = 0;
+}
+
+}  // namespace spanwire::transport

@@ -1,0 +1,32 @@
+// What both ends set on their sockets.
+#pragma once
+
+#include "lib/transport/zmq/socket.hpp"
+#include "spanwire/transport/address.hpp"
+#include "spanwire/transport/zmq.hpp"
+
+namespace spanwire::transport {
+
+ZmqSocketOptions link_socket_options(const ZmqOptions& options);
+Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options);
+// One attempt in `timeout`, and no other: redialling is the pool's, with its jitter.
+Result<void> set_connecting(ZmqSocket& socket, std::chrono::nanoseconds timeout);
+
+// A connection that has not introduced itself by then is closed.
+Result<void> set_handshake_timeout(ZmqSocket& socket, std::chrono::nanoseconds timeout);
+
+// The port that it got.  Fails with already_exists, listen_failed, resolve_failed.
+Result<std::uint16_t> bind_tcp(ZmqSocket& socket, const Address& address);
+// libzmq replaces whatever file is there: here only a socket that nobody listens on.
+Result<void> bind_ipc(ZmqSocket& socket, const Address& address, const ZmqOptions& options);
+
+// "zmq+tcp"
+std::string_view zmq_scheme(Scheme scheme) noexcept;
+
+// Names that are bound inside this process: libzmq would wait for ever for one that is not.  Safe
+// from any thread.
+bool add_inproc_name(const std::string& name);
+void remove_inproc_name(const std::string& name);
+bool has_inproc_name(const std::string& name);
+
+}  // namespace spanwire::transport
