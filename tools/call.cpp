@@ -123,7 +123,9 @@ int call(const CallArguments& arguments) {
 void add_call(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<CallArguments>();
   CLI::App* command = app.add_subcommand("call", "Call a service and print what it answers");
-  command->add_option("ADDRESS", arguments->address, "tcp://HOST:PORT, unix:///PATH, dynamo+tcp://")
+  command
+      ->add_option("ADDRESS", arguments->address,
+                   "tcp://HOST:PORT, unix:///PATH, zmq+tcp://, dynamo+tcp://")
       ->required();
   command->add_option("PATH", arguments->path, "What to call")->required();
   command->add_option("--header", arguments->headers, "A header; traceparent makes it the parent")

@@ -131,11 +131,12 @@ void V2Core::on_end(const Error& cause) {
 
 Error V2Core::explain(const Error& cause) const {
   if (cause.code() != Errc::handshake_timeout || role_ != session::Role::client) return cause;
-  return Error(
-      Errc::handshake_timeout,
-      info_.peer +
-          " did not answer the hello of wire v2; a v1 server would be waiting for the rest "
-          "of a path: if it is one, use dynamo+tcp://");
+  const std::string_view likely_cause =
+      link_->info().mode == transport::LinkMode::multipart
+          ? "a script has none: if it is one, use naive+zmq+tcp:// or naive+zmq+ipc://"
+          : "a v1 server would be waiting for the rest of a path: if it is one, use dynamo+tcp://";
+  return Error(Errc::handshake_timeout,
+               info_.peer + " did not answer the hello of wire v2; " + std::string(likely_cause));
 }
 
 void V2Core::arm_timer() {

@@ -23,6 +23,7 @@ Result<std::string> Acceptor::listen(const transport::Address& address) {
   transport::ListenOptions options;
   options.connections_max = core_.options().connections_max;
   options.write_timeout = core_.options().limits.write_timeout;
+  options.zmq = core_.options().zmq;
   SPANWIRE_TRY(listener_, transport::listen(home_.loop(), address, options, *this));
   return transport::to_string(listener_->address());
 }
@@ -32,7 +33,7 @@ void Acceptor::close() noexcept {
 }
 
 void Acceptor::on_accept(transport::Incoming incoming) {
-  LoopServer& server = core_.next_loop();
+  LoopServer& server = incoming.home() != nullptr ? home_ : core_.next_loop();
   Task<void> task = open_on(&server, std::move(incoming), options_.trust);
   spawn(server.loop(), std::move(task));
 }

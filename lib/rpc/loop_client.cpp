@@ -196,6 +196,7 @@ Task<void> LoopClient::dial_task(Endpoint& endpoint) {
   transport::DialOptions options;
   options.connect_timeout = core_.options().connect_timeout;
   options.write_timeout = core_.options().limits.write_timeout;
+  options.zmq = core_.options().zmq;
   options.resolver = &core_.runtime().resolver();
   options.memory = core_.options().memory;
   options.memory.faults.seed += dialled_++;
@@ -218,6 +219,7 @@ void LoopClient::connected(Endpoint& endpoint, Result<transport::Dialled> dialle
   } else {
     channel::V2Options options;
     options.limits = core_.options().limits;
+    options.naive_peer = endpoint.address.protocol == "naive";
     channel = channel::make_v2_client(std::move(dialled->link), loop_, options);
   }
   endpoint.connections.push_back(std::make_unique<Connection>(*this, endpoint, std::move(channel)));

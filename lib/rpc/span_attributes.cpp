@@ -79,7 +79,8 @@ void add_status(trace::Span& span, StatusCode status, std::string_view message) 
 }
 
 Peer::Peer(const channel::ChannelInfo& info) : address_(info.peer) {
-  const std::size_t colon = info.scheme == "tcp" ? info.peer.rfind(':') : std::string::npos;
+  const bool has_port = info.scheme == "tcp" || info.scheme == "zmq+tcp";
+  const std::size_t colon = has_port ? info.peer.rfind(':') : std::string::npos;
   if (colon == std::string::npos) return;
   std::string_view address = std::string_view(info.peer).substr(0, colon);
   if (address.size() > 1 && address.front() == '[') address = address.substr(1, address.size() - 2);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <functional>
 #include <memory>
@@ -31,7 +32,24 @@ inline void PrintTo(Errc code, std::ostream* out) { *out << name(code); }
 namespace channel {
 
 enum class Protocol { v1, v2 };
-enum class Way { memory, multipart, tcp };
+enum class Way { memory, multipart, tcp, zmq_tcp, zmq_ipc, zmq_inproc };
+
+inline const char* scheme_of(Way way) noexcept {
+  switch (way) {
+    case Way::tcp:
+      return "tcp";
+    case Way::zmq_tcp:
+      return "zmq+tcp";
+    case Way::zmq_ipc:
+      return "zmq+ipc";
+    case Way::zmq_inproc:
+      return "zmq+inproc";
+    case Way::memory:
+    case Way::multipart:
+      break;
+  }
+  return "memory";
+}
 
 struct Kind {
   const char* name;
@@ -46,6 +64,9 @@ inline constexpr Kind kV2Kinds[] = {
     {"v2_tcp", Protocol::v2, Way::tcp, false},
     {"v2_accepted_tcp", Protocol::v2, Way::tcp, true},
     {"v2_accepted_memory", Protocol::v2, Way::memory, true},
+    {"v2_zmq_tcp", Protocol::v2, Way::zmq_tcp, true},
+    {"v2_zmq_ipc", Protocol::v2, Way::zmq_ipc, true},
+    {"v2_zmq_inproc", Protocol::v2, Way::zmq_inproc, true},
 };
 inline constexpr Kind kV1Kinds[] = {
     {"v1_memory", Protocol::v1, Way::memory, false},
@@ -110,9 +131,22 @@ class ChannelContract : public ::testing::TestWithParam<Kind> {
 
  private:
   transport::MemoryLinks make_links() {
-    if (GetParam().way == Way::tcp) return pair.make();
     transport::MemoryOptions options;
-    if (GetParam().way == Way::multipart) options.mode = transport::LinkMode::multipart;
+    switch (GetParam().way) {
+      case Way::tcp:
+        return pair.make();
+      case Way::zmq_tcp:
+        return pair.make_at("zmq+tcp://127.0.0.1:0");
+      case Way::zmq_ipc:
+        return pair.make_at("zmq+ipc:///tmp/spanwire-channel-" + std::to_string(::getpid()));
+      case Way::zmq_inproc:
+        return pair.make_at("zmq+inproc://channel contract");
+      case Way::multipart:
+        options.mode = transport::LinkMode::multipart;
+        break;
+      case Way::memory:
+        break;
+    }
     return transport::make_memory_links(test.loop(), test.loop(), options);
   }
 

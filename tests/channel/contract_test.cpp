@@ -27,7 +27,7 @@ TEST_P(ChannelContract, SaysWhoSpeaksWhat) {
   ASSERT_TRUE(test.until([&] { return call.ended(); }));
   for (const ChannelInfo* info : {&client->info(), &server->info()}) {
     EXPECT_EQ(info->protocol, v2() ? "v2" : "v1");
-    EXPECT_EQ(info->scheme, GetParam().way == Way::tcp ? "tcp" : "memory");
+    EXPECT_EQ(info->scheme, scheme_of(GetParam().way));
     EXPECT_FALSE(info->peer.empty());
   }
 }

@@ -156,7 +156,10 @@ class TcpPair final : public transport::AcceptEvents {
   }
 
   transport::MemoryLinks make(bool quick_ack = false) {
-    const Result<transport::Address> address = transport::parse_address("tcp://127.0.0.1:0");
+    return make_at("tcp://127.0.0.1:0", quick_ack);
+  }
+  transport::MemoryLinks make_at(std::string_view where, bool quick_ack = false) {
+    const Result<transport::Address> address = transport::parse_address(where);
     listener_ = *transport::listen(test_.loop(), *address, {}, *this);
     transport::DialOptions options;
     options.quick_ack = quick_ack;

@@ -48,6 +48,7 @@ constexpr Way kWays[] = {
     {"v2_memory", "memory://", transport::LinkMode::bytes, true},
     {"v2_multipart", "memory://", transport::LinkMode::multipart, true},
     {"v2_tcp", "tcp://", transport::LinkMode::bytes, true},
+    {"v2_zmq_tcp", "zmq+tcp://", transport::LinkMode::multipart, true},
     {"v1_tcp", "dynamo+tcp://", transport::LinkMode::bytes, false},
 };
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
@@ -109,9 +110,13 @@ class Hop {
   Client& client() { return *client_; }
 
   void open() {
-    const bool memory = std::string_view(way_.scheme) == "memory://";
+    const std::string_view scheme = way_.scheme;
+    const bool memory = scheme == "memory://";
+    const std::string host =
+        memory ? std::string(name_) + std::to_string(seed_) : std::string("127.0.0.1:0");
+    // v1 and v2 share a port, and v1 has no address of its own to listen on.
     const Result<std::string> bound = server_->listen(
-        memory ? "memory://" + std::string(name_) + std::to_string(seed_) : "tcp://127.0.0.1:0");
+        (scheme == "dynamo+tcp://" ? std::string("tcp://") : std::string(scheme)) + host);
     ASSERT_TRUE(bound) << bound.error().message();
     ASSERT_TRUE(server_->start());
     std::string address = *bound;

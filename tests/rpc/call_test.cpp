@@ -41,7 +41,7 @@ TEST_F(RpcTest, TellsTheServersStatusAndWords) {
   EXPECT_EQ(failure->status_message, "not now");
   EXPECT_EQ(failure->path, "test/refuse");
   EXPECT_EQ(failure->retry_after, std::chrono::milliseconds(1500));
-  EXPECT_EQ("tcp://" + failure->peer, address_);
+  EXPECT_NE(address_.find(failure->peer), std::string::npos) << failure->peer;
 }
 
 TEST_F(RpcTest, KeepsAnExceptionsTextFromTheCaller) {

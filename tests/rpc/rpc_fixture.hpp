@@ -2,8 +2,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -73,6 +75,16 @@ class RpcTest : public ::testing::Test {
     return options;
   }
 
+  // The suites run over each kind of link: the environment says which.
+  static std::string listen_address() {
+    const char* const given = std::getenv("SPANWIRE_TEST_LISTEN");
+    const std::string address = given != nullptr ? given : "tcp://127.0.0.1:0";
+    static int count = 0;
+    return address.ends_with("/")
+               ? address + std::to_string(::getpid()) + "-" + std::to_string(++count)
+               : address;
+  }
+
   Server& server() {
     if (server_ == nullptr) make_server(ServerOptions());
     return *server_;
@@ -89,7 +101,7 @@ class RpcTest : public ::testing::Test {
   // Listens, starts, and gives a client of it.
   Client& client(ClientOptions options = {}) {
     Server& s = server();
-    const Result<std::string> bound = s.listen("tcp://127.0.0.1:0");
+    const Result<std::string> bound = s.listen(listen_address());
     EXPECT_TRUE(bound) << bound.error().message();
     EXPECT_TRUE(s.start());
     address_ = *bound;

@@ -75,8 +75,12 @@ TEST_F(TraceTest, TheServerSpanIsTheChildOfTheClientSpan) {
   EXPECT_EQ(caller.attributes.at("rpc.system.name"), "spanwire");
   EXPECT_EQ(caller.attributes.at("rpc.method"), "test/echo");
   EXPECT_EQ(served.attributes.at("rpc.status_code"), "OK");
-  EXPECT_EQ(caller.attributes.at("network.peer.address"), "127.0.0.1");
-  EXPECT_EQ("tcp://127.0.0.1:" + caller.attributes.at("network.peer.port"), address_);
+  if (address_.find("tcp://") != std::string::npos) {
+    EXPECT_EQ(caller.attributes.at("network.peer.address"), "127.0.0.1");
+    EXPECT_TRUE(address_.ends_with("tcp://127.0.0.1:" + caller.attributes.at("network.peer.port")));
+  } else {
+    EXPECT_TRUE(address_.ends_with("://" + caller.attributes.at("network.peer.address")));
+  }
   EXPECT_EQ(caller.status, trace::StatusCode::unset);
   // The first call had to wait for a connection.
   EXPECT_EQ(caller.events, std::vector<std::string>{"rpc.connect"});

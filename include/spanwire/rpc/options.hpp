@@ -11,6 +11,7 @@
 #include "spanwire/rpc/reply.hpp"
 #include "spanwire/trace/carrier.hpp"
 #include "spanwire/transport/memory_link.hpp"
+#include "spanwire/transport/zmq.hpp"
 #include "spanwire/wire/limits.hpp"
 
 namespace spanwire::rpc {
@@ -57,6 +58,7 @@ struct ClientOptions {
   // What a success gives back, of a token; three decimals count.
   double retry_token_ratio = 0.1;
   wire::Limits limits;
+  transport::ZmqOptions zmq;  // of zmq addresses
   // Of memory:// connections, for tests of yours: their mode, and what goes wrong on them.  The
   // n-th connection of a loop has the plan's seed + n.
   transport::MemoryOptions memory;
@@ -93,6 +95,7 @@ struct ServerOptions {
   std::chrono::milliseconds retry_after = std::chrono::milliseconds(100);
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
   wire::Limits limits;
+  transport::ZmqOptions zmq;  // of zmq addresses
   std::vector<std::shared_ptr<ServerInterceptor>> interceptors;
 
   ServerOptions& listen(std::string address, ListenOptions options = {}) {
