@@ -11,7 +11,8 @@ import sys
 
 ROUNDS = 7
 
-# name: (unit, what the ratio must be, ours, reference) of the programs that echo.
+# name: (unit, what the ratio must be, ours, reference) of the programs that echo; the reference's
+# flags begin with the floor's name where that is not asio_echo.
 ECHO = {
     "rpc/unary_256B_1": ("us p50", "<=", 1.2, "p50_us", ["--inflight", "1"], ["--json"]),
     "rpc/unary_256B_64_traced": ("calls/s", ">=", 0.6, "rate", ["--inflight", "64", "--sample", "1"], ["--json"]),
@@ -20,6 +21,9 @@ ECHO = {
     "rpc/cpu_per_call_100pct": ("us", "<=", 1.8, "cpu_us", ["--inflight", "64", "--sample", "1"], ["--json"]),
     "rpc/unary_64KiB_64": ("calls/s", ">=", 0.9, "rate",
                            ["--inflight", "64", "--payload", "65536", "--sample", "0.01"], []),
+    "zmq/unary_256B_1": ("us p50", "<=", 1.15, "p50_us", ["--inflight", "1", "--zmq"], ["zmq_echo", "--json"]),
+    "zmq/unary_256B_64": ("calls/s", ">=", 0.75, "rate",
+                          ["--inflight", "64", "--zmq", "--sample", "0.01"], ["zmq_echo", "--json"]),
     "rpc/stream_64B": ("messages/s", ">=", 0.3, "rate", ["--oneway", "--payload", "64", "--sample", "0.01"], []),
 }
 
@@ -72,12 +76,16 @@ def echo_rows(folder, wanted, options):
         shared = (tuple(flags), tuple(floor_flags))
         if shared not in cache:
             common = ["--seconds", str(options.seconds), "--cpus", options.placement]
-            load = [flag for pair in pairs(flags) if pair[0] != "--sample" for flag in pair if flag is not None]
+            load = [flag for pair in pairs(flags) if pair[0] not in ("--sample", "--zmq")
+                    for flag in pair if flag is not None]
+            named = floor_flags[:1] if floor_flags and not floor_flags[0].startswith("--") else ["asio_echo"]
+            floor_program = f"{folder}/floor_{named[0]}"
+            floor_switches = [flag for flag in floor_flags if flag.startswith("--")]
             rounds = []
             for number in range(ROUNDS):
                 progress(f"{name} round {number + 1}/{ROUNDS}")
                 ours = run_json_lines([f"{folder}/bench_rpc", "--json", *flags, *common])[0]
-                floor = run_json_lines([f"{folder}/floor_asio_echo", *floor_flags, *load, *common])[0]
+                floor = run_json_lines([floor_program, *floor_switches, *load, *common])[0]
                 rounds.append((ours, floor))
             cache[shared] = rounds
         rounds = cache[shared]

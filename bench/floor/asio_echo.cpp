@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/floor/headers_by_hand.hpp"
 #include "bench/measure.hpp"
 #include "bench/support/echo.hpp"
 
@@ -22,13 +23,12 @@ namespace {
 using asio::ip::tcp;
 using spanwire::bench::EchoOptions;
 using spanwire::bench::EchoShared;
+using spanwire::bench::good_headers;
+using spanwire::bench::HeadersByHand;
+using spanwire::bench::kPath;
 using spanwire::bench::Meter;
 
 constexpr std::size_t kBufferBytes = 1u << 20;
-constexpr std::string_view kPath = "bench/echo";
-constexpr std::string_view kTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
-constexpr std::string_view kTracestate = "vendor=opaque,other=00f067aa0ba902b7";
-constexpr std::string_view kRequestId = "req-0123456789abcdef";
 
 struct FrameHead {
   std::uint32_t body_bytes;
@@ -36,48 +36,6 @@ struct FrameHead {
   std::uint16_t path_bytes;
   std::uint16_t headers_bytes;
 };
-
-// Flat JSON of strings; false for anything else, also for escapes and what is not plain text: a
-// floor that takes what no JSON allows would do less than is asked.
-template <class OnMember>
-bool parse_headers(std::string_view json, OnMember on_member) {
-  const char* at = json.data();
-  const char* const end = at + json.size();
-  if (at == end || *at++ != '{') return false;
-  const auto text = [&](std::string_view& out) {
-    if (at == end || *at != '"') return false;
-    const char* const begin = ++at;
-    while (at != end && *at != '"') {
-      const auto c = static_cast<unsigned char>(*at);
-      if (c < 0x20 || c >= 0x80 || c == '\\') return false;
-      ++at;
-    }
-    if (at == end) return false;
-    out = {begin, static_cast<std::size_t>(at - begin)};
-    ++at;
-    return true;
-  };
-  for (;;) {
-    std::string_view name;
-    std::string_view value;
-    if (!text(name) || at == end || *at++ != ':' || !text(value) || at == end) return false;
-    on_member(name, value);
-    if (*at == '}') return at + 1 == end;
-    if (*at++ != ',') return false;
-  }
-}
-
-bool hex(std::string_view text) {
-  for (const char c : text) {
-    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
-  }
-  return true;
-}
-
-bool good_traceparent(std::string_view text) {
-  return text.size() == 55 && text.substr(0, 3) == "00-" && text[35] == '-' && text[52] == '-' &&
-         hex(text.substr(3, 32)) && hex(text.substr(36, 16)) && hex(text.substr(53, 2));
-}
 
 // Bytes on their way in and out of one socket.
 struct Pipe {
@@ -177,12 +135,7 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   Reader reader{pipe, [&](const FrameHead& head, std::string_view path, std::string_view headers,
                           std::string_view payload) {
                   if (options.json) {
-                    bool good = false;
-                    const bool parsed =
-                        parse_headers(headers, [&](std::string_view name, std::string_view value) {
-                          if (name == "traceparent") good = good_traceparent(value);
-                        });
-                    if (!parsed || !good || path != kPath) std::abort();
+                    if (!good_headers(headers) || path != kPath) std::abort();
                   }
                   if ((++frames & 63u) == 0) {
                     shared.server_syscalls = spanwire::bench::syscalls();
@@ -216,30 +169,17 @@ struct Client {
     begins[id] = meter.begin();
     FrameHead head{static_cast<std::uint32_t>(payload.size()), id, 0, 0};
     if (options.json) {
-      write_headers();
+      json.write();
       head.path_bytes = static_cast<std::uint16_t>(kPath.size());
-      head.headers_bytes = static_cast<std::uint16_t>(json.size());
-      head.body_bytes += static_cast<std::uint32_t>(kPath.size() + json.size());
+      head.headers_bytes = static_cast<std::uint16_t>(json.text().size());
+      head.body_bytes += static_cast<std::uint32_t>(kPath.size() + json.text().size());
     }
     pipe.add(&head, sizeof head);
     if (options.json) {
       pipe.add(kPath.data(), kPath.size());
-      pipe.add(json.data(), json.size());
+      pipe.add(json.text().data(), json.text().size());
     }
     pipe.add(payload.data(), payload.size());
-  }
-  // The headers that our own client writes for such a call, with a span id of their own.
-  void write_headers() {
-    span_id = span_id * 6364136223846793005u + 1442695040888963407u;
-    std::array<char, 16> span;
-    for (std::size_t i = 0; i < span.size(); ++i)
-      span[i] = "0123456789abcdef"[(span_id >> (60 - 4 * i)) & 15];
-    json.assign("{\"traceparent\":\"00-")
-        .append(kTraceId)
-        .append("-")
-        .append(span.data(), span.size());
-    json.append("-01\",\"tracestate\":\"").append(kTracestate).append("\",\"x-request-id\":\"");
-    json.append(kRequestId).append("\",\"spanwire-timeout\":\"30000000u\"}");
   }
   void run_oneway(asio::io_context& io) {
     pipe.on_room = [this] { pump(); };
@@ -261,8 +201,7 @@ struct Client {
   Meter& meter;
   Pipe pipe;
   std::string payload;
-  std::string json;
-  std::uint64_t span_id = 0x00f067aa0ba902b7u;
+  HeadersByHand json;
   std::vector<std::uint64_t> begins;
 };
 

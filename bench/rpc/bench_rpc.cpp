@@ -50,6 +50,10 @@ void start_tracing(const EchoOptions& options) {
   trace::init(std::move(provider));
 }
 
+std::string address_at(const EchoOptions& options, int port) {
+  return (options.zmq ? "zmq+tcp://127.0.0.1:" : "tcp://127.0.0.1:") + std::to_string(port);
+}
+
 EchoShared* shared_counts = nullptr;
 std::uint64_t served = 0;
 
@@ -81,7 +85,7 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   rpc::Server server(runtime);
   server.handle("bench/echo", echo_call);
   server.handle("bench/sink", sink_stream);
-  const Result<std::string> bound = server.listen("tcp://127.0.0.1:0");
+  const Result<std::string> bound = server.listen(address_at(options, 0));
   if (!bound || !server.start()) std::abort();
   ready(std::atoi(bound->substr(bound->rfind(':') + 1).c_str()));
   static_cast<void>(server.run_until_signal());
@@ -148,7 +152,7 @@ void call(const EchoOptions& options, int port, Meter& meter) {
   rpc::Runtime runtime;
   rpc::ClientOptions client_options;
   client_options.connections_per_endpoint_max = 1;
-  rpc::Client client(runtime, "tcp://127.0.0.1:" + std::to_string(port), client_options);
+  rpc::Client client(runtime, address_at(options, port), client_options);
   const std::vector<trace::Context> contexts = contexts_of(options);
   // Constant for the whole run, as the floor's is.
   static const std::string bytes(options.payload, 'x');

@@ -45,7 +45,7 @@ void run_on_cpu(int cpu) noexcept {
   std::fprintf(stderr,
                "%s: unknown flag %s\nusage: %s [--inflight N] [--payload BYTES] [--seconds S] "
                "[--cpus C,S] [--json] "
-               "[--oneway] [--sample RATIO]\n",
+               "[--oneway] [--zmq] [--sample RATIO]\n",
                program, flag, program);
   std::exit(2);
 }
@@ -70,6 +70,8 @@ EchoOptions parse(int argc, char** argv) {
       options.sample = std::atof(value());
     } else if (flag == "--json") {
       options.json = true;
+    } else if (flag == "--zmq") {
+      options.zmq = true;
     } else if (flag == "--oneway") {
       options.oneway = true;
     } else {

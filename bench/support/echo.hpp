@@ -4,7 +4,7 @@
 // CPU, system calls and allocations are per call; cpu_us, syscalls and allocations of both
 // processes together.  Flags: --inflight N, --payload BYTES, --seconds S, --cpus CLIENT,SERVER,
 // --json, --oneway,
-// --sample RATIO, --blocking.
+// --sample RATIO, --blocking, --zmq.
 #pragma once
 
 #include <sys/types.h>
@@ -24,6 +24,7 @@ struct EchoOptions {
   int server_cpu = -1;
   bool json = false;    // floor: write and parse the headers
   bool oneway = false;  // messages one way, no reply
+  bool zmq = false;     // ours: over ZeroMQ
   double sample = 0;    // ours: share of calls whose spans are recorded; negative: no provider
 };
 
