@@ -9,6 +9,7 @@
 
 #include "bench/floor/w3c_by_hand.hpp"
 #include "bench/measure.hpp"
+#include "spanwire/trace/nats_carrier.hpp"
 #include "spanwire/trace/wire_carrier.hpp"
 
 namespace {
@@ -55,6 +56,38 @@ void extract_case(const bench::Bench& bench, const char* name, std::string_view 
           floor::W3cContext context;
           floor::extract(headers, context);
           bench::opaque(context);
+        }
+      });
+}
+
+// From the bytes of a NATS block, parsed as part of it, against extract() from a JSON block that
+// was parsed before.
+void extract_nats(const bench::Bench& bench) {
+  constexpr std::string_view kBlock =
+      "NATS/1.0\r\n"
+      "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+      "x-endpoint-path: llm/decode/generate\r\n"
+      "x-frontend-send-ts-ns: 1754000000000000000\r\n"
+      "content-type: application/json\r\n\r\n";
+  wire::HeaderList headers;
+  require(headers.parse(bytes_of(kPlain)) == Errc::ok, "block is not read");
+  wire::NatsHeaders lines;
+  std::string_view block = kBlock;
+  bench.compare(
+      "trace/extract_nats_block",
+      [&](std::uint64_t iterations) {
+        for (; iterations > 0; --iterations) {
+          bench::opaque(block);
+          if (lines.parse(bytes_of(block)) != Errc::ok) std::abort();
+          trace::Extracted extracted = trace::extract(lines);
+          bench::opaque(extracted);
+        }
+      },
+      [&](std::uint64_t iterations) {
+        for (; iterations > 0; --iterations) {
+          bench::opaque(headers);
+          trace::Extracted extracted = trace::extract(headers);
+          bench::opaque(extracted);
         }
       });
 }
@@ -129,6 +162,7 @@ int main(int argc, char** argv) {
   const bench::Bench bench(argc, argv);
   extract_case(bench, "trace/extract", kPlain);
   extract_case(bench, "trace/extract_tracestate3", kWithState);
+  extract_nats(bench);
   inject_case(bench, "trace/inject", kPlain);
   inject_case(bench, "trace/inject_tracestate3", kWithState);
   copy_case(bench);

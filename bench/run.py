@@ -38,6 +38,14 @@ BOUNDS = {
     "trace/span_sampled_1t": ("<=", 1.3, "ratio"),
     "trace/span_sampled_2t": ("<=", 1.3, "ratio"),
     "trace/hop": ("<=", 1.3, "ratio"),
+    "trace/extract_nats_block": ("<=", 2.0, "ratio"),
+    "journey/off": ("<=", 2.0, "value"),
+    "journey/unsampled_request": ("<=", 100.0, "value"),
+    "journey/slice": ("<=", 1.3, "ratio"),
+    "journey/slice_p999": ("<=", 20.0, "value"),
+    "journey/batch_1024x8": ("<=", 0.8, "ratio"),
+    "journey/propagate": ("<=", 1.3, "ratio"),
+    "journey/sustained": ("<=", 0.0, "value"),
     "otlp/encode_json": ("<=", 1.3, "ratio"),
     "perfetto/convert": (">=", 1.0, "ratio"),
     "inspect/load_100k": ("<=", 1.0, "ratio"),
@@ -47,7 +55,7 @@ BOUNDS = {
     "journey/vllm_unsampled": ("<=", 100.0, "value"),
     "metrics/observe_exemplar": ("<=", 2.0, "ratio"),
 }
-NO_ALLOCATIONS = ("wire/decode_request", "trace/", "journey/vllm_unsampled", "metrics/")
+NO_ALLOCATIONS = ("wire/decode_request", "trace/", "journey/", "metrics/")
 
 
 def run_json_lines(command):

@@ -63,21 +63,24 @@ void end_thread(ThreadContext& thread, const ThreadEnd& end) {
 }
 
 Errc end_request(RequestState& request, std::uint32_t generation, const RequestEnd& end) {
+  if (!request.lock.lock(generation)) return Errc::unknown_request;
+  return end_locked_request(request, generation, end);
+}
+
+Errc end_locked_request(RequestState& request, std::uint32_t generation, const RequestEnd& end) {
   bool slices_open = false;
-  std::int64_t at_ns = 0;
-  for (;;) {
-    if (!request.lock.lock(generation)) return Errc::unknown_request;
-    if (at_ns == 0) at_ns = request.given_or_now(end.at);
-    ThreadContext* thread = request.first_thread();
-    if (thread == nullptr) break;
+  const std::int64_t at_ns = request.given_or_now(end.at);
+  while (ThreadContext* thread = request.first_thread()) {
     request.remove_thread(*thread);
     const std::uint32_t thread_generation = thread->lock.generation();
     request.lock.unlock();
     // Whoever ends it on its own at this moment has got it.
-    if (!thread->lock.lock(thread_generation)) continue;
-    slices_open |= thread->slice_open();
-    thread->close({at_ns, {}, Errc::slices_left_open, end.misuse});
-    give_back(*thread);
+    if (thread->lock.lock(thread_generation)) {
+      slices_open |= thread->slice_open();
+      thread->close({at_ns, {}, Errc::slices_left_open, end.misuse});
+      give_back(*thread);
+    }
+    if (!request.lock.lock(generation)) return Errc::unknown_request;
   }
   request.end(at_ns, end.attributes, end.misuse);
   give_back(request);

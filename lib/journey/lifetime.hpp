@@ -22,6 +22,8 @@ struct RequestEnd {
 // Ends all threads and the request.  Errors: unknown_request if the generation is over,
 // slices_left_open.
 Errc end_request(RequestState& request, std::uint32_t generation, const RequestEnd& end);
+// The same with the request's lock held, which it gives up.
+Errc end_locked_request(RequestState& request, std::uint32_t generation, const RequestEnd& end);
 // Ends one thread's context, which the caller has locked; and its request, if that is a copy and
 // this was its last thread.
 void end_thread(ThreadContext& thread, const ThreadEnd& end);

@@ -103,7 +103,8 @@ constexpr std::array<std::uint8_t, 256> digit_values() noexcept {
 }
 constexpr std::array<std::uint8_t, 256> kValues = digit_values();
 
-std::size_t text_size(std::size_t bytes) noexcept { return bytes + (bytes + 3) / 4; }
+constexpr std::size_t text_size(std::size_t bytes) noexcept { return bytes + (bytes + 3) / 4; }
+static_assert(text_size(kPropagateBytesMax) == kPropagateTextMax);
 
 void write_group(std::uint32_t number, char* to) noexcept {
   const std::uint32_t high = number / (85u * 85u);
@@ -130,14 +131,47 @@ bool read_group(const char* from, std::uint32_t& number) noexcept {
   return bad == 0 && value <= 0xFFFF'FFFFu;
 }
 
-// The bytes of a text, into `bytes`; how many, or an error.
-Errc decode(std::string_view text, PropagateBytes& bytes) noexcept {
+// `Bytes` bytes as text, and back; the sizes that there are, so that nothing is left to loops.
+template <std::size_t Bytes>
+void write_digits(const std::byte* from, char* to) noexcept {
+  constexpr std::size_t kGroups = (Bytes + 3) / 4;
+  std::array<std::byte, 4 * kGroups> whole{};
+  std::memcpy(whole.data(), from, Bytes);
+  std::array<char, 5 * kGroups> digits;
+  for (std::size_t i = 0; i < kGroups; ++i) {
+    std::uint32_t number;
+    std::memcpy(&number, whole.data() + 4 * i, sizeof number);
+    write_group(__builtin_bswap32(number), digits.data() + 5 * i);
+  }
+  std::memcpy(to, digits.data(), text_size(Bytes));
+}
+
+template <std::size_t Bytes>
+bool read_digits(const char* from, std::byte* to) noexcept {
+  constexpr std::size_t kGroups = (Bytes + 3) / 4;
+  std::array<char, 5 * kGroups> digits;
+  digits.fill('~');
+  std::memcpy(digits.data(), from, text_size(Bytes));
+  std::array<std::byte, 4 * kGroups> whole;
+  bool good = true;
+  for (std::size_t i = 0; i < kGroups; ++i) {
+    std::uint32_t number = 0;
+    good &= read_group(digits.data() + 5 * i, number);
+    number = __builtin_bswap32(number);
+    std::memcpy(whole.data() + 4 * i, &number, sizeof number);
+  }
+  std::memcpy(to, whole.data(), Bytes);
+  return good;
+}
+
+// The bytes of a text of another size, for its error alone.
+Errc decode_slowly(std::string_view text, PropagateBytes& bytes) noexcept {
   if (text.size() > kPropagateTextMax) return Errc::trailing_bytes;
   const std::size_t groups = (text.size() + 4) / 5;
   std::array<char, kGroupsMax * 5> padded;
   padded.fill('~');
-  std::memcpy(padded.data(), text.data(), text.size());
-  std::array<std::byte, kGroupsMax * 4> whole;
+  if (!text.empty()) std::memcpy(padded.data(), text.data(), text.size());
+  std::array<std::byte, kGroupsMax * 4> whole{};
   for (std::size_t i = 0; i < groups; ++i) {
     std::uint32_t number = 0;
     if (!read_group(padded.data() + 5 * i, number)) return Errc::bad_escape;
@@ -150,6 +184,27 @@ Errc decode(std::string_view text, PropagateBytes& bytes) noexcept {
   bytes.size = groups * 4 - missing;
   std::memcpy(bytes.units.data(), whole.data(), bytes.size);
   return Errc::ok;
+}
+
+Errc decode(std::string_view text, PropagateBytes& bytes) noexcept {
+  bool good = false;
+  switch (text.size()) {
+    case text_size(kAlone):
+      bytes.size = kAlone;
+      good = read_digits<kAlone>(text.data(), bytes.units.data());
+      break;
+    case text_size(kWithPrevious):
+      bytes.size = kWithPrevious;
+      good = read_digits<kWithPrevious>(text.data(), bytes.units.data());
+      break;
+    case text_size(kPropagateBytesMax):
+      bytes.size = kPropagateBytesMax;
+      good = read_digits<kPropagateBytesMax>(text.data(), bytes.units.data());
+      break;
+    default:
+      return decode_slowly(text, bytes);
+  }
+  return good ? Errc::ok : Errc::bad_escape;
 }
 
 Errc refuse(Errc cause) noexcept {
@@ -182,17 +237,21 @@ PropagateBytes to_bytes(const PropagateContext& context) noexcept {
 
 PropagateText to_text(const PropagateContext& context) noexcept {
   const PropagateBytes bytes = to_bytes(context);
-  std::array<std::byte, kGroupsMax * 4> whole{};
-  std::memcpy(whole.data(), bytes.units.data(), bytes.size);
-  std::array<char, kGroupsMax * 5> digits;
-  for (std::size_t i = 0; 4 * i < bytes.size; ++i) {
-    std::uint32_t number;
-    std::memcpy(&number, whole.data() + 4 * i, sizeof number);
-    write_group(__builtin_bswap32(number), digits.data() + 5 * i);
-  }
   PropagateText text;
   text.size = text_size(bytes.size);
-  std::memcpy(text.units.data(), digits.data(), text.size);
+  switch (bytes.size) {
+    case kAlone:
+      write_digits<kAlone>(bytes.units.data(), text.units.data());
+      break;
+    case kWithPrevious:
+      write_digits<kWithPrevious>(bytes.units.data(), text.units.data());
+      break;
+    case kPropagateBytesMax:
+      write_digits<kPropagateBytesMax>(bytes.units.data(), text.units.data());
+      break;
+    default:
+      text.size = 0;
+  }
   return text;
 }
 

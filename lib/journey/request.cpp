@@ -121,12 +121,11 @@ Errc Request::add_to_root(Attributes attributes) {
 Errc Request::finish(MonotonicTime at, Attributes attributes) {
   if (request_ == nullptr) return Errc::ok;
   if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
-  const bool copy = request_->copy();
-  request_->lock.unlock();
-  if (copy) {
+  if (request_->copy()) {
+    request_->lock.unlock();
     return count_misuse(Errc::finish_of_copy, "a request is finished where it was not started");
   }
-  const Errc result = end_request(*request_, request_generation_, {at, attributes});
+  const Errc result = end_locked_request(*request_, request_generation_, {at, attributes});
   return result != Errc::unknown_request ? result : gone(*request_, request_generation_);
 }
 

@@ -71,19 +71,16 @@ class SlotPool {
  public:
   explicit SlotPool(std::size_t slots_max) : chunks_max_((slots_max + kChunk - 1) / kChunk) {}
 
-  // Null when all are in use.
+  // Null when all are in use.  Grows only when no shard has a free one: threads come and go.
   T* take() {
     const std::uint32_t here = shard_of_thread();
     for (std::uint32_t i = 0; i < kShards; ++i) {
-      Shard& shard = shards_[(here + i) % kShards];
-      const std::scoped_lock lock(shard.mutex);
-      if (shard.free.empty() && (i != 0 || !grow(shard, here))) continue;
-      T* slot = shard.free.back();
-      shard.free.pop_back();
-      slot->lock.adopt();
-      return slot;
+      if (T* slot = take_from(shards_[(here + i) % kShards])) return slot;
     }
-    return nullptr;
+    Shard& shard = shards_[here];
+    const std::scoped_lock lock(shard.mutex);
+    if (shard.free.empty() && !grow(shard, here)) return nullptr;
+    return pop(shard);
   }
   void give(T& slot) {
     Shard& shard = shards_[slot.home];
@@ -113,6 +110,16 @@ class SlotPool {
     std::vector<std::unique_ptr<T[]>> chunks;
   };
 
+  T* take_from(Shard& shard) {
+    const std::scoped_lock lock(shard.mutex);
+    return shard.free.empty() ? nullptr : pop(shard);
+  }
+  static T* pop(Shard& shard) {
+    T* slot = shard.free.back();
+    shard.free.pop_back();
+    slot->lock.adopt();
+    return slot;
+  }
   bool grow(Shard& shard, std::uint32_t home) {
     if (chunk_count_.fetch_add(1, std::memory_order_relaxed) >= chunks_max_) {
       chunk_count_.fetch_sub(1, std::memory_order_relaxed);

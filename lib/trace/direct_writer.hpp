@@ -2,6 +2,7 @@
 // whole spans are; the others go through the slab, whose records can grow.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,15 +30,21 @@ class Measure {
     fits_ &= name.size() <= kShortNameBytes;
   }
   void attributes(std::span<const Attribute> attributes) noexcept {
+    if (attributes.empty()) return;
+    fits_ &= list_count_ < lists_.size();
+    if (!fits_) return;
+    lists_[list_count_++] = attributes;
     for (const Attribute& attribute : attributes) {
       const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
-      fits_ &= (filter_ & bit) == 0;
+      if ((filter_ & bit) != 0) [[unlikely]]
+        fits_ &= !repeats(attribute);
       filter_ |= bit;
       value(attribute);
     }
     attributes_ += attributes.size();
   }
   void event(const WholeEvent& event) noexcept {
+    // Keys that may be equal are rare in events, and looked at by the long way.
     bytes_ += key_bytes(event.name) + sizeof(EventHead);
     std::uint64_t filter = 0;
     for (const Attribute& attribute : event.attributes) {
@@ -68,6 +75,16 @@ class Measure {
   static std::size_t key_bytes(Key key) noexcept {
     return sizeof(Item) + (key.is_literal() ? sizeof(const char*) : padded(key.size()));
   }
+  // Whether the key stands before it in this list or in an earlier one.
+  bool repeats(const Attribute& attribute) const noexcept {
+    for (std::size_t i = 0; i < list_count_; ++i) {
+      for (const Attribute& other : lists_[i]) {
+        if (&other == &attribute) return false;
+        if (other.key.view() == attribute.key.view()) return true;
+      }
+    }
+    return false;
+  }
   void value(const Attribute& attribute) noexcept {
     const AttributeValue& value = attribute.value;
     std::size_t size = sizeof(std::int64_t);
@@ -92,6 +109,8 @@ class Measure {
   std::size_t attributes_ = 0;
   std::uint64_t filter_ = 0;
   bool fits_ = true;
+  std::size_t list_count_ = 0;
+  std::array<std::span<const Attribute>, 8> lists_;
 };
 
 // Writes what was measured; no check is left.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -123,6 +126,28 @@ TEST(SglangDict, RoomsTravelInBase64) {
     EXPECT_EQ(from_base64(bad).error().code(), Errc::bad_escape) << bad;
   }
   EXPECT_TRUE(from_base64("e30=")->empty());
+}
+
+// Run by sglang_dict_test.py: reads a form from the folder, writes all of them there.
+TEST(SglangDict, DISABLED_Exchange) {
+  const std::string folder = std::getenv("JOURNEY_EXCHANGE");
+  const auto read = [&](const char* name) {
+    std::ifstream file(folder + "/" + name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto write = [&](const std::string& name, std::string_view text) {
+    std::ofstream(folder + "/" + name, std::ios::binary) << text;
+  };
+  const Result<PropagateContext> of_json = from_json(read("in.json"));
+  ASSERT_TRUE(of_json.has_value()) << of_json.error().message();
+  const Result<PropagateContext> of_msgpack = from_msgpack(bytes_of(read("in.msgpack")));
+  ASSERT_TRUE(of_msgpack.has_value()) << of_msgpack.error().message();
+  const Result<std::vector<RoomContext>> rooms = from_base64(read("in.base64"));
+  ASSERT_TRUE(rooms.has_value()) << rooms.error().message();
+  write("out.json", to_json(*of_json));
+  write("out.msgpack", spanwire::text_of(to_msgpack(*of_msgpack)));
+  write("out.base64", to_base64(*rooms));
+  write("out.text", to_text(*of_json).view());
 }
 
 // ---- Bootstrap rooms: prefill and decode of one request meet under its room.
