@@ -1,5 +1,5 @@
-// Follows requests through a small engine: a tokenizer, and a scheduler in a thread of its own that works
-// on all of them at once.  The spans go to a file: spanwire view FILE.
+// Follows requests through a small engine: a tokenizer, and a scheduler in a thread of its own that
+// works on all of them at once.  The spans go to a file: spanwire view FILE.
 #include <chrono>
 #include <cstdio>
 #include <memory>
