@@ -1,5 +1,5 @@
-// otlp/encode_json: a batch of 512 spans, straight from the queue's records, against the same by
-// hand.  Both write the same text, byte for byte.
+// otlp/encode_json, otlp/encode_protobuf: a batch of 512 spans, straight from the queue's records,
+// against the same by hand.  Both write the same, byte for byte.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "bench/floor/otlp_json_by_hand.hpp"
+#include "bench/floor/otlp_protobuf_by_hand.hpp"
 #include "bench/measure.hpp"
 #include "spanwire/otlp/encode_json.hpp"
+#include "spanwire/otlp/encode_protobuf.hpp"
 #include "spanwire/trace/provider.hpp"
 #include "spanwire/trace/tracer.hpp"
 
@@ -72,58 +74,101 @@ class MeasuringExporter final : public trace::Exporter {
  public:
   explicit MeasuringExporter(const bench::Bench& bench) : bench_(bench) {}
   std::string_view name() const noexcept override { return "measuring"; }
-  void start(const trace::Resource& resource) override { encoder_.emplace(resource); }
+  void start(const trace::Resource& resource) override {
+    json_.emplace(resource);
+    protobuf_.emplace(resource);
+  }
   trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
                                    MonotonicTime) override {
     require(spans.size() == kSpans, "not one batch");
     std::vector<floor::Span> hand;
     for (const trace::SpanRecordView& span : spans) hand.push_back(by_hand(span));
-    Buffer ours;
-    encoder_->encode(spans, ours);
-    const std::string_view text = text_of(ours.view());
-    const std::size_t first = text.find("{\"traceId\"");
-    const std::string head(text.substr(0, first));
-    floor::JsonText theirs(1u << 20);
-    floor::write_batch(theirs, hand, head, "]}]}]}");
-    require(theirs.view() == text, "texts differ");
-    measure(spans, hand, head);
+    if (bench_.wants("otlp/encode_json")) measure_json(spans, hand);
+    if (bench_.wants("otlp/encode_protobuf")) measure_protobuf(spans, hand);
     return {spans.size(), {}};
   }
 
  private:
-  // Per span: an iteration is one of them, a batch as many as it holds.
-  void measure(std::span<const trace::SpanRecordView> spans, const std::vector<floor::Span>& hand,
-               const std::string& head) {
-    Buffer ours(1u << 20);
+  void measure_json(std::span<const trace::SpanRecordView> spans,
+                    const std::vector<floor::Span>& hand) {
+    Buffer ours;
+    json_->encode(spans, ours);
+    const std::string_view text = text_of(ours.view());
+    const std::string head(text.substr(0, text.find("{\"traceId\"")));
     floor::JsonText theirs(1u << 20);
+    floor::write_batch(theirs, hand, head, "]}]}]}");
+    require(theirs.view() == text, "texts differ");
+    compare("otlp/encode_json", spans, *json_, theirs, [&](std::size_t count) {
+      floor::write_batch(theirs, std::span(hand).first(count), head, "]}]}]}");
+    });
+  }
+
+  void measure_protobuf(std::span<const trace::SpanRecordView> spans,
+                        const std::vector<floor::Span>& hand) {
+    Buffer ours;
+    protobuf_->encode(spans, ours);
+    const std::string_view bytes = text_of(ours.view());
+    // Behind the lengths of the request and of the scope's spans stand resource and scope, ready.
+    const std::string resource(field_at(bytes, 1 + floor::kBatchLengthBytes));
+    const std::string scope(field_at(bytes, 2 + 2 * floor::kBatchLengthBytes + resource.size()));
+    floor::ProtobufBytes theirs(1u << 20);
+    floor::write_batch(theirs, hand, resource, scope);
+    require(theirs.view() == bytes, "bytes differ");
+    compare("otlp/encode_protobuf", spans, *protobuf_, theirs, [&](std::size_t count) {
+      floor::write_batch(theirs, std::span(hand).first(count), resource, scope);
+    });
+  }
+
+  // A whole field of bytes, with its tag.
+  static std::string_view field_at(std::string_view bytes, std::size_t at) {
+    std::size_t size = 0;
+    std::size_t end = at + 1;
+    for (unsigned shift = 0;; shift += 7) {
+      const auto byte = static_cast<unsigned char>(bytes[end++]);
+      size |= std::size_t{byte & 0x7Fu} << shift;
+      if (byte < 0x80) break;
+    }
+    return bytes.substr(at, end - at + size);
+  }
+
+  // Per span: an iteration is one of them, a batch as many as it holds.
+  template <class Encoder, class Theirs, class ByHand>
+  void compare(const char* name, std::span<const trace::SpanRecordView> spans, Encoder& encoder,
+               Theirs& theirs, const ByHand& write_by_hand) {
+    Buffer ours(1u << 20);
+    const auto batches = [](std::uint64_t iterations, const auto& batch) {
+      for (std::uint64_t done = 0; done < iterations; done += kSpans) {
+        batch(static_cast<std::size_t>(std::min<std::uint64_t>(kSpans, iterations - done)));
+      }
+    };
     bench_.compare(
-        "otlp/encode_json",
+        name,
         [&](std::uint64_t iterations) {
-          for (std::uint64_t done = 0; done < iterations; done += kSpans) {
+          batches(iterations, [&](std::size_t count) {
             ours.clear();
-            encoder_->encode(spans.first(std::min<std::uint64_t>(kSpans, iterations - done)), ours);
+            encoder.encode(spans.first(count), ours);
             bench::opaque(ours);
-          }
+          });
         },
         [&](std::uint64_t iterations) {
-          for (std::uint64_t done = 0; done < iterations; done += kSpans) {
+          batches(iterations, [&](std::size_t count) {
             theirs.clear();
-            const auto count = std::min<std::uint64_t>(kSpans, iterations - done);
-            floor::write_batch(theirs, std::span(hand).first(count), head, "]}]}]}");
+            write_by_hand(count);
             bench::opaque(theirs);
-          }
+          });
         });
   }
 
   const bench::Bench& bench_;
-  std::optional<otlp::JsonEncoder> encoder_;
+  std::optional<otlp::JsonEncoder> json_;
+  std::optional<otlp::ProtobufEncoder> protobuf_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const bench::Bench bench(argc, argv);
-  if (!bench.wants("otlp/encode_json")) return 0;
+  if (!bench.wants("otlp/encode_json") && !bench.wants("otlp/encode_protobuf")) return 0;
   trace::ProviderOptions options;
   options.exporters.push_back(std::make_unique<MeasuringExporter>(bench));
   options.schedule_delay = std::chrono::hours(1);

@@ -49,6 +49,7 @@ BOUNDS = {
     "otlp/encode_json": ("<=", 1.3, "ratio"),
     "perfetto/convert": (">=", 1.0, "ratio"),
     "inspect/load_100k": ("<=", 1.0, "ratio"),
+    "otlp/encode_protobuf": ("<=", 1.3, "ratio"),
     "trace/context_copy": ("<=", 10.0, "value"),
     "trace/span_unsampled": ("<=", 10.0, "value"),
     "trace/span_off": ("<=", 2.0, "value"),

@@ -1,15 +1,19 @@
 #include "spanwire/otlp/environment.hpp"
 
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
+#include "lib/otlp/detect_resource.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "spanwire/base/log.hpp"
+#include "spanwire/trace/filter.hpp"
 
 namespace spanwire::otlp {
 namespace {
 
 constexpr std::string_view kDefaultSampler = "parentbased_always_on";
+constexpr std::string_view kRateLimited = "rate_limited";
 
 std::chrono::milliseconds milliseconds(std::uint64_t count) noexcept {
   return std::chrono::milliseconds(static_cast<std::int64_t>(count));
@@ -22,11 +26,50 @@ void read_resource(EnvironmentReader& reader, trace::Resource& resource) {
   if (auto name = reader.text("OTEL_SERVICE_NAME")) resource.set("service.name", std::move(*name));
 }
 
+// rate_limited and parentbased_rate_limited, which are ours: the argument is spans per second.
+std::string read_rate(EnvironmentReader& reader, const std::string& name,
+                      const std::string& argument, trace::ProviderOptions& options) {
+  double rate = 0;
+  const char* const end = argument.data() + argument.size();
+  const auto [stop, error] = std::from_chars(argument.data(), end, rate);
+  if (error != std::errc() || stop != end || !(rate >= 0)) {
+    reader.warn("OTEL_TRACES_SAMPLER_ARG", argument,
+                "not a number of spans per second: using " + std::string(kDefaultSampler));
+    return std::string(kDefaultSampler);
+  }
+  options.sampler = trace::rate_limited(rate);
+  if (lower_case(name) != kRateLimited) options.sampler = trace::parent_based(options.sampler);
+  return options.sampler->describe();
+}
+
+// Noise is kept out unless the variable says otherwise.
+void read_filter(EnvironmentReader& reader, trace::ProviderOptions& options) {
+  constexpr std::string_view kVariable = "SPANWIRE_TRACES_FILTER";
+  const std::string list = reader.text("SPANWIRE_TRACES_FILTER").value_or("default");
+  std::vector<trace::FilterRule> rules;
+  for (const std::string_view part : split_list(list)) {
+    if (part == "none") continue;
+    if (part == "default") {
+      for (trace::FilterRule& rule : trace::default_noise()) rules.push_back(std::move(rule));
+    } else if (Result<trace::FilterRule> rule = trace::parse_filter_rule(part)) {
+      rules.push_back(std::move(*rule));
+    } else {
+      reader.warn(kVariable, list,
+                  std::string(part) +
+                      " is none of default, none, name=, path=, attribute.KEY= "
+                      "(^= for a prefix): left out");
+    }
+  }
+  if (rules.empty()) return;
+  options.sampler = trace::filtered(std::move(rules), std::move(options.sampler));
+}
+
 // Leaves the sampler null for the default, which costs nothing to ask.
 std::string read_sampler(EnvironmentReader& reader, trace::ProviderOptions& options) {
   const std::string name(reader.text("OTEL_TRACES_SAMPLER").value_or(std::string(kDefaultSampler)));
   const std::string argument = reader.text("OTEL_TRACES_SAMPLER_ARG").value_or("");
   if (lower_case(name) == kDefaultSampler) return std::string(kDefaultSampler);
+  if (lower_case(name).ends_with(kRateLimited)) return read_rate(reader, name, argument, options);
   Result<trace::SamplerPtr> sampler = trace::make_sampler(name, argument);
   if (!sampler && sampler.error().code() == Errc::invalid_argument) {
     reader.warn("OTEL_TRACES_SAMPLER_ARG", argument, "not a ratio from 0 to 1: using 1");
@@ -119,9 +162,10 @@ Configuration read_environment(const Environment& environment) {
     return configuration;
   }
   trace::ProviderOptions& options = configuration.options;
-  options.resource = trace::Resource::of_process();
+  options.resource = detect_resource(environment);
   read_resource(reader, options.resource);
   const std::string sampler = read_sampler(reader, options);
+  read_filter(reader, options);
   read_batching(reader, options);
   read_limits(reader, options.limits);
   warn_of_others(reader);
@@ -134,12 +178,11 @@ Configuration read_environment(const Environment& environment) {
   return configuration;
 }
 
-trace::Provider* init_from_env() {
+trace::Provider* start(Configuration configuration) {
   if (trace::Provider* active = trace::provider()) {
-    log_warn("tracing is already active; the environment is not read again");
+    log_warn("tracing is already active; a second configuration changes nothing");
     return active;
   }
-  Configuration configuration = read_environment();
   for (const std::string& warning : configuration.warnings) {
     log_warn("an environment variable is not used as it stands", {{"variable", warning}});
   }
@@ -149,5 +192,7 @@ trace::Provider* init_from_env() {
   if (!configuration.enabled) return nullptr;
   return &trace::init(std::move(configuration.options));
 }
+
+trace::Provider* init_from_env() { return start(read_environment()); }
 
 }  // namespace spanwire::otlp

@@ -106,7 +106,7 @@ void read_headers(EnvironmentReader& reader, OtlpSettings& settings) {
   if (!named) return;
   settings.named = true;
   OtlpOptions candidate;
-  candidate.headers = reader.pairs(named->variable);
+  candidate.headers = reader.pairs(named->variable, EnvironmentReader::Show::hidden);
   if (const Result<void> checked = check(candidate); !checked) {
     // The value may hold a token: the log is no place for it.
     return reader.warn(named->variable, "...",

@@ -97,8 +97,8 @@ std::optional<std::uint64_t> EnvironmentReader::number(std::string_view variable
   return result;
 }
 
-std::vector<std::pair<std::string, std::string>> EnvironmentReader::pairs(
-    std::string_view variable) {
+std::vector<std::pair<std::string, std::string>> EnvironmentReader::pairs(std::string_view variable,
+                                                                          Show show) {
   std::vector<std::pair<std::string, std::string>> result;
   const std::optional<std::string> value = text(variable);
   if (!value) return result;
@@ -111,7 +111,8 @@ std::vector<std::pair<std::string, std::string>> EnvironmentReader::pairs(
       decoded = percent_decoded(trimmed(part.substr(equals + 1)));
     }
     if (!key || key->empty() || !decoded) {
-      warn(variable, *value, "not a list of key=value: the whole variable is left out");
+      warn(variable, show == Show::shown ? *value : "...",
+           "not a list of key=value: the whole variable is left out");
       return {};
     }
     result.emplace_back(std::move(*key), std::move(*decoded));

@@ -26,8 +26,11 @@ class EnvironmentReader {
   // Within the bounds, or nothing.  `used` names what holds otherwise, for the warning.
   std::optional<std::uint64_t> number(std::string_view variable, std::uint64_t lowest,
                                       std::string_view used);
+  // Whether a warning may show the value; one that may be secret it must not.
+  enum class Show : std::uint8_t { shown, hidden };
   // "k=v,k=v" with percent-encoding; a single error discards the whole.
-  std::vector<std::pair<std::string, std::string>> pairs(std::string_view variable);
+  std::vector<std::pair<std::string, std::string>> pairs(std::string_view variable,
+                                                         Show show = Show::shown);
 
   // The variable of a list that is set first: the one for a signal goes before the general one.
   struct Named {

@@ -1,12 +1,17 @@
 #include "lib/otlp/grpc_status.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <protozero/pbf_reader.hpp>
 
+#include "lib/otlp/gzip.hpp"
+#include "lib/otlp/http_client.hpp"
 #include "lib/otlp/otlp_fields.hpp"
 
 namespace spanwire::otlp {
 namespace {
+
+using Wire = protozero::pbf_wire_type;
 
 constexpr std::string_view kRetryInfo = "type.googleapis.com/google.rpc.RetryInfo";
 
@@ -43,19 +48,24 @@ std::string decode_base64(std::string_view text) {
   return bytes;
 }
 
+std::string_view text_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
+
 // A google.protobuf.Duration.
 std::chrono::nanoseconds duration_of(protozero::pbf_reader message) {
   std::chrono::nanoseconds sum{0};
   while (message.next()) {
-    if (message.tag() == field::kDurationSeconds) {
-      // A day is more than any batch waits for.
-      constexpr std::int64_t kDay = 86'400;
-      const std::int64_t seconds = message.get_int64();
-      sum += std::chrono::seconds(seconds < 0 ? 0 : seconds < kDay ? seconds : kDay);
-    } else if (message.tag() == field::kDurationNanos) {
-      sum += std::chrono::nanoseconds(message.get_int32());
-    } else {
-      message.skip();
+    switch (message.tag_and_type()) {
+      case protozero::tag_and_type(field::kDurationSeconds, Wire::varint): {
+        // A day is more than any batch waits for.
+        constexpr std::int64_t kDay = 86'400;
+        sum += std::chrono::seconds(std::clamp<std::int64_t>(message.get_int64(), 0, kDay));
+        break;
+      }
+      case protozero::tag_and_type(field::kDurationNanos, Wire::varint):
+        sum += std::chrono::nanoseconds(message.get_int32());
+        break;
+      default:
+        message.skip();
     }
   }
   return sum;
@@ -65,19 +75,21 @@ std::optional<std::chrono::nanoseconds> delay_of_any(protozero::pbf_reader any) 
   std::string_view type;
   std::string_view value;
   while (any.next()) {
-    if (any.tag() == field::kAnyTypeUrl) {
-      const protozero::data_view view = any.get_view();
-      type = {view.data(), view.size()};
-    } else if (any.tag() == field::kAnyValue) {
-      const protozero::data_view view = any.get_view();
-      value = {view.data(), view.size()};
-    } else {
-      any.skip();
+    switch (any.tag_and_type()) {
+      case protozero::tag_and_type(field::kAnyTypeUrl, Wire::length_delimited):
+        type = text_of(any.get_view());
+        break;
+      case protozero::tag_and_type(field::kAnyValue, Wire::length_delimited):
+        value = text_of(any.get_view());
+        break;
+      default:
+        any.skip();
     }
   }
   if (type != kRetryInfo) return std::nullopt;
   protozero::pbf_reader info(value.data(), value.size());
-  if (info.next(field::kRetryInfoDelay)) return duration_of(info.get_message());
+  if (info.next(field::kRetryInfoDelay, Wire::length_delimited))
+    return duration_of(info.get_message());
   return std::chrono::nanoseconds(0);
 }
 
@@ -90,12 +102,14 @@ void write_grpc_prefix(std::byte* at, bool compressed, std::size_t message_bytes
   }
 }
 
-std::optional<std::string_view> grpc_message_of(std::string_view body) noexcept {
-  if (body.size() < kGrpcPrefixBytes || body[0] != 0) return std::nullopt;
+std::optional<std::string> grpc_message_of(std::string_view body) {
+  if (body.size() < kGrpcPrefixBytes) return std::nullopt;
   std::size_t bytes = 0;
   for (unsigned i = 0; i < 4; ++i) bytes = bytes << 8 | static_cast<unsigned char>(body[1 + i]);
   if (body.size() - kGrpcPrefixBytes < bytes) return std::nullopt;
-  return body.substr(kGrpcPrefixBytes, bytes);
+  const std::string_view message = body.substr(kGrpcPrefixBytes, bytes);
+  if (body[0] != 0) return gunzip(message, kAnswerBytesMax);
+  return std::string(message);
 }
 
 std::string grpc_code_name(GrpcCode code) {
@@ -139,7 +153,7 @@ std::optional<std::chrono::nanoseconds> retry_delay_of(std::string_view details_
   const std::string bytes = decode_base64(details_base64);
   try {
     protozero::pbf_reader status(bytes.data(), bytes.size());
-    while (status.next(field::kRpcStatusDetails)) {
+    while (status.next(field::kRpcStatusDetails, Wire::length_delimited)) {
       if (const auto delay = delay_of_any(status.get_message())) return delay;
     }
   } catch (const protozero::exception&) {

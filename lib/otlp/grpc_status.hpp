@@ -14,8 +14,9 @@ inline constexpr std::size_t kGrpcPrefixBytes = 5;
 
 // The prefix of one message: whether it is compressed, and its length.
 void write_grpc_prefix(std::byte* at, bool compressed, std::size_t message_bytes) noexcept;
-// The message behind its prefix; nothing if there is none, it is cut short or compressed.
-std::optional<std::string_view> grpc_message_of(std::string_view body) noexcept;
+// The message behind its prefix, without gzip: who is sent gzip may answer in it.  Nothing if there
+// is none, if it is cut short or too long.
+std::optional<std::string> grpc_message_of(std::string_view body);
 
 // The numbers of gRPC's status codes, as far as OTLP speaks of them.
 enum class GrpcCode : int {

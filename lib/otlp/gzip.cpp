@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <array>
 #include <new>
 
 namespace spanwire::otlp {
@@ -40,6 +41,26 @@ Result<void> Gzip::compress(ByteView bytes, Buffer& out) {
   if (deflate(&z, Z_FINISH) != Z_STREAM_END) return fail(Errc::export_failed, "zlib gave up");
   out.commit(before - z.avail_out);
   return {};
+}
+
+std::optional<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
+  z_stream z{};
+  if (inflateInit2(&z, kWindowAndGzipHeader) != Z_OK) throw std::bad_alloc();
+  // zlib does not change what it reads.
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  std::string result;
+  std::array<char, 4096> piece{};
+  int state = Z_OK;
+  while (state == Z_OK && result.size() <= bytes_max) {
+    z.next_out = reinterpret_cast<Bytef*>(piece.data());
+    z.avail_out = static_cast<uInt>(piece.size());
+    state = inflate(&z, Z_NO_FLUSH);
+    result.append(piece.data(), piece.size() - z.avail_out);
+  }
+  inflateEnd(&z);
+  if (state != Z_STREAM_END || result.size() > bytes_max) return std::nullopt;
+  return result;
 }
 
 }  // namespace spanwire::otlp

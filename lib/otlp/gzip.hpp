@@ -1,7 +1,11 @@
 // gzip (RFC 1952) over zlib, its state kept between batches.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
@@ -23,5 +27,8 @@ class Gzip {
   struct Stream;
   std::unique_ptr<Stream> stream_;
 };
+
+// What was compressed; nothing if it is no gzip, is cut short, or holds more than `bytes_max`.
+std::optional<std::string> gunzip(std::string_view bytes, std::size_t bytes_max);
 
 }  // namespace spanwire::otlp

@@ -7,6 +7,7 @@
 #include <limits>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "lib/otlp/environment_reader.hpp"
 
@@ -142,6 +143,9 @@ HttpClient::HttpClient(const HttpTarget& target)
   curl.set(CURLOPT_HEADERFUNCTION, &take_header);
   curl.set(CURLOPT_HEADERDATA, &curl.answer);
   curl.set_target(target);
+  constexpr unsigned kFixed = 0x080000;
+  clear_http2_ = target.http2 && target.url.starts_with("http:") &&
+                 curl_version_info(CURLVERSION_NOW)->version_num < kFixed;
 }
 
 HttpClient::~HttpClient() = default;
@@ -174,11 +178,7 @@ Result<HttpAnswer> HttpClient::post(ByteView body, MonotonicTime deadline) {
   curl.text[0] = '\0';
   curl.set(CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(body.data()));
   curl.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  if (curl_multi_add_handle(curl.multi, curl.easy) != CURLM_OK) {
-    return fail(Errc::export_failed, "libcurl takes no request");
-  }
-  const Result<void> done = run(deadline);
-  curl_multi_remove_handle(curl.multi, curl.easy);
+  const Result<void> done = perform(deadline);
   if (!done) return fail(done.error());
   curl_easy_getinfo(curl.easy, CURLINFO_RESPONSE_CODE, &curl.answer.status);
   curl_off_t seconds = 0;
@@ -187,8 +187,35 @@ Result<HttpAnswer> HttpClient::post(ByteView body, MonotonicTime deadline) {
   return std::move(curl.answer);
 }
 
+// HTTP/2 in clear text: libcurl before 8.0 announces it anew on a connection that speaks it
+// already, and fails.  So a connection that is there is asked for as HTTP/2 that was agreed on; and
+// one that is not there any more is made anew, once.
+Result<void> HttpClient::perform(MonotonicTime deadline) {
+  if (!clear_http2_) return run(deadline);
+  for (;;) {
+    const bool again = std::exchange(connected_, false);
+    curl_->set(CURLOPT_FRESH_CONNECT, again ? 0L : 1L);
+    curl_->set(CURLOPT_HTTP_VERSION,
+               long{again ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE});
+    Result<void> done = run(deadline);
+    connected_ = done.has_value();
+    if (done || !again || done.error().code() == Errc::export_timeout) return done;
+    curl_->answer = HttpAnswer();
+  }
+}
+
 // Until the request is answered, fails, or is late.
 Result<void> HttpClient::run(MonotonicTime deadline) {
+  Curl& curl = *curl_;
+  if (curl_multi_add_handle(curl.multi, curl.easy) != CURLM_OK) {
+    return fail(Errc::export_failed, "libcurl takes no request");
+  }
+  const Result<void> done = wait(deadline);
+  curl_multi_remove_handle(curl.multi, curl.easy);
+  return done;
+}
+
+Result<void> HttpClient::wait(MonotonicTime deadline) {
   Curl& curl = *curl_;
   const MonotonicTime begin = now();
   for (;;) {

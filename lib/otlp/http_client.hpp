@@ -68,13 +68,17 @@ class HttpClient {
 
  private:
   struct Curl;
+  Result<void> perform(MonotonicTime deadline);
   Result<void> run(MonotonicTime deadline);
+  Result<void> wait(MonotonicTime deadline);
   Error describe(int code) const;
   Error late() const;
 
   std::mutex waking_;  // hasten() against close()
   std::unique_ptr<Curl> curl_;
   std::atomic<std::int64_t> urgent_ns_;
+  bool clear_http2_ = false;
+  bool connected_ = false;  // with clear_http2_: the connection was good a moment ago
 };
 
 }  // namespace spanwire::otlp

@@ -107,6 +107,18 @@ trace::LossReason reason_of(const Error& error) noexcept {
   }
 }
 
+// The protocol and the port of the other kind: the mistake that everybody makes once.
+Error with_hint(const Error& error, Protocol protocol) {
+  const bool grpc = protocol == Protocol::grpc;
+  // A server of HTTP/1 may end the connection without a word when it is spoken to in HTTP/2.
+  const bool odd = error.code() == Errc::export_answer_malformed ||
+                   (grpc && error.code() == Errc::connection_reset);
+  if (!odd) return error;
+  return {error.code(), std::string(error.detail()) + "; if this is the port of OTLP over " +
+                            (grpc ? "HTTP" : "gRPC") + ", set OTEL_EXPORTER_OTLP_PROTOCOL=" +
+                            (grpc ? "http/protobuf" : "grpc")};
+}
+
 Outcome lost(const Error& error) { return {0, error, reason_of(error)}; }
 
 }  // namespace
@@ -210,7 +222,7 @@ Verdict OtlpExporter::State::attempt(ByteView request, MonotonicTime deadline) {
   requests_sent.add();
   bytes_sent.add(static_cast<std::int64_t>(request.size()));
   const Result<HttpAnswer> answer = client->post(request, deadline);
-  if (!answer) return judge_failure(answer.error());
+  if (!answer) return judge_failure(with_hint(answer.error(), options.protocol));
   return options.protocol == Protocol::grpc ? judge_grpc(*answer) : judge_http(*answer);
 }
 

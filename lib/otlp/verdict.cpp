@@ -11,6 +11,8 @@
 namespace spanwire::otlp {
 namespace {
 
+using Wire = protozero::pbf_wire_type;
+
 // As much of a backend's text as a log line should hold.
 constexpr std::size_t kTextShownMax = 200;
 
@@ -46,16 +48,20 @@ Verdict read_protobuf(std::string_view body) {
   std::string message;
   try {
     protozero::pbf_reader response(body.data(), body.size());
-    while (response.next(field::kResponsePartialSuccess)) {
+    while (response.next(field::kResponsePartialSuccess, Wire::length_delimited)) {
       protozero::pbf_reader partial = response.get_message();
       while (partial.next()) {
-        if (partial.tag() == field::kPartialRejectedSpans) {
-          const std::int64_t count = partial.get_int64();
-          rejected = count > 0 ? static_cast<std::uint64_t>(count) : 0;
-        } else if (partial.tag() == field::kPartialMessage) {
-          message = partial.get_string();
-        } else {
-          partial.skip();
+        switch (partial.tag_and_type()) {
+          case protozero::tag_and_type(field::kPartialRejectedSpans, Wire::varint): {
+            const std::int64_t count = partial.get_int64();
+            rejected = count > 0 ? static_cast<std::uint64_t>(count) : 0;
+            break;
+          }
+          case protozero::tag_and_type(field::kPartialMessage, Wire::length_delimited):
+            message = partial.get_string();
+            break;
+          default:
+            partial.skip();
         }
       }
     }
@@ -101,7 +107,8 @@ std::string text_of_error(const HttpAnswer& answer) {
   } else if (answer.content_type.starts_with("application/x-protobuf")) {
     try {
       protozero::pbf_reader status(answer.body.data(), answer.body.size());
-      if (status.next(field::kRpcStatusMessage)) return shown(status.get_string());
+      if (status.next(field::kRpcStatusMessage, Wire::length_delimited))
+        return shown(status.get_string());
     } catch (const protozero::exception&) {
       return "a body that is no google.rpc.Status";
     }
@@ -138,7 +145,7 @@ bool grpc_retryable(GrpcCode code) noexcept {
 }  // namespace
 
 Verdict judge_http(const HttpAnswer& answer) {
-  if (answer.status == 200) {
+  if (answer.status >= 200 && answer.status < 300) {
     if (answer.body.empty()) return {};
     if (answer.content_type.starts_with("text/html")) {
       return malformed("a web page instead of an OTLP answer", answer.body);
@@ -174,7 +181,7 @@ Verdict judge_grpc(const HttpAnswer& answer) {
     return malformed("an answer without grpc-status", answer.content_type);
   }
   if (code == GrpcCode::ok) {
-    const std::optional<std::string_view> message = grpc_message_of(answer.body);
+    const std::optional<std::string> message = grpc_message_of(answer.body);
     if (!message) return malformed("OK without a message", answer.content_type);
     return read_protobuf(*message);
   }

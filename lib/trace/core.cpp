@@ -78,7 +78,9 @@ void Core::use_sampler() {
   const std::optional<PlainRule> rule = options_.sampler->plain_rule();
   if (rule) {
     rule_ = *rule;
+    drops_unsampled_children_ = rule_.follows_parent;
   } else {
+    drops_unsampled_children_ = options_.sampler->drops_unsampled_children();
     sampler_ = options_.sampler.get();
   }
 }
@@ -154,6 +156,9 @@ void Core::publish() {
   add_difference(counter("spanwire.trace.spans_ended"), now.ended, published_.ended);
   add_difference(counter("spanwire.trace.spans_exported"), now.exported, published_.exported);
   add_difference(counter("spanwire.trace.spans_misused"), now.misused, published_.misused);
+  // Levels, as of the export thread's latest round.
+  add_difference(counter("spanwire.trace.spans_queued"), now.queued, published_.queued);
+  add_difference(counter("spanwire.trace.spans_open"), now.open, published_.open);
   LossCounts fresh;
   for (std::size_t i = 0; i < kLossReasons; ++i) {
     const std::uint64_t before = published_.lost.spans[i];

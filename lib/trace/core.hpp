@@ -33,6 +33,8 @@ class Core {
   // Null where rule() says all of it.
   const Sampler* sampler() const noexcept { return sampler_; }
   const PlainRule& rule() const noexcept { return rule_; }
+  // A span under an unsampled parent is dropped without asking anybody.
+  bool drops_unsampled_children() const noexcept { return drops_unsampled_children_; }
   const SpanLimits& limits() const noexcept { return options_.limits; }
   // What every record begins with.
   const Budget& budget() const noexcept { return budget_; }
@@ -101,6 +103,7 @@ class Core {
   Budget budget_;
   PlainRule rule_{0, true};  // without a sampler: roots always, others as their parent
   const Sampler* sampler_ = nullptr;
+  bool drops_unsampled_children_ = true;
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;

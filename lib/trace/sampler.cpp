@@ -21,6 +21,7 @@ class Constant final : public Sampler {
   std::optional<PlainRule> plain_rule() const override {
     return PlainRule{decision_ == Decision::record_and_sample ? 0 : kRandomValues, false};
   }
+  bool drops_unsampled_children() const noexcept override { return decision_ == Decision::drop; }
   std::string describe() const override { return text_; }
 
  private:
@@ -62,6 +63,10 @@ class ParentBased final : public Sampler {
                          is_constant(*slots_.local_not_sampled, kRandomValues);
     if (!follows) return std::nullopt;
     return PlainRule{root->threshold, true};
+  }
+  bool drops_unsampled_children() const noexcept override {
+    return slots_.remote_not_sampled->drops_unsampled_children() &&
+           slots_.local_not_sampled->drops_unsampled_children();
   }
   std::string describe() const override {
     return "ParentBased{root:" + slots_.root->describe() +

@@ -218,8 +218,8 @@ Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name, Sp
   const SpanContext& above = parent.span();
   detail::ThreadState* state = detail::state_of_thread;
   // Most spans of a process that samples one in a hundred: nothing but a number is made.
-  if (!above.sampled() && above.valid() && core.rule().follows_parent &&
-      core.sampler() == nullptr && state != nullptr && state->core == &core) {
+  if (!above.sampled() && above.valid() && core.drops_unsampled_children() && state != nullptr &&
+      state->core == &core) {
     state->unrecorded.add();
     return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
   }

@@ -34,7 +34,10 @@ TEST(ReadEnvironment, DefaultsAreOpenTelemetrys) {
   EXPECT_TRUE(all.enabled);
   EXPECT_TRUE(all.warnings.empty());
   EXPECT_EQ(all.options.exporters.size(), 1u);
-  EXPECT_EQ(all.options.sampler, nullptr);  // parent-based, roots on
+  // Parent-based, roots on, without noise.
+  ASSERT_NE(all.options.sampler, nullptr);
+  EXPECT_NE(all.options.sampler->describe().find("root:AlwaysOnSampler"), std::string::npos);
+  EXPECT_TRUE(all.options.sampler->drops_unsampled_children());
   EXPECT_EQ(all.options.schedule_delay, std::chrono::milliseconds(5000));
   EXPECT_EQ(all.options.export_timeout, std::chrono::milliseconds(30000));
   EXPECT_EQ(all.options.batch_spans_max, 512u);
@@ -117,6 +120,16 @@ INSTANTIATE_TEST_SUITE_P(
     Variables, ReadEnvironmentWarns,
     ::testing::Values(
         BadValue{"NotABoolean", "OTEL_SDK_DISABLED", "yes", "false"},
+        BadValue{"NoSuchProtocol", "OTEL_EXPORTER_OTLP_PROTOCOL", "thrift", "http/protobuf"},
+        BadValue{"NoSuchCompression", "OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none"},
+        BadValue{"NoTimeout", "OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "10000"},
+        BadValue{"NotAnEndpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x",
+                 "http://localhost:4318"},
+        BadValue{"NotAPort", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://x:99999",
+                 "http://localhost:4318"},
+        BadValue{"NoScheme", "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318",
+                 "http://collector:4318"},
+        BadValue{"BadLevel", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1", "10000"},
         BadValue{"NoSuchSampler", "OTEL_TRACES_SAMPLER", "xray", "parentbased_always_on"},
         BadValue{"NotANumber", "OTEL_BSP_SCHEDULE_DELAY", "5s", "5000"},
         BadValue{"Negative", "OTEL_BSP_EXPORT_TIMEOUT", "-1", "30000"},
@@ -157,6 +170,23 @@ TEST(ReadEnvironment, ReadsTheSampler) {
   EXPECT_NE(bad.options.sampler->describe().find("TraceIdRatioBased{1.0"), std::string::npos);
 }
 
+TEST(ReadEnvironment, ReadsARateInsteadOfARatio) {
+  const Configuration all =
+      read({{"OTEL_TRACES_SAMPLER", "parentbased_rate_limited"}, {"OTEL_TRACES_SAMPLER_ARG", "5"}});
+  EXPECT_TRUE(all.warnings.empty());
+  EXPECT_NE(all.options.sampler->describe().find("RateLimitingSampler{5.0"), std::string::npos);
+}
+
+TEST(ReadEnvironment, ReadsTheFilter) {
+  EXPECT_EQ(read({{"SPANWIRE_TRACES_FILTER", "none"}}).options.sampler, nullptr);
+  const Configuration own = read({{"SPANWIRE_TRACES_FILTER", "name=tick, path^=/internal/"}});
+  EXPECT_TRUE(own.warnings.empty());
+  EXPECT_NE(own.options.sampler->describe().find("2 rules"), std::string::npos);
+  const Configuration bad = read({{"SPANWIRE_TRACES_FILTER", "tick"}});
+  ASSERT_EQ(bad.warnings.size(), 1u);
+  EXPECT_EQ(bad.warnings[0].rfind("SPANWIRE_TRACES_FILTER='tick': tick is none of", 0), 0u);
+}
+
 TEST(ReadEnvironment, NoneTracesWithoutExporting) {
   const Configuration all = read({{"OTEL_TRACES_EXPORTER", "none"}});
   EXPECT_TRUE(all.enabled);
@@ -170,6 +200,92 @@ TEST(ReadEnvironment, DisabledAndUnconfiguredStartNothing) {
   EXPECT_FALSE(none.enabled);
   ASSERT_EQ(none.summary.size(), 1u);
   EXPECT_NE(none.summary[0].find("SPANWIRE_TRACES_FILE"), std::string::npos);
+  EXPECT_NE(none.summary[0].find("OTEL_EXPORTER_OTLP_ENDPOINT"), std::string::npos);
+}
+
+struct Target {
+  const char* name;
+  Variables variables;
+  const char* said;  // where the spans go, as the summary says it
+};
+
+class ReadEnvironmentOtlp : public ::testing::TestWithParam<Target> {};
+
+TEST_P(ReadEnvironmentOtlp, SaysWhereSpansGo) {
+  Variables variables = GetParam().variables;
+  variables.emplace("SPANWIRE_TRACES_FILE", "");
+  const Configuration all = read(variables);
+  EXPECT_TRUE(all.enabled);
+  EXPECT_TRUE(all.warnings.empty()) << all.warnings[0];
+  ASSERT_EQ(all.options.exporters.size(), 1u);
+  EXPECT_EQ(all.options.exporters[0]->name(), "otlp");
+  ASSERT_EQ(all.summary.size(), 2u);
+  EXPECT_EQ(all.summary[1].substr(0, std::string(GetParam().said).size()), GetParam().said);
+}
+
+constexpr const char* kEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+constexpr const char* kTraces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+constexpr const char* kProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
+INSTANTIATE_TEST_SUITE_P(
+    Variables, ReadEnvironmentOtlp,
+    ::testing::Values(
+        Target{"Named",
+               {{"OTEL_TRACES_EXPORTER", "otlp"}},
+               "spans go to http://localhost:4318/v1/traces by http/protobuf"},
+        Target{"NamedGrpc", {{kProtocol, "grpc"}}, "spans go to http://localhost:4317/ by grpc"},
+        Target{"Base",
+               {{kEndpoint, "http://c:4318"}},
+               "spans go to http://c:4318/v1/traces by http/protobuf"},
+        Target{"BaseWithSlash",
+               {{kEndpoint, "http://c:4318/"}},
+               "spans go to http://c:4318/v1/traces by"},
+        Target{"BaseWithPath",
+               {{kEndpoint, "https://c/otlp"}},
+               "spans go to https://c/otlp/v1/traces by"},
+        Target{"ForTraces",
+               {{kEndpoint, "http://a"}, {kTraces, "http://c:4318/mine"}},
+               "spans go to http://c:4318/mine by http/protobuf"},
+        Target{
+            "ForTracesWithoutPath", {{kTraces, "http://c:4318"}}, "spans go to http://c:4318/ by"},
+        Target{"Json",
+               {{kProtocol, "HTTP/JSON"}},
+               "spans go to http://localhost:4318/v1/traces by http/json"},
+        Target{"PortOfGrpc",
+               {{kEndpoint, "http://c:4317"}},
+               "spans go to http://c:4317/ by grpc (no protocol is named"},
+        Target{"PortOfGrpcWithoutScheme",
+               {{kEndpoint, "c:4317"}, {"OTEL_EXPORTER_OTLP_INSECURE", "true"}},
+               "spans go to http://c:4317/ by grpc"},
+        Target{"GrpcIsSecureUnlessSaid",
+               {{kEndpoint, "c:4317"}},
+               "spans go to https://c:4317/ by grpc"},
+        Target{
+            "PortOfGrpcButHttp",
+            {{kEndpoint, "http://c:4317"}, {kProtocol, "http/protobuf"}},
+            "spans go to http://c:4317/v1/traces by http/protobuf (port 4317 is gRPC's by custom"},
+        Target{"PasswordIsNotSaid",
+               {{kEndpoint, "https://me:secret@c/"}},
+               "spans go to https://c/v1/traces by"},
+        Target{"UnixSocket",
+               {{kEndpoint, "unix:/run/otel.sock"}},
+               "spans go to unix:/run/otel.sock by"}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(ReadEnvironment, SeveralExportersAtOnce) {
+  const Configuration all = read({{"OTEL_TRACES_EXPORTER", "console, otlp"}});
+  ASSERT_EQ(all.options.exporters.size(), 3u);
+  EXPECT_EQ(all.options.exporters[0]->name(), "file");
+  EXPECT_EQ(all.options.exporters[1]->name(), "console");
+  EXPECT_EQ(all.options.exporters[2]->name(), "otlp");
+  EXPECT_LE(all.summary.size(), 5u);
+}
+
+// A header may hold a token: a warning does not.
+TEST(ReadEnvironment, DoesNotShowAHeadersValue) {
+  const Configuration all = read({{"OTEL_EXPORTER_OTLP_HEADERS", "a b=secret"}});
+  ASSERT_EQ(all.warnings.size(), 1u);
+  EXPECT_EQ(all.warnings[0].find("secret"), std::string::npos);
 }
 
 TEST(InitFromEnv, SaysWhatItDoesAndKeepsTheFirstProvider) {

@@ -35,8 +35,11 @@ struct Configuration {
 // without any exporter named, anything of OTLP and a file, nothing is started.
 Configuration read_environment(const Environment& environment = process_environment());
 
-// Reads the environment, logs warnings and summary, starts the provider.  Null if there is nothing
-// to start; the active provider, unchanged, if there is one already.
+// Logs warnings and summary, starts the provider.  Null if there is nothing to start; the active
+// provider, unchanged, if there is one already.
+trace::Provider* start(Configuration configuration);
+
+// Reads the environment and starts what it says.
 trace::Provider* init_from_env();
 
 }  // namespace spanwire::otlp

@@ -63,6 +63,8 @@ class Sampler {
   // Its rule, if it has one and adds nothing to spans: then it need not be asked for each of them.
   // Called once.
   virtual std::optional<PlainRule> plain_rule() const { return std::nullopt; }
+  // True if it drops every span whose parent is not sampled: then it need not be asked.
+  virtual bool drops_unsampled_children() const noexcept { return false; }
   // As OpenTelemetry writes it: "AlwaysOnSampler", "TraceIdRatioBased{0.100000}".
   virtual std::string describe() const = 0;
 };

@@ -1,0 +1,196 @@
+#include "spanwire/trace/filter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <limits>
+#include <utility>
+
+#include "spanwire/base/counters.hpp"
+
+namespace spanwire::trace {
+namespace {
+
+constinit NamedCounter spans_filtered("spanwire.trace.spans_filtered");
+
+constexpr std::array<std::string_view, 4> kPathKeys = {"url.path", "http.target", "http.route",
+                                                       "rpc.method"};
+
+bool matches(const FilterRule& rule, std::string_view text) noexcept {
+  return rule.prefix ? text.starts_with(rule.value) : text == rule.value;
+}
+
+// The text of an attribute; empty for one of another type.
+std::string_view text_of(const Attribute& attribute) noexcept {
+  return attribute.value.type() == ValueType::string ? attribute.value.text() : std::string_view();
+}
+
+bool path_matches(const FilterRule& rule, const SamplingInput& input) noexcept {
+  if (matches(rule, input.name)) return true;
+  const std::size_t blank = input.name.find(' ');
+  if (blank != std::string_view::npos && matches(rule, input.name.substr(blank + 1))) return true;
+  return std::any_of(input.attributes.begin(), input.attributes.end(), [&](const Attribute& one) {
+    return std::find(kPathKeys.begin(), kPathKeys.end(), one.key.view()) != kPathKeys.end() &&
+           matches(rule, text_of(one));
+  });
+}
+
+bool attribute_matches(const FilterRule& rule, const SamplingInput& input) noexcept {
+  return std::any_of(input.attributes.begin(), input.attributes.end(), [&](const Attribute& one) {
+    return one.key.view() == rule.key && one.value.type() == ValueType::string &&
+           matches(rule, text_of(one));
+  });
+}
+
+bool matches(const FilterRule& rule, const SamplingInput& input) noexcept {
+  switch (rule.subject) {
+    case FilterRule::Subject::name:
+      return matches(rule, input.name);
+    case FilterRule::Subject::path:
+      return path_matches(rule, input);
+    case FilterRule::Subject::attribute:
+      return attribute_matches(rule, input);
+  }
+  return false;
+}
+
+class Filter final : public Sampler {
+ public:
+  Filter(std::vector<FilterRule> rules, SamplerPtr inner)
+      : rules_(std::move(rules)), inner_(inner ? std::move(inner) : parent_based(always_on())) {}
+  SamplingResult sample(const SamplingInput& input) const noexcept override {
+    const SamplingResult result = inner_->sample(input);
+    if (result.decision == Decision::drop) return result;
+    for (const FilterRule& rule : rules_) {
+      if (!matches(rule, input)) continue;
+      spans_filtered.add();
+      return {Decision::drop};
+    }
+    return result;
+  }
+  bool drops_unsampled_children() const noexcept override {
+    return inner_->drops_unsampled_children();
+  }
+  std::string describe() const override {
+    return "Filtered{" + std::to_string(rules_.size()) + " rules," + inner_->describe() + "}";
+  }
+
+ private:
+  const std::vector<FilterRule> rules_;
+  const SamplerPtr inner_;
+};
+
+// A bucket that is full after a second of rest.  Kept as the time up to which what was taken is
+// paid for: one word, so that threads need no lock.
+class RateLimit final : public Sampler {
+ public:
+  RateLimit(double per_second, const Clock& clock)
+      : per_second_(per_second),
+        each_ns_(per_second > 0 ? std::max(1e9 / per_second, 1.0) : 0),
+        clock_(clock) {}
+  SamplingResult sample(const SamplingInput&) const noexcept override {
+    return {take() ? Decision::record_and_sample : Decision::drop};
+  }
+  std::string describe() const override {
+    char text[64];
+    std::snprintf(text, sizeof text, "RateLimitingSampler{%.6f}", per_second_);
+    return text;
+  }
+
+ private:
+  bool take() const noexcept {
+    if (!(per_second_ > 0)) return false;
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const std::int64_t now = clock_.monotonic().time_since_epoch().count();
+    const auto each = static_cast<std::int64_t>(std::min(each_ns_, 9e18));
+    // A rate below one a second has a burst of one all the same.
+    const std::int64_t burst = std::max(kSecond, each);
+    std::int64_t paid = paid_until_ns_.load(std::memory_order_relaxed);
+    for (;;) {
+      const std::int64_t from = std::max(paid, now - burst);
+      if (each > now - from) return false;
+      if (paid_until_ns_.compare_exchange_weak(paid, from + each, std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+  }
+
+  const double per_second_;
+  const double each_ns_;
+  const Clock& clock_;
+  mutable std::atomic<std::int64_t> paid_until_ns_{std::numeric_limits<std::int64_t>::min()};
+};
+
+class ByPath final : public Sampler {
+ public:
+  ByPath(std::vector<PathSampler> entries, SamplerPtr otherwise)
+      : entries_(std::move(entries)), otherwise_(std::move(otherwise)) {}
+  SamplingResult sample(const SamplingInput& input) const noexcept override {
+    for (const PathSampler& entry : entries_) {
+      if (input.name.starts_with(entry.prefix)) return entry.sampler->sample(input);
+    }
+    return otherwise_->sample(input);
+  }
+  std::string describe() const override {
+    std::string text = "ByPath{";
+    for (const PathSampler& entry : entries_) {
+      text += entry.prefix + ":" + entry.sampler->describe() + ",";
+    }
+    return text + "otherwise:" + otherwise_->describe() + "}";
+  }
+
+ private:
+  const std::vector<PathSampler> entries_;
+  const SamplerPtr otherwise_;
+};
+
+}  // namespace
+
+std::vector<FilterRule> default_noise() {
+  std::vector<FilterRule> rules;
+  for (const char* path : {"/metrics", "/health", "/healthz", "/livez", "/readyz", "/live",
+                           "/ready", "/ping", "/health_generate", "spanwire/health"}) {
+    rules.push_back({FilterRule::Subject::path, false, {}, path});
+  }
+  rules.push_back({FilterRule::Subject::path, true, {}, "grpc.health.v1.Health/"});
+  return rules;
+}
+
+Result<FilterRule> parse_filter_rule(std::string_view text) {
+  constexpr std::string_view kAttribute = "attribute.";
+  const std::size_t equals = text.find('=');
+  const auto bad = [&] {
+    return fail(Errc::invalid_argument, "filter rule '" + std::string(text) + "'");
+  };
+  if (equals == std::string_view::npos || equals + 1 == text.size()) return bad();
+  FilterRule rule;
+  rule.prefix = equals > 0 && text[equals - 1] == '^';
+  std::string_view subject = text.substr(0, equals - (rule.prefix ? 1 : 0));
+  rule.value = text.substr(equals + 1);
+  if (subject == "name") {
+    rule.subject = FilterRule::Subject::name;
+  } else if (subject == "path") {
+    rule.subject = FilterRule::Subject::path;
+  } else if (subject.starts_with(kAttribute) && subject.size() > kAttribute.size()) {
+    rule.subject = FilterRule::Subject::attribute;
+    rule.key = subject.substr(kAttribute.size());
+  } else {
+    return bad();
+  }
+  return rule;
+}
+
+SamplerPtr filtered(std::vector<FilterRule> rules, SamplerPtr inner) {
+  return std::make_shared<Filter>(std::move(rules), std::move(inner));
+}
+
+SamplerPtr rate_limited(double per_second, const Clock& clock) {
+  return std::make_shared<RateLimit>(per_second, clock);
+}
+
+SamplerPtr by_path(std::vector<PathSampler> entries, SamplerPtr otherwise) {
+  return std::make_shared<ByPath>(std::move(entries), std::move(otherwise));
+}
+
+}  // namespace spanwire::trace

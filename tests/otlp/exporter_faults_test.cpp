@@ -1,0 +1,132 @@
+// Connections that break, backends that are not there, answers that are none.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <string>
+
+#include "spanwire/otlp/otlp_exporter.hpp"
+#include "tests/otlp/exporter_fixture.hpp"
+
+namespace spanwire::otlp {
+namespace {
+
+using testing::FaultSink;
+using trace::FlushReport;
+using trace::LossReason;
+
+// A port of this machine that takes connections and never answers; without one, a port where nobody
+// listens.
+class Port {
+ public:
+  explicit Port(bool listens) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    socklen_t size = sizeof address;
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    number_ = std::to_string(ntohs(address.sin_port));
+    if (listens) listen(socket_, 16);
+  }
+  ~Port() { close(socket_); }
+  std::string endpoint() const { return "http://127.0.0.1:" + number_ + "/v1/traces"; }
+
+ private:
+  int socket_;
+  std::string number_;
+};
+
+class ExporterCut : public ExporterTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(ExporterCut, IsTriedAgain) {
+  FaultSink sink(std::string("[{}, {\"cut\": \"") + GetParam() +
+                 "\", \"body\": \"hex:0a00\"}, {}]");
+  start(to(sink.endpoint()));
+  EXPECT_TRUE(send().complete());
+  const FlushReport report = send();
+  EXPECT_TRUE(report.complete()) << report.to_string();
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, ExporterCut, ::testing::Values("before", "middle"),
+                         [](const auto& param_info) { return std::string(param_info.param); });
+
+TEST_F(ExporterTest, NobodyListens) {
+  const Port port(false);
+  start(to(port.endpoint()));
+  const FlushReport report = send(2);
+  EXPECT_EQ(report.lost[LossReason::export_failed], 2u);
+  EXPECT_EQ(report.cause.code(), Errc::connect_failed) << report.to_string();
+  EXPECT_TRUE(report.in_time);
+}
+
+TEST_F(ExporterTest, ANameThatDoesNotExist) {
+  start(to("http://no-such-host.invalid/v1/traces"));
+  const FlushReport report = send();
+  EXPECT_EQ(report.cause.code(), Errc::resolve_failed) << report.to_string();
+}
+
+TEST_F(ExporterTest, ABackendThatNeverAnswersCostsTheBatchItsTime) {
+  const Port hole(true);
+  OtlpOptions options = to(hole.endpoint());
+  options.timeout = std::chrono::milliseconds(100);
+  start(std::move(options));
+  const FlushReport report = send(4);
+  EXPECT_EQ(report.lost[LossReason::export_timeout], 4u) << report.to_string();
+  EXPECT_EQ(report.cause.code(), Errc::export_timeout);
+  EXPECT_NE(report.cause.detail().find("without an answer"), std::string_view::npos);
+}
+
+// Only the haste of the shutdown can end this in time: the batch by itself has an hour.
+TEST_F(ExporterTest, AShutdownHoldsItsDeadlineAgainstABlackHole) {
+  const Port hole(true);
+  OtlpOptions options = to(hole.endpoint());
+  options.timeout = std::chrono::hours(1);
+  start(std::move(options), 10);
+  record(25);
+  const auto begin = std::chrono::steady_clock::now();
+  const FlushReport report = trace::provider()->shutdown(std::chrono::milliseconds(300));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, kEnough);
+  EXPECT_EQ(report.exported, 0u);
+  EXPECT_EQ(report.lost.total(), 25u) << report.to_string();
+}
+
+TEST_F(ExporterTest, AShutdownHoldsItsDeadlineInAPause) {
+  FaultSink sink("[{\"status\": 503}]");
+  OtlpOptions options = to(sink.endpoint());
+  options.timeout = std::chrono::hours(1);
+  options.retry.first = options.retry.last = std::chrono::minutes(30);
+  start(std::move(options), 2);
+  record(2);
+  trace::provider()->force_flush(std::chrono::milliseconds(1));
+  static_cast<void>(sink.next());
+  record(3);
+  const FlushReport report = trace::provider()->shutdown(std::chrono::milliseconds(300));
+  EXPECT_EQ(report.lost.total(), 5u) << report.to_string();
+}
+
+TEST_F(ExporterTest, AWebPageIsNoAnswer) {
+  FaultSink sink("[{\"type\": \"text/html; charset=utf-8\", \"body\": \"<html>log in</html>\"}]");
+  start(to(sink.endpoint()));
+  const FlushReport report = send();
+  EXPECT_EQ(report.cause.code(), Errc::export_answer_malformed);
+  EXPECT_NE(report.cause.detail().find("<html>log in"), std::string_view::npos);
+}
+
+TEST_F(ExporterTest, AnAnswerThatIsNotProtobuf) {
+  FaultSink sink("[{\"body\": \"hex:0aff01\"}]");
+  start(to(sink.endpoint()));
+  EXPECT_EQ(send().cause.code(), Errc::export_answer_malformed);
+}
+
+TEST_F(ExporterTest, AGrpcPortIsNamedAsTheCause) {
+  FaultSink sink("[{}]", {"--http2"});
+  start(to(sink.endpoint()));
+  const FlushReport report = send();
+  EXPECT_EQ(report.lost.total(), 1u);
+  EXPECT_NE(report.cause.detail().find("OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), std::string_view::npos)
+      << report.to_string();
+}
+
+}  // namespace
+}  // namespace spanwire::otlp

@@ -1,0 +1,125 @@
+"""Jaeger and the OpenTelemetry Collector as processes on free ports, for as long as a test needs them."""
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import peers
+
+JAEGER = """
+service:
+  extensions: [jaeger_storage, jaeger_query, healthcheckv2]
+  pipelines:
+    traces: {{receivers: [otlp], processors: [batch], exporters: [jaeger_storage_exporter]}}
+  telemetry: {{metrics: {{level: none}}}}
+extensions:
+  healthcheckv2: {{use_v2: true, http: {{endpoint: "127.0.0.1:{health}"}}}}
+  jaeger_query:
+    storage: {{traces: store}}
+    enable_tracing: false
+    http: {{endpoint: "127.0.0.1:{query}"}}
+    grpc: {{endpoint: "127.0.0.1:{query_grpc}"}}
+  jaeger_storage: {{backends: {{store: {{memory: {{max_traces: 1000}}}}}}}}
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}
+processors: {{batch: {{timeout: 50ms}}}}
+exporters: {{jaeger_storage_exporter: {{trace_storage: store}}}}
+"""
+
+COLLECTOR = """
+extensions: {{health_check: {{endpoint: "127.0.0.1:{health}"}}}}
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}
+exporters: {{file: {{path: "{folder}/traces.jsonl", flush_interval: 50ms}}}}
+service:
+  extensions: [health_check]
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
+"""
+
+
+def free_ports(count):
+    """All are taken at once, so that they differ."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def until(what, found):
+    """Asks again until there is an answer; a guard ends it."""
+    give_up = time.monotonic() + peers.TIMEOUT
+    while time.monotonic() < give_up:
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen in {peers.TIMEOUT} s")
+
+
+class Server:
+    """A program with a configuration of ours."""
+
+    def __init__(self, program, template, health_path):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spanwire-peer-"))
+        names = ("health", "query", "query_grpc", "grpc", "http")
+        self.ports = dict(zip(names, free_ports(len(names))))
+        config = self.folder / "config.yaml"
+        config.write_text(template.format(folder=self.folder, **self.ports))
+        self.log = open(self.folder / "log", "wb")
+        self.process = subprocess.Popen([program, "--config", str(config)], stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log)
+        until(f"{program} ready", lambda: self.get("health", health_path) is not None)
+
+    def get(self, port, path):
+        """The body; None when there is no good answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=10) as answer:
+                return answer.read()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return None
+
+    def endpoint(self, protocol):
+        return f"http://127.0.0.1:{self.ports['grpc' if protocol == 'grpc' else 'http']}"
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(peers.TIMEOUT)
+        self.log.close()
+        shutil.rmtree(self.folder)
+
+
+class Jaeger(Server):
+    def __init__(self):
+        super().__init__(peers.peer("JAEGER"), JAEGER, "/status")
+
+    def trace(self, trace_id, spans):
+        """The ResourceSpans of a trace as they were sent, once it has so many spans."""
+        def found():
+            body = self.get("query", f"/api/v3/traces/{trace_id}?raw_traces=true")
+            resources = json.loads(body)["result"]["resourceSpans"] if body else []
+            count = sum(len(scope["spans"]) for one in resources for scope in one["scopeSpans"])
+            return resources if count >= spans else None
+
+        return until(f"trace {trace_id} in Jaeger", found)
+
+
+class Collector(Server):
+    def __init__(self):
+        super().__init__(peers.peer("COLLECTOR"), COLLECTOR, "/")
+
+    def trace(self, trace_id, spans):
+        def found():
+            lines = (self.folder / "traces.jsonl").read_text().splitlines()
+            resources = [one for line in lines for one in json.loads(line)["resourceSpans"]
+                         if any(span["traceId"] == trace_id for scope in one["scopeSpans"] for span in scope["spans"])]
+            count = sum(len(scope["spans"]) for one in resources for scope in one["scopeSpans"])
+            return resources if count >= spans else None
+
+        return until(f"trace {trace_id} in the collector's file", found)

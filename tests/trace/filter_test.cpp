@@ -1,0 +1,150 @@
+#include "spanwire/trace/filter.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spanwire/base/counters.hpp"
+#include "tests/trace/provider_fixture.hpp"
+
+namespace spanwire::trace {
+namespace {
+
+bool sampled(const SamplerPtr& sampler, std::string_view name,
+             std::initializer_list<Attribute> attributes = {}) {
+  const Context parent;
+  Random random(1);
+  const TraceId id = TraceId::generate(random);
+  const SamplingInput input{parent,
+                            id,
+                            name,
+                            SpanKind::server,
+                            std::span<const Attribute>(attributes.begin(), attributes.size()),
+                            {}};
+  return sampler->sample(input).decision == Decision::record_and_sample;
+}
+
+TEST(Filter, KeepsScrapesAndHealthChecksOut) {
+  const SamplerPtr sampler = filtered(default_noise(), nullptr);
+  for (const char* noise : {"/metrics", "GET /metrics", "HEAD /health", "/healthz",
+                            "spanwire/health", "grpc.health.v1.Health/Check"}) {
+    EXPECT_FALSE(sampled(sampler, noise)) << noise;
+  }
+  EXPECT_FALSE(sampled(sampler, "GET", {{"url.path", "/livez"}}));
+  EXPECT_FALSE(sampled(sampler, "GET", {{"http.route", "/ready"}}));
+  for (const char* wanted : {"llm/decode/generate", "GET /v1/health-records", "/metrics2", "GET"}) {
+    EXPECT_TRUE(sampled(sampler, wanted)) << wanted;
+  }
+  EXPECT_TRUE(sampled(sampler, "GET", {{"url.full", "/metrics"}, {"url.path", 7}}));
+}
+
+TEST(Filter, KnowsNamesPathsAttributesAndPrefixes) {
+  const auto rule = [](std::string_view text) {
+    return filtered({parse_filter_rule(text).value()}, nullptr);
+  };
+  EXPECT_FALSE(sampled(rule("name=tick"), "tick"));
+  EXPECT_TRUE(sampled(rule("name=tick"), "ticks"));
+  EXPECT_FALSE(sampled(rule("name^=tick"), "ticks"));
+  EXPECT_FALSE(sampled(rule("path^=/internal/"), "POST /internal/x"));
+  EXPECT_TRUE(sampled(rule("path^=/internal/"), "POST /v1/internal/x"));
+  EXPECT_FALSE(sampled(rule("attribute.user=probe"), "x", {{"user", "probe"}}));
+  EXPECT_TRUE(sampled(rule("attribute.user=probe"), "x", {{"user", "prober"}}));
+  EXPECT_FALSE(sampled(rule("attribute.user^=probe"), "x", {{"user", "prober"}}));
+}
+
+TEST(Filter, ARuleThatIsNoneIsRefused) {
+  for (const char* text : {"", "x", "=x", "name=", "^=x", "attribute=x", "attribute.=x", "nam=x"}) {
+    const Result<FilterRule> rule = parse_filter_rule(text);
+    ASSERT_FALSE(rule.has_value()) << text;
+    EXPECT_EQ(rule.error().code(), Errc::invalid_argument);
+  }
+}
+
+TEST_F(ProviderTest, WhatIsBelowNoiseIsNotRecordedEither) {
+  ProviderOptions with_filter = options();
+  with_filter.sampler = filtered(default_noise(), nullptr);
+  init(std::move(with_filter));
+  const std::int64_t before = counter_snapshot().value("spanwire.trace.spans_filtered");
+  {
+    const Span noise = tracer().start({}, "/metrics", SpanKind::server);
+    const Context inside = Context().with_span(noise.context());
+    const Span child = tracer().start(inside, "collect");
+    EXPECT_FALSE(child.recording());
+    EXPECT_EQ(child.context().trace_id(), noise.context().trace_id());
+    tracer().start({}, "wanted").end();
+  }
+  const std::vector<SpanData> all = spans();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].name, "wanted");
+  EXPECT_EQ(counter_snapshot().value("spanwire.trace.spans_filtered") - before, 1);
+}
+
+// A check inside of a trace that is sampled: it and what it causes are left out together.
+TEST_F(ProviderTest, NoiseInsideOfATraceLeavesNoOrphan) {
+  ProviderOptions with_filter = options();
+  with_filter.sampler = filtered(default_noise(), nullptr);
+  init(std::move(with_filter));
+  {
+    const Span root = tracer().start({}, "request");
+    const Context inside = Context().with_span(root.context());
+    const Span noise = tracer().start(inside, "/health", SpanKind::client);
+    const Span below = tracer().start(inside.with_span(noise.context()), "served");
+    EXPECT_FALSE(below.recording());
+  }
+  EXPECT_EQ(only_span().name, "request");
+}
+
+TEST(RateLimited, SamplesAsManyASecond) {
+  ManualClock clock;
+  const SamplerPtr sampler = rate_limited(10, clock);
+  const auto taken = [&](int asked) {
+    int count = 0;
+    for (int i = 0; i < asked; ++i) count += sampled(sampler, "x") ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(taken(100), 10);  // the burst
+  EXPECT_EQ(taken(100), 0);
+  clock.advance(std::chrono::milliseconds(100));
+  EXPECT_EQ(taken(100), 1);
+  clock.advance(std::chrono::hours(1));
+  EXPECT_EQ(taken(100), 10);
+}
+
+TEST(RateLimited, BelowOneASecondAndNever) {
+  ManualClock clock;
+  const SamplerPtr slow = rate_limited(0.1, clock);
+  EXPECT_TRUE(sampled(slow, "x"));
+  EXPECT_FALSE(sampled(slow, "x"));
+  clock.advance(std::chrono::seconds(10));
+  EXPECT_TRUE(sampled(slow, "x"));
+  for (const double rate : {0.0, -1.0}) EXPECT_FALSE(sampled(rate_limited(rate, clock), "x"));
+}
+
+TEST(RateLimited, ThreadsShareOneLimit) {
+  ManualClock clock;
+  const SamplerPtr sampler = rate_limited(1000, clock);
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 1000; ++n) taken += sampled(sampler, "x") ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken, 1000);
+}
+
+TEST(ByPath, TheFirstPrefixDecides) {
+  const SamplerPtr sampler =
+      parent_based(by_path({{"llm/debug", always_on()}, {"llm/", always_off()}}, always_on()));
+  EXPECT_TRUE(sampled(sampler, "llm/debug/x"));
+  EXPECT_FALSE(sampled(sampler, "llm/embed"));
+  EXPECT_TRUE(sampled(sampler, "other"));
+  EXPECT_NE(sampler->describe().find("ByPath{llm/debug:AlwaysOnSampler"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace spanwire::trace
