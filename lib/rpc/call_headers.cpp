@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "spanwire/trace/wire_carrier.hpp"
 #include "spanwire/wire/headers.hpp"
@@ -15,8 +16,8 @@ std::string_view number_text(std::array<char, 24>& room, std::int64_t number) no
   return {room.data(), static_cast<std::size_t>(end - room.data())};
 }
 
-// Names and marks of all fields, and the values of traceparent, timeout and attempt.
-constexpr std::size_t kFixedFieldsBytesMax = 256;
+// Names and marks of all fields, and the values of traceparent, timeout, attempt and sequence.
+constexpr std::size_t kFixedFieldsBytesMax = 320;
 
 struct RequestFields {
   const trace::Context& context;
@@ -24,6 +25,7 @@ struct RequestFields {
   int attempt;
   std::chrono::nanoseconds timeout;
   bool sampled_bit_only;
+  bool numbered = false;
 };
 
 // Calls of one turn with the same timeout have the same text: it is made once.
@@ -51,6 +53,12 @@ bool texts_fit(const RequestFields& fields) noexcept {
 }
 
 Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
+  if (fields.numbered) {
+    // Overwritten at the end.
+    char* const room = writer.add_in_place(wire::WellKnown::spanwire_sequence, kSequenceBytes);
+    if (room == nullptr) return Errc::headers_too_long;
+    std::memset(room, '0', kSequenceBytes);
+  }
   trace::InjectOptions options;
   options.sampled_bit_only = fields.sampled_bit_only;
   trace::inject(fields.context, writer, options);
@@ -72,22 +80,35 @@ Errc write_fields(const RequestFields& fields, wire::HeaderWriter& writer) {
   return failed;
 }
 
+// Into the room, or into memory where that is too small.
+Errc write_block(const RequestFields& fields, MutableByteView room, Buffer& large, ByteView& view) {
+  wire::HeaderWriter writer(room);
+  Errc failed = Errc::headers_too_long;
+  if (texts_fit(fields)) failed = write_fields(fields, writer);
+  if (failed == Errc::headers_too_long) {
+    wire::HeaderWriter larger(large);
+    failed = write_fields(fields, larger);
+    view = larger.finish();
+  } else {
+    view = writer.finish();
+  }
+  return failed;
+}
+
 }  // namespace
 
 void CallHeaders::write_request(const trace::Context& context, const Headers* extra, int attempt,
                                 std::chrono::nanoseconds timeout, bool sampled_bit_only) {
-  const RequestFields fields{context, extra, attempt, timeout, sampled_bit_only};
-  wire::HeaderWriter writer((MutableByteView(room_)));
-  Errc failed = Errc::headers_too_long;
-  if (texts_fit(fields)) failed = write_fields(fields, writer);
-  if (failed == Errc::headers_too_long) {
-    wire::HeaderWriter larger(large_);
-    failed = write_fields(fields, larger);
-    view_ = larger.finish();
-  } else {
-    view_ = writer.finish();
-  }
+  const Errc failed =
+      write_block({context, extra, attempt, timeout, sampled_bit_only}, room_, large_, view_);
   if (failed != Errc::ok) error_ = Error(failed, "the call's headers");
+}
+
+void CallHeaders::write_message(const trace::Context& context, const Headers& extra,
+                                bool numbered) {
+  const Headers* const own = extra.empty() ? nullptr : &extra;
+  const Errc failed = write_block({context, own, 1, {}, false, numbered}, room_, large_, view_);
+  if (failed != Errc::ok) error_ = Error(failed, "the message's headers");
 }
 
 void CallHeaders::write_reply(const Headers* extra, std::chrono::milliseconds retry_after) {
@@ -107,6 +128,27 @@ void CallHeaders::write_reply(const Headers* extra, std::chrono::milliseconds re
     return;
   }
   view_ = writer.finish();
+}
+
+void write_sequence(const Sequence& sequence, char* out) noexcept {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto write = [&](std::uint64_t number, char* at) {
+    for (int i = 15; i >= 0; --i, number >>= 4) at[i] = kDigits[number & 15];
+  };
+  write(sequence.row, out);
+  out[16] = '-';
+  write(sequence.number, out + 17);
+}
+
+std::optional<Sequence> parse_sequence(std::string_view text) noexcept {
+  if (text.size() != kSequenceBytes || text[16] != '-') return std::nullopt;
+  Sequence sequence;
+  for (const auto& [part, number] :
+       {std::pair{text.substr(0, 16), &sequence.row}, {text.substr(17), &sequence.number}}) {
+    const auto read = std::from_chars(part.data(), part.data() + part.size(), *number, 16);
+    if (read.ec != std::errc() || read.ptr != part.data() + part.size()) return std::nullopt;
+  }
+  return sequence;
 }
 
 bool is_reserved_header(std::string_view name) noexcept {

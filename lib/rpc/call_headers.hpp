@@ -3,6 +3,9 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
@@ -23,6 +26,8 @@ class CallHeaders {
   // `timeout` zero for none.  `sampled_bit_only`: the peer is Dynamo's.
   void write_request(const trace::Context& context, const Headers* extra, int attempt,
                      std::chrono::nanoseconds timeout, bool sampled_bit_only);
+  // Of a one-way message.  `numbered`: the block begins with room for write_sequence().
+  void write_message(const trace::Context& context, const Headers& extra, bool numbered);
   // Nothing to say gives an empty view.
   void write_reply(const Headers* extra, std::chrono::milliseconds retry_after);
 
@@ -36,6 +41,19 @@ class CallHeaders {
   Error error_;
   std::array<std::byte, kHeaderRoomBytes> room_;
 };
+
+// Which message of which row this is: proto-spec/multipart.md, section 3.
+struct Sequence {
+  std::uint64_t row = 0;
+  std::uint64_t number = 0;
+};
+// As "row-number", 16 hexadecimal digits each.
+inline constexpr std::size_t kSequenceBytes = 33;
+// Where its text stands in a block that begins with it.
+inline constexpr std::size_t kSequenceOffset = std::string_view("{\"spanwire-sequence\":\"").size();
+void write_sequence(const Sequence& sequence, char* out) noexcept;
+// Nothing if the text is no such thing.
+std::optional<Sequence> parse_sequence(std::string_view text) noexcept;
 
 // Reserved names and bad text are refused with invalid_argument that names the header.
 Result<void> check_user_headers(const Headers& headers);

@@ -48,6 +48,8 @@ StatusCode status_code_of(Errc code) noexcept {
     case Errc::bad_address:
     case Errc::path_not_utf8:
       return StatusCode::invalid_argument;
+    case Errc::security_refused:
+      return StatusCode::permission_denied;
     case Errc::already_exists:
       return StatusCode::already_exists;
     case Errc::not_found:

@@ -63,6 +63,8 @@ WellKnown classify(std::string_view name) noexcept {
     case 16:
       if (is<WellKnown::spanwire_timeout>(at)) return WellKnown::spanwire_timeout;
       return is<WellKnown::spanwire_attempt>(at) ? WellKnown::spanwire_attempt : WellKnown::none;
+    case 17:
+      return is<WellKnown::spanwire_sequence>(at) ? WellKnown::spanwire_sequence : WellKnown::none;
     case 19:
       return is<WellKnown::x_dynamo_request_id>(at) ? WellKnown::x_dynamo_request_id
                                                     : WellKnown::none;

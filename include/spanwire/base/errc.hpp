@@ -87,9 +87,12 @@ enum class Errc : std::uint16_t {
   too_many_connections = 127,
   read_failed = 128,
   write_failed = 129,
-  write_timeout = 130,     // the peer does not read
-  fault_injected = 131,    // a test's fault plan cut the link
-  out_of_resources = 132,  // the system has no descriptor, socket or memory left
+  write_timeout = 130,      // the peer does not read
+  fault_injected = 131,     // a test's fault plan cut the link
+  out_of_resources = 132,   // the system has no descriptor, socket or memory left
+  security_mismatch = 133,  // one side wants an encrypted connection, the other does not
+  security_refused = 134,   // the peer does not let our key in
+  security_failed = 135,    // the handshake of keys failed: not the peer's key
   // Trace.
   traceparent_malformed = 160,
   traceparent_version_invalid = 161,

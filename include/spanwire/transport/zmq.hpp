@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "spanwire/transport/zmq_security.hpp"
+
 namespace spanwire::transport {
 
 inline constexpr int kZmqSendMessagesMax = 1'000;
@@ -35,6 +37,8 @@ struct ZmqOptions {
   std::chrono::milliseconds linger = kZmqLinger;
   // Listener, zmq+ipc: permissions of the socket's file, such as 0660; 0: what the umask says.
   std::uint32_t ipc_permissions = 0;
+  // Encryption, and who may connect; read when a socket is made.
+  CurveOptions curve;
 };
 
 }  // namespace spanwire::transport

@@ -26,8 +26,9 @@ enum class WellKnown : std::uint8_t {
   spanwire_attempt,
   spanwire_retry_after,
   x_dynamo_request_id,
+  spanwire_sequence,
 };
-inline constexpr std::size_t kWellKnownCount = 10;
+inline constexpr std::size_t kWellKnownCount = 11;
 inline constexpr std::array<std::string_view, kWellKnownCount> kWellKnownNames = {
     "",
     "traceparent",
@@ -38,7 +39,8 @@ inline constexpr std::array<std::string_view, kWellKnownCount> kWellKnownNames =
     "spanwire-timeout",
     "spanwire-attempt",
     "spanwire-retry-after",
-    "x-dynamo-request-id"};
+    "x-dynamo-request-id",
+    "spanwire-sequence"};
 
 // The name as it is written, in lower case; empty for none.
 constexpr std::string_view name_of(WellKnown known) noexcept {

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <mutex>
 
+#include "lib/transport/zmq/zap_handler.hpp"
 #include "spanwire/base/fork.hpp"
 
 namespace spanwire::transport {
@@ -28,9 +29,21 @@ ZmqContext::ZmqContext(void* handle) noexcept : handle_(handle), generation_(for
 
 ZmqContext::~ZmqContext() {
   // After a fork libzmq's threads are the parent's: waiting for them would never end.
-  if (generation_ != fork_generation()) return;
+  if (generation_ != fork_generation()) {
+    static_cast<void>(zap_.release());
+    return;
+  }
+  zap_.reset();
   while (zmq_ctx_term(handle_) != 0 && errno == EINTR) {
   }
+}
+
+Result<ZapHandler*> ZmqContext::zap() {
+  const std::lock_guard lock(mutex_);
+  if (zap_ == nullptr) {
+    SPANWIRE_TRY(zap_, ZapHandler::start(handle_));
+  }
+  return zap_.get();
 }
 
 std::shared_ptr<ZmqContext> ZmqContext::acquire() {

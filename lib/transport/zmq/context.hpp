@@ -2,8 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+
+#include "spanwire/base/result.hpp"
 
 namespace spanwire::transport {
+
+class ZapHandler;
 
 // Sockets that one context may have; a connection that was dialled has three (its monitor two).
 inline constexpr int kZmqSocketsMax = 32'768;
@@ -22,12 +27,17 @@ class ZmqContext {
   ZmqContext& operator=(const ZmqContext&) = delete;
 
   void* handle() const noexcept { return handle_; }
+  // Who decides which clients of CURVE listeners connect; made at the first call.  Lives as long as
+  // the context.  Fails as ZapHandler::start.
+  Result<ZapHandler*> zap();
 
  private:
   explicit ZmqContext(void* handle) noexcept;
 
   void* handle_;
   unsigned generation_;
+  std::mutex mutex_;
+  std::unique_ptr<ZapHandler> zap_;
 };
 
 }  // namespace spanwire::transport

@@ -10,6 +10,7 @@
 #include "lib/transport/zmq/link.hpp"
 #include "lib/transport/zmq/monitor.hpp"
 #include "lib/transport/zmq/options.hpp"
+#include "lib/transport/zmq/security.hpp"
 #include "spanwire/base/suspension.hpp"
 
 namespace spanwire::transport {
@@ -61,6 +62,9 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
     SPANWIRE_TRY(socket_, ZmqSocket::open(loop(), ZMQ_DEALER, link_socket_options(options())));
     SPANWIRE_TRY_VOID(set_heartbeat(*socket_, options()));
     SPANWIRE_TRY_VOID(set_connecting(*socket_, timeout));
+    if (!options().curve.empty()) {
+      SPANWIRE_TRY_VOID(security_.connect(*socket_, options().curve));
+    }
     if (!naive()) SPANWIRE_TRY_VOID(socket_->set(ZMQ_PROBE_ROUTER, 1));
     SPANWIRE_TRY(monitor_, ZmqMonitor::watch(*socket_, *this));
     return socket_->connect(endpoint);
@@ -114,7 +118,7 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
       case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
       case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return answer(Error(Errc::connect_failed, describe_handshake_failure(event)));
+        return answer(handshake_error(event, !options().curve.empty()));
       case ZMQ_EVENT_DISCONNECTED:
         if (waiting_ != nullptr) {
           return answer(Error(Errc::connect_failed, "closed during the handshake"));
@@ -147,6 +151,7 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
     monitor_.reset();
   }
 
+  ZmqSecurity security_;
   Ref<ZmqSocket> socket_;
   std::unique_ptr<ZmqMonitor> monitor_;
   HandshakeWait* waiting_ = nullptr;

@@ -73,6 +73,23 @@ std::string describe_handshake_failure(const ZmqEvent& event) {
   return event.value != 0 ? zmq_text(event.value) : "the peer does not speak ZMTP";
 }
 
+Error handshake_error(const ZmqEvent& event, bool curve) {
+  if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    return {Errc::security_refused, describe_handshake_failure(event)};
+  }
+  if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
+      event.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+    return {Errc::security_mismatch,
+            curve ? "the peer does not speak CURVE" : "the peer wants CURVE, and we have no keys"};
+  }
+  // A listener to whom we speak with another's key cannot answer: it hangs up.
+  if (curve) {
+    return {Errc::security_failed, "the peer broke off (" + describe_handshake_failure(event) +
+                                       "): is its key the one that is named here?"};
+  }
+  return {Errc::connect_failed, describe_handshake_failure(event)};
+}
+
 ZmqMonitor::ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept
     : watched_(&watched), pair_(std::move(pair)), events_(&events) {}
 

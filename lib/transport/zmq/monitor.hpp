@@ -49,5 +49,8 @@ class ZmqMonitor final : private ZmqSocketEvents {
 
 // The words for an event of a failed handshake: what failed.
 std::string describe_handshake_failure(const ZmqEvent& event);
+// What an event of a failed handshake says: security_mismatch, security_refused, security_failed,
+// or connect_failed where it was not about keys.  `curve`: this side has keys.
+Error handshake_error(const ZmqEvent& event, bool curve);
 
 }  // namespace spanwire::transport

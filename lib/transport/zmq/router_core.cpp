@@ -58,6 +58,9 @@ Result<void> ZmqRouter::listen() {
   SPANWIRE_TRY_VOID(socket_->set(ZMQ_ROUTER_MANDATORY, 1));
   SPANWIRE_TRY_VOID(socket_->set(ZMQ_BACKLOG, options_.backlog));
   SPANWIRE_TRY_VOID(set_heartbeat(*socket_, options_.zmq));
+  if (!options_.zmq.curve.empty()) {
+    SPANWIRE_TRY_VOID(security_.listen(*socket_, options_.zmq.curve));
+  }
   SPANWIRE_TRY_VOID(set_handshake_timeout(*socket_, wire::kHandshakeTimeout));
   SPANWIRE_TRY(monitor_, ZmqMonitor::watch(*socket_, *this));
   SPANWIRE_TRY_VOID(bind());

@@ -10,6 +10,7 @@
 #include "lib/transport/incoming.hpp"
 #include "lib/transport/zmq/link.hpp"
 #include "lib/transport/zmq/monitor.hpp"
+#include "lib/transport/zmq/security.hpp"
 #include "spanwire/transport/listen.hpp"
 
 namespace spanwire::transport {
@@ -111,6 +112,7 @@ class ZmqRouter final : public RefCounted,
   Address address_;
   ListenOptions options_;
   AcceptEvents* events_;
+  ZmqSecurity security_;
   Ref<ZmqSocket> socket_;
   std::unique_ptr<ZmqMonitor> monitor_;
   LinkCount count_;

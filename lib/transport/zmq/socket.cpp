@@ -160,6 +160,7 @@ bool ZmqSocket::receive(ZmqMessage& message) {
 ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
   if (handle_ == nullptr) return ZmqSent::failed;
   look_at_turn_end();
+  bool lost = false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const int flags = ZMQ_DONTWAIT | (i + 1 < parts.size() ? ZMQ_SNDMORE : 0);
     int sent = 0;
@@ -167,14 +168,17 @@ ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
       sent = zmq_msg_send(parts[i].handle(), handle_, flags);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) continue;
-    if (i != 0) return ZmqSent::failed;
+    // libzmq waits for the end of a message that it has given up: the rest goes the same way, or it
+    // would take the next message for it.
+    lost = true;
+    if (i != 0) continue;
     if (errno == EAGAIN) {
       was_full_ = type_ != ZMQ_ROUTER;
       return ZmqSent::full;
     }
     return errno == EHOSTUNREACH ? ZmqSent::unreachable : ZmqSent::failed;
   }
-  return ZmqSent::sent;
+  return lost ? ZmqSent::failed : ZmqSent::sent;
 }
 
 // Makes libzmq handle what its threads told it, which empties the descriptor.

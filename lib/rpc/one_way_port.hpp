@@ -1,0 +1,89 @@
+// OneWayPort: what senders and receivers of one-way messages have in common: one socket on a loop
+// of the runtime, its addresses, keys, connections and end.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/rpc/port_wait.hpp"
+#include "lib/transport/zmq/one_way.hpp"
+#include "lib/transport/zmq/security.hpp"
+#include "lib/transport/zmq/socket.hpp"
+#include "spanwire/rpc/one_way.hpp"
+#include "spanwire/transport/address.hpp"
+
+namespace spanwire::rpc {
+
+// Shared by the user's object and by what runs on the loop.  Only on the loop, except where said.
+class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
+                   protected transport::ZmqSocketEvents,
+                   private transport::ZmqMonitorEvents {
+ public:
+  virtual ~OneWayPort() = default;
+  OneWayPort(const OneWayPort&) = delete;
+  OneWayPort& operator=(const OneWayPort&) = delete;
+
+  // ---- From any thread
+
+  transport::Loop& loop() noexcept { return loop_; }
+  bool on_loop() const noexcept { return loop_.runs_here(); }
+  bool forked() const noexcept { return runtime_.inherited_over_fork(); }
+  const OneWayOptions& options() const noexcept { return options_; }
+  Result<void> start();
+  // Set by start().
+  const std::vector<std::string>& addresses() const noexcept { return addresses_; }
+  // Waits until the socket is closed, unless it is called on a loop.
+  void close();
+
+  // ---- On the loop
+
+  Task<Result<void>> connected(trace::Context context);
+
+ protected:
+  OneWayPort(Runtime& runtime, OneWayOptions options, transport::OneWayType type);
+
+  // Before the socket listens.
+  virtual Result<void> prepare(transport::ZmqSocket& /*socket*/) { return {}; }
+  virtual void on_connection_lost() {}
+  // Last: the socket is closed right after.
+  virtual void on_closing(const Error& cause) = 0;
+
+  transport::ZmqSocket& socket() noexcept { return *socket_; }
+  bool open() const noexcept { return open_; }
+  Result<void> check_open() const;
+  std::size_t connections() const noexcept { return connections_; }
+
+ private:
+  static Task<Result<void>> open_task(std::shared_ptr<OneWayPort> self);
+  static Task<void> close_task(std::shared_ptr<OneWayPort> self);
+  Result<void> open_socket();
+  Result<void> configure(transport::ZmqSocket& socket);
+  Result<void> listen_on(const transport::Address& address);
+  Result<void> connect_to(const transport::Address& address);
+  void on_zmq_event(const transport::ZmqEvent& event) override;
+  void close_socket();
+  static bool is_final(Errc code) noexcept;
+  void connection_up();
+  void connection_down();
+
+  Runtime& runtime_;
+  transport::Loop& loop_;
+  const OneWayOptions options_;
+  const transport::OneWayType type_;
+  std::atomic<bool> closed_{false};
+  bool open_ = false;
+  transport::Ref<transport::ZmqSocket> socket_;
+  std::unique_ptr<transport::ZmqMonitor> monitor_;
+  transport::ZmqSecurity security_;
+  std::vector<std::string> addresses_;
+  std::vector<std::string> inproc_names_;  // that are ours while we listen
+  std::size_t connections_ = 0;
+  bool inside_ = false;  // inproc: libzmq tells of no connection there
+  Error last_failure_;
+  PortWaiters waiting_;
+};
+
+}  // namespace spanwire::rpc

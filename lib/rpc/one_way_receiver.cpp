@@ -1,0 +1,185 @@
+#include "lib/rpc/one_way_receiver.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "lib/rpc/message_spans.hpp"
+#include "lib/transport/zmq/message.hpp"
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/log.hpp"
+#include "spanwire/trace/wire_carrier.hpp"
+#include "spanwire/wire/multipart.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+constinit NamedCounter messages_received("spanwire.zmq.messages_received");
+constinit NamedCounter messages_missed("spanwire.zmq.messages_missed");
+constinit NamedCounter sequence_breaks("spanwire.zmq.sequence_breaks");
+
+// A larger gap is not one: the sender counts otherwise than we think.
+constexpr std::uint64_t kGapMax = std::uint64_t{1} << 32;
+// Damaged messages in a row before others get their turn.
+constexpr int kRefusedPerTurn = 512;
+constexpr std::size_t kPartsOfOneWay = 3;
+constexpr std::string_view kOperation = "receive";
+
+}  // namespace
+
+OneWayReceiver::OneWayReceiver(Runtime& runtime, OneWayOptions options, Kind kind,
+                               std::vector<std::string> prefixes)
+    : OneWayPort(
+          runtime, std::move(options),
+          kind == Kind::pull ? transport::OneWayType::pull : transport::OneWayType::subscribe),
+      kind_(kind),
+      prefixes_(std::move(prefixes)) {}
+
+Result<void> OneWayReceiver::prepare(transport::ZmqSocket& socket) {
+  if (kind_ == Kind::pull) return {};
+  if (prefixes_.empty()) return fail(Errc::invalid_argument, "a subscriber without a prefix");
+  for (const std::string& prefix : prefixes_) {
+    SPANWIRE_TRY_VOID(transport::subscribe(socket, prefix));
+  }
+  return {};
+}
+
+void OneWayReceiver::on_zmq_ready() {
+  socket().rest();
+  while (PortWait* wait = receivers_.first()) wait->end_later({});
+}
+
+void OneWayReceiver::on_closing(const Error& cause) { receivers_.end_all(cause); }
+
+// One message, if there is one; a damaged one is refused and skipped.
+bool OneWayReceiver::take_good(Message& message) {
+  for (int refused = 0; socket().receive(incoming_); ++refused) {
+    const Result<void> adopted = adopt(message);
+    if (adopted) return true;
+    refuse(adopted.error().code());
+    if (refused == kRefusedPerTurn) {
+      socket().look_again();
+      return false;
+    }
+  }
+  return false;
+}
+
+// Small parts in one piece of memory, a large payload as it lies in libzmq's.
+Result<void> OneWayReceiver::adopt(Message& message) {
+  const std::span<transport::ZmqPart> parts = incoming_.parts();
+  if (incoming_.surplus() != 0 || parts.size() != kPartsOfOneWay) {
+    return fail(Errc::wrong_part_count);
+  }
+  std::array<Slice, kPartsOfOneWay> slices;
+  for (std::size_t i = 0; i < parts.size(); ++i) slices[i] = transport::slice_of(parts[i]);
+  SPANWIRE_TRY_VOID(wire::decode_one_way(slices, options().limits));
+  Buffer small(parts[0].size() + parts[1].size() + parts[2].size());
+  std::array<std::size_t, kPartsOfOneWay> offsets{};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    offsets[i] = small.size();
+    small.append(transport::part_bytes(parts[i]));
+  }
+  const std::array<std::size_t, kPartsOfOneWay> sizes = {parts[0].size(), parts[1].size(),
+                                                         parts[2].size()};
+  const Slice all = small.take();
+  // What slice_of() took over is no longer in its part.
+  const auto own = [&](std::size_t i) {
+    return slices[i].size() >= transport::kZmqCopyBelow ? std::move(slices[i])
+                                                        : all.part(offsets[i], sizes[i]);
+  };
+  message.path_ = own(0);
+  message.header_block_ = own(1);
+  message.payload_ = own(2);
+  return {};
+}
+
+void OneWayReceiver::refuse(Errc cause) {
+  counter("spanwire.zmq.refused." + std::string(name(cause))).add();
+  log_warn("a one-way message was refused", {{"error", cause}});
+}
+
+trace::Extracted OneWayReceiver::read_sender(const Message& message) {
+  // A damaged block costs what is damaged of it, not the message.
+  static_cast<void>(headers_.parse(message.header_block_.view()));
+  messages_received.add();
+  return trace::extract(headers_, options().trust);
+}
+
+void OneWayReceiver::note_number(Message& message) {
+  const wire::Header* header = headers_.find(wire::WellKnown::spanwire_sequence);
+  if (kind_ == Kind::pull || header == nullptr) return;
+  const std::optional<Sequence> sequence = parse_sequence(header->value);
+  if (!sequence) return sequence_breaks.add();
+  if (rows_.size() == kFollowedRowsMax && !rows_.contains(sequence->row)) rows_.clear();
+  const auto [row, is_new] = rows_.try_emplace(sequence->row, sequence->number);
+  if (is_new) return;
+  const std::uint64_t gap = sequence->number - row->second - 1;
+  if (sequence->number <= row->second || gap > kGapMax) {
+    sequence_breaks.add();
+  } else if (gap != 0) {
+    message.missed_ = gap;
+    missed_.fetch_add(gap, std::memory_order_relaxed);
+    messages_missed.add(static_cast<std::int64_t>(gap));
+    log_warn("published messages were missed", {{"path", message.path()}, {"missed", gap}});
+  }
+  row->second = sequence->number;
+}
+
+Task<Result<void>> OneWayReceiver::wait_for_message() {
+  PortWait wait(receivers_, MonotonicTime{});
+  co_return co_await wait;
+}
+
+Task<Result<Message>> OneWayReceiver::receive() {
+  const std::shared_ptr<OneWayPort> keep = shared_from_this();
+  Message message;
+  for (;;) {
+    SPANWIRE_CO_TRY_VOID(check_open());
+    if (take_good(message)) break;
+    SPANWIRE_CO_TRY_VOID(co_await wait_for_message());
+  }
+  const trace::Extracted sender = read_sender(message);
+  note_number(message);
+  trace::Context parent = sender.context();
+  message.span_ =
+      start_consumer_span(sender, parent, {kOperation, message.path(), message.payload_.size()});
+  if (message.missed_ != 0 && message.span_.recording()) {
+    message.span_.set("spanwire.messages_missed", static_cast<std::int64_t>(message.missed_));
+  }
+  message.context_ = std::move(parent).with_span(message.span_.context());
+  co_return message;
+}
+
+Task<Result<MessageBatch>> OneWayReceiver::receive_batch(trace::Context context,
+                                                         std::size_t messages_max) {
+  const std::shared_ptr<OneWayPort> keep = shared_from_this();
+  const std::size_t most = std::clamp<std::size_t>(messages_max, 1, kBatchMessagesMax);
+  MessageBatch batch;
+  for (;;) {
+    SPANWIRE_CO_TRY_VOID(check_open());
+    Message message;
+    while (batch.messages_.size() < most && take_good(message)) {
+      message.context_ = read_sender(message).context();
+      note_number(message);
+      batch.messages_.push_back(std::move(message));
+      message = Message();
+    }
+    if (!batch.messages_.empty()) break;
+    SPANWIRE_CO_TRY_VOID(co_await wait_for_message());
+  }
+  std::vector<trace::Link> links;
+  links.reserve(batch.messages_.size());
+  for (const Message& message : batch.messages_) {
+    if (!message.context_.span().valid()) continue;
+    links.push_back({message.context_.span(), message.context_.tracestate(), {}});
+  }
+  batch.span_ = start_batch_span(context, kOperation, links);
+  if (batch.span_.recording()) {
+    batch.span_.set("messaging.batch.message_count",
+                    static_cast<std::int64_t>(batch.messages_.size()));
+  }
+  batch.context_ = context.with_span(batch.span_.context());
+  co_return batch;
+}
+
+}  // namespace spanwire::rpc

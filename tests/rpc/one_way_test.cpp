@@ -1,0 +1,247 @@
+#include "spanwire/rpc/one_way.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "spanwire/base/blocking.hpp"
+#include "tests/rpc/one_way_fixture.hpp"
+
+namespace spanwire::rpc {
+namespace {
+
+// ---- Over each kind of socket
+
+class OneWayOver : public OneWayTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(OneWayOver, APushedMessageArrivesAsItWasSent) {
+  const std::string at = listen_puller(address(GetParam()));
+  connect_pusher(at);
+  ASSERT_TRUE(pusher().push_blocking(soon(), "llm/tokens", Slice::of_static("payload"),
+                                     {{"tenant", "blue"}}));
+  const Result<Message> message = puller().receive_blocking();
+  ASSERT_TRUE(message) << message.error().message();
+  EXPECT_EQ(message->path(), "llm/tokens");
+  EXPECT_EQ(message->payload().text(), "payload");
+  EXPECT_EQ(message->headers().get("tenant"), "blue");
+}
+
+TEST_P(OneWayOver, MessagesComeInTheirOrderWhateverTheirSize) {
+  connect_pusher(listen_puller(address(GetParam())));
+  constexpr int kMessages = 300;
+  std::thread sending([&] {
+    for (int i = 0; i < kMessages; ++i) {
+      const std::size_t bytes = i % 50 == 0 ? 200'000u : static_cast<std::size_t>(i);
+      const Result<void> sent = pusher().push_blocking(
+          soon(), "p", Slice::of(std::string(bytes, static_cast<char>('a' + i % 26))));
+      EXPECT_TRUE(sent) << sent.error().message();
+    }
+  });
+  for (int i = 0; i < kMessages; ++i) {
+    const Result<Message> message = puller().receive_blocking();
+    ASSERT_TRUE(message);
+    const std::size_t bytes = i % 50 == 0 ? 200'000u : static_cast<std::size_t>(i);
+    EXPECT_EQ(message->payload().text(), std::string(bytes, static_cast<char>('a' + i % 26)));
+  }
+  sending.join();
+}
+
+TEST_P(OneWayOver, APublishedMessageGoesToWhoAskedForItsPath) {
+  const std::string at = listen_publisher(address(GetParam()));
+  Subscriber all(runtime_, OneWayOptions().connect(at), {""});
+  Subscriber some(runtime_, OneWayOptions().connect(at), {"llm/decode"});
+  ASSERT_TRUE(all.start());
+  ASSERT_TRUE(some.start());
+  ASSERT_TRUE(publisher().wait_for_subscribers_blocking(soon(), "llm/decode/1", 2));
+  EXPECT_EQ(publisher().subscriptions("other"), 1u);
+  ASSERT_TRUE(publisher().publish({}, "other", Slice::of_static("1")));
+  ASSERT_TRUE(publisher().publish({}, "llm/decode/1", Slice::of_static("2")));
+  EXPECT_EQ(all.receive_blocking()->payload().text(), "1");
+  EXPECT_EQ(all.receive_blocking()->payload().text(), "2");
+  EXPECT_EQ(some.receive_blocking()->payload().text(), "2");
+  EXPECT_EQ(all.missed() + some.missed(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OneWayOver, ::testing::Values("tcp", "ipc", "inproc"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+// ---- Room
+
+TEST_F(OneWayTest, APullerThatDoesNotReadHoldsItsPusherUpByName) {
+  OneWayOptions small;
+  small.zmq.send_messages_max = small.zmq.receive_messages_max = 10;
+  const std::string at = listen_puller("zmq+inproc://full", small);
+  connect_pusher(at, small);
+  // On the socket's own loop libzmq's answer is told at once.
+  const auto fill = [](Pusher* sending) -> Task<int> {
+    for (int taken = 0;; ++taken) {
+      const Result<void> pushed = sending->try_push({}, "p", Slice::of_static("x"));
+      if (pushed) continue;
+      EXPECT_EQ(pushed.error(), Errc::queue_full);
+      co_return taken;
+    }
+  };
+  const int taken = *runtime_.block_on(fill(&pusher()));
+  EXPECT_GE(taken, 10);
+  EXPECT_LE(taken, 20);
+  // Waiting ends with the deadline, or with room.
+  const trace::Context passed = trace::Context().with_timeout(std::chrono::milliseconds(20));
+  EXPECT_EQ(pusher().push_blocking(passed, "p", Slice::of_static("late")).error(),
+            Errc::deadline_exceeded);
+  std::thread reading([&] {
+    for (int i = 0; i < taken + 1; ++i) EXPECT_TRUE(puller().receive_blocking());
+  });
+  EXPECT_TRUE(pusher().push_blocking(soon(), "p", Slice::of_static("y")));
+  reading.join();
+}
+
+TEST_F(OneWayTest, ThreadsPushThroughABoundedQueue) {
+  OneWayOptions small;
+  small.zmq.send_messages_max = small.zmq.receive_messages_max = 10;
+  small.queued_messages_max = 5;
+  small.queued_bytes_max = 10'000;
+  connect_pusher(listen_puller("zmq+inproc://threads", small), small);
+  int taken = 0;
+  Result<void> pushed;
+  // What waits is handed over meanwhile: at the latest all queues together are full.
+  for (; pushed && taken < 1'000; ++taken) {
+    pushed = pusher().try_push({}, "p", Slice::of(std::string(100, 'x')));
+  }
+  ASSERT_FALSE(pushed);
+  EXPECT_EQ(pushed.error(), Errc::queue_full) << pushed.error().message();
+  EXPECT_EQ(pusher().try_push({}, "p", Slice::of(std::string(20'000, 'x'))).error(),
+            Errc::queue_full);
+  for (int i = 0; i < taken - 1; ++i) ASSERT_TRUE(puller().receive_blocking());
+  EXPECT_EQ(pusher().try_push({}, "p", Slice::of(std::string(20'000, 'x'))).error(),
+            Errc::out_of_memory_budget);
+}
+
+TEST_F(OneWayTest, WhoIsSlowMissesMessagesAndKnowsHowMany) {
+  OneWayOptions small;
+  small.zmq.send_messages_max = small.zmq.receive_messages_max = 10;
+  const std::string at = listen_publisher("zmq+inproc://slow", small);
+  Subscriber subscriber(runtime_, OneWayOptions(small).connect(at), {""});
+  ASSERT_TRUE(subscriber.start());
+  ASSERT_TRUE(publisher().wait_for_subscribers_blocking(soon(), "p", 1));
+  const auto publish = [](Publisher* sending, int count) -> Task<void> {
+    for (int i = 0; i < count; ++i) {
+      EXPECT_TRUE(sending->publish({}, "p", Slice::of(std::to_string(i))));
+    }
+    co_return;
+  };
+  ASSERT_TRUE(runtime_.block_on(publish(&publisher(), 100)));
+  int received = 0;
+  std::uint64_t missed = 0;
+  ASSERT_TRUE(runtime_.block_on(publish(&publisher(), 0)));
+  // Until there is room again; then the next message tells of the gap.
+  for (; received < 10; ++received) {
+    const Result<Message> message = subscriber.receive_blocking();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->payload().text(), std::to_string(received));
+    EXPECT_EQ(message->missed(), 0u);
+  }
+  while (missed == 0) {
+    ASSERT_TRUE(publisher().publish({}, "p", Slice::of_static("again")));
+    const Result<Message> message = subscriber.receive_blocking();
+    ASSERT_TRUE(message);
+    missed = message->missed();
+    ++received;
+    ASSERT_LT(received, 200);
+  }
+  EXPECT_EQ(subscriber.missed(), missed);
+  EXPECT_GE(missed, 70u);
+  EXPECT_LE(missed, 90u);
+}
+
+// ---- What is refused before it is sent
+
+TEST_F(OneWayTest, BadMessagesAreRefusedByName) {
+  connect_pusher(listen_puller("zmq+inproc://bad"));
+  const auto push = [&](const Path& path, std::string payload, Headers headers = {}) {
+    const Result<void> sent = pusher().try_push({}, path, Slice::of(std::move(payload)), headers);
+    return sent ? Errc::ok : sent.error().code();
+  };
+  EXPECT_EQ(push(std::string(5'000, 'p'), ""), Errc::path_too_long);
+  EXPECT_EQ(push(std::string("\xff"), ""), Errc::path_not_utf8);
+  EXPECT_EQ(push(std::string(), ""), Errc::invalid_argument);
+  EXPECT_EQ(push("p", "", {{"traceparent", "x"}}), Errc::invalid_argument);
+  EXPECT_EQ(push("p", "", {{"spanwire-sequence", "x"}}), Errc::invalid_argument);
+  EXPECT_EQ(push("p", "", {{"long", std::string(70'000, 'x')}}), Errc::headers_too_long);
+  EXPECT_EQ(push("p", std::string(33u << 20, 'x')), Errc::payload_too_long);
+  EXPECT_EQ(push("p", ""), Errc::ok);
+}
+
+TEST_F(OneWayTest, StartSaysWhatIsWrong) {
+  const auto start = [&](OneWayOptions options) {
+    Puller broken(runtime_, std::move(options));
+    const Result<void> started = broken.start();
+    return started ? Errc::ok : started.error().code();
+  };
+  EXPECT_EQ(start({}), Errc::invalid_argument);
+  EXPECT_EQ(start(OneWayOptions().listen("tcp://127.0.0.1:0")), Errc::bad_address);
+  EXPECT_EQ(start(OneWayOptions().listen("naive+zmq+tcp://127.0.0.1:0")), Errc::bad_address);
+  EXPECT_EQ(start(OneWayOptions().listen("nonsense")), Errc::bad_address);
+  const std::string at = listen_puller("zmq+tcp://127.0.0.1:0");
+  EXPECT_EQ(start(OneWayOptions().listen(at)), Errc::already_exists);
+  EXPECT_EQ(puller().start().error(), Errc::already_exists);
+  Pusher unstarted(runtime_, OneWayOptions().connect(at));
+  EXPECT_EQ(unstarted.push_blocking({}, "p", Slice()).error(), Errc::not_connected);
+}
+
+Task<void> receive_once(Puller* from, Errc* outcome, detail::Latch* ended) {
+  const Result<Message> message = co_await from->receive();
+  *outcome = message ? Errc::ok : message.error().code();
+  ended->raise();
+}
+
+TEST_F(OneWayTest, WaitingEndsWhenTheSocketIsClosed) {
+  listen_puller("zmq+inproc://closing");
+  Errc outcome = Errc::ok;
+  detail::Latch ended;
+  runtime_.spawn(receive_once(&puller(), &outcome, &ended));
+  puller_.reset();
+  ended.wait();
+  EXPECT_EQ(outcome, Errc::shutting_down);
+}
+
+TEST_F(OneWayTest, NobodyThereIsSaid) {
+  connect_pusher("zmq+tcp://127.0.0.1:1", {}, false);
+  const Result<void> connected =
+      pusher().connected_blocking(trace::Context().with_timeout(std::chrono::milliseconds(30)));
+  ASSERT_FALSE(connected);
+  EXPECT_EQ(connected.error(), Errc::deadline_exceeded);
+  EXPECT_NE(connected.error().message().find("no peer"), std::string::npos);
+  Publisher lonely(runtime_, OneWayOptions().listen("zmq+tcp://127.0.0.1:0"));
+  ASSERT_TRUE(lonely.start());
+  const Result<void> joined = lonely.wait_for_subscribers_blocking(
+      trace::Context().with_timeout(std::chrono::milliseconds(30)), "p", 1);
+  EXPECT_EQ(joined.error(), Errc::deadline_exceeded);
+  EXPECT_TRUE(lonely.publish({}, "p", Slice::of_static("to nobody")));
+}
+
+TEST_F(OneWayTest, APusherComesBackToAPullerThatWasRestarted) {
+  const std::string at = listen_puller("zmq+tcp://127.0.0.1:0");
+  OneWayOptions quick;
+  quick.reconnect_first = std::chrono::milliseconds(5);
+  quick.reconnect_last = std::chrono::milliseconds(20);
+  connect_pusher(at, quick);
+  ASSERT_TRUE(pusher().push_blocking(soon(), "p", Slice::of_static("1")));
+  EXPECT_EQ(puller().receive_blocking()->payload().text(), "1");
+  puller_.reset();
+  listen_puller(at);
+  ASSERT_TRUE(pusher().connected_blocking(soon()));
+  // What a connection held when it broke is lost; what is sent afterwards is not.
+  std::string got;
+  for (int i = 0; i < 100 && got.empty(); ++i) {
+    ASSERT_TRUE(pusher().push_blocking(soon(), "p", Slice::of_static("2")));
+    got = puller().receive_blocking()->payload().text();
+  }
+  EXPECT_EQ(got, "2");
+}
+
+}  // namespace
+}  // namespace spanwire::rpc
