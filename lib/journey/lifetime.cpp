@@ -53,7 +53,7 @@ void end_thread(ThreadContext& thread, const ThreadEnd& end) {
   // Alive as long as this context is: any generation that it has is the right one.
   request.lock.lock(request.lock.generation());
   const bool taken_out = request.remove_thread(thread);
-  if (taken_out && request.copy() && request.first_thread() == nullptr) {
+  if (taken_out && request.copy() && !request.ending() && request.first_thread() == nullptr) {
     request.end(end.at_ns, {}, Errc::ok);
     give_back(request);
   } else {
@@ -68,6 +68,10 @@ Errc end_request(RequestState& request, std::uint32_t generation, const RequestE
 }
 
 Errc end_locked_request(RequestState& request, std::uint32_t generation, const RequestEnd& end) {
+  if (!request.begin_ending()) {
+    request.lock.unlock();
+    return Errc::unknown_request;
+  }
   bool slices_open = false;
   const std::int64_t at_ns = request.given_or_now(end.at);
   while (ThreadContext* thread = request.first_thread()) {

@@ -43,6 +43,7 @@ MonotonicTime time_of(std::int64_t ns) noexcept {
 
 void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
   alive_ = true;
+  ending_ = false;
   begun_ns_ = now_ns;
   rid_.assign(begin.rid);
   module_.assign(kModulePrefix).append(begin.module);

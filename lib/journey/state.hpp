@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/journey/saved.hpp"
@@ -196,6 +197,11 @@ class RequestState {
   void set_level(std::uint8_t level) noexcept { level_.store(level, std::memory_order_relaxed); }
 
   // ---- Under the lock
+
+  // Its end has begun, on some thread, which lets go of the lock for each of the request's threads.
+  bool ending() const noexcept { return ending_; }
+  // False if it had begun already.
+  bool begin_ending() noexcept { return !std::exchange(ending_, true); }
   void add_thread(ThreadContext& thread) noexcept;
   // False if somebody else took it out already.
   bool remove_thread(const ThreadContext& thread) noexcept;
@@ -236,6 +242,7 @@ class RequestState {
   bool copy_ = false;
   bool by_id_ = false;
   bool alive_ = false;
+  bool ending_ = false;
   std::int64_t begun_ns_ = 0;
   std::atomic<bool> announced_{false};
   std::atomic<std::uint8_t> level_{kFollowProcess};

@@ -98,7 +98,8 @@ TEST_F(ExporterTest, AShutdownHoldsItsDeadlineInAPause) {
   options.retry.first = options.retry.last = std::chrono::minutes(30);
   start(std::move(options), 2);
   record(2);
-  trace::provider()->force_flush(std::chrono::milliseconds(1));
+  // Long enough for the request to leave, and far shorter than the pause that follows it.
+  trace::provider()->force_flush(std::chrono::seconds(3));
   static_cast<void>(sink.next());
   record(3);
   const FlushReport report = trace::provider()->shutdown(std::chrono::milliseconds(300));

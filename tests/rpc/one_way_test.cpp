@@ -113,8 +113,6 @@ TEST_F(OneWayTest, ThreadsPushThroughABoundedQueue) {
   }
   ASSERT_FALSE(pushed);
   EXPECT_EQ(pushed.error(), Errc::queue_full) << pushed.error().message();
-  EXPECT_EQ(pusher().try_push({}, "p", Slice::of(std::string(20'000, 'x'))).error(),
-            Errc::queue_full);
   for (int i = 0; i < taken - 1; ++i) ASSERT_TRUE(puller().receive_blocking());
   EXPECT_EQ(pusher().try_push({}, "p", Slice::of(std::string(20'000, 'x'))).error(),
             Errc::out_of_memory_budget);
@@ -232,7 +230,7 @@ TEST_F(OneWayTest, APusherComesBackToAPullerThatWasRestarted) {
   ASSERT_TRUE(pusher().push_blocking(soon(), "p", Slice::of_static("1")));
   EXPECT_EQ(puller().receive_blocking()->payload().text(), "1");
   puller_.reset();
-  listen_puller(at);
+  listen_puller_again(at);
   ASSERT_TRUE(pusher().connected_blocking(soon()));
   // What a connection held when it broke is lost; what is sent afterwards is not.
   std::string got;
