@@ -22,6 +22,7 @@
 #include "spanwire/wire/frame.hpp"
 #include "tests/support/leak_check.hpp"
 #include "tests/support/log_capture.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace spanwire {
 namespace {
@@ -243,7 +244,11 @@ TEST_F(LiveServer, BoundsWhatWaitsForAClientThatNeverReads) {
   // The loop has read what it wants to read when others were served twice.
   expect_served();
   expect_served();
+#ifndef SPANWIRE_TEST_SANITIZED  // keeps what was freed
   EXPECT_LT(resident_bytes() - before, 4 * wire::kQueuedBytesPerConnectionMax);
+#else
+  static_cast<void>(before);
+#endif
 }
 
 }  // namespace
