@@ -166,7 +166,8 @@ def main():
     parser.add_argument("--build", required=True, help="folder of a Release build with the benches")
     parser.add_argument("--json", metavar="FILE", help="write the rows as a JSON array too")
     parser.add_argument("--only", default="", metavar="PATTERN", help="rows whose name contains PATTERN")
-    parser.add_argument("--placement", default="0,0", metavar="CLIENT,SERVER", help="cores of the two processes")
+    parser.add_argument("--placement", default="0,1" if (os.cpu_count() or 1) > 1 else "0,0", metavar="CLIENT,SERVER",
+                        help="cores of the two processes; both on one (0,0) is steadier on a busy machine")
     parser.add_argument("--seconds", type=float, default=0.5, help="of each echo run")
     parser.add_argument("--quick", action="store_true", help="short runs, to see that everything works")
     parser.add_argument("--markdown", action="store_true", help="a table for the documents")
