@@ -16,6 +16,7 @@ struct ValueEnd {
   const char* end = nullptr;  // behind the last character that is not a blank; null for a bad value
   const char* next = nullptr;  // the comma, or the end of the text
   unsigned classes = 0;
+  unsigned behind = 0;  // of the blanks between its end and `next`
 };
 
 // Moves over characters of a value, 16 at a time where the machine can and as many are left, and
@@ -56,14 +57,13 @@ ValueEnd scan_value(const char* at, const char* last) noexcept {
   if (at != last && *at != ',') {
     while (at != last && is_blank(*at)) ++at;
     if (at != last && *at != ',') return value;
-    classes |= kEscaped;  // only a tab leads here
+    value.behind = kEscaped;  // only a tab leads here
   }
   while (end != first && end[-1] == ' ') --end;
   if (end == first || end - first > static_cast<std::ptrdiff_t>(kTracestateValueBytesMax)) {
     return value;
   }
-  value = {end, at, classes};
-  return value;
+  return {end, at, classes, value.behind};
 }
 
 TracestateCheck refused(Errc cause) noexcept {
@@ -100,13 +100,18 @@ TracestateCheck check_tracestate(std::string_view text) noexcept {
   const char* last_member = nullptr;
   std::uint32_t members = 0;
   unsigned classes = 0;
+  unsigned between = 0;  // of the blanks since the last member: they count if another follows
   for (;;) {
     for (; at != last && (*at == ',' || is_blank(*at)); ++at) {
-      if (*at == '\t') classes |= kEscaped;
+      if (*at == '\t') between |= kEscaped;
     }
     if (at == last) break;
     if (members == kTracestateMembersMax) return refused(Errc::tracestate_too_many_members);
-    if (++members == 1) first_member = at;
+    if (++members == 1) {
+      first_member = at;
+    } else {
+      classes |= between;
+    }
     const char* const key = at;
     if ((class_of(*at) & kKeyFirst) == 0) return refused(Errc::tracestate_malformed);
     while (++at != last && (class_of(*at) & kKeyRest) != 0) {
@@ -118,6 +123,7 @@ TracestateCheck check_tracestate(std::string_view text) noexcept {
     const ValueEnd value = scan_value(at + 1, last);
     if (value.end == nullptr) return refused(Errc::tracestate_malformed);
     classes |= value.classes;
+    between = value.behind;
     last_member = value.end;
     at = value.next;
   }
