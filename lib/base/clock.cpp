@@ -16,13 +16,18 @@ class SystemClock final : public Clock {
 constexpr std::int64_t kManualStartNs = 1'000'000'000;
 constexpr std::int64_t kManualWallStartNs = 1'700'000'000'000'000'000;
 
+// Never destroyed: threads may read the time while the process ends.  No static of a function: a
+// fork that catches another thread in the making of one leaves the child waiting for it.
+union Storage {
+  constexpr Storage() noexcept : clock() {}
+  ~Storage() {}
+  SystemClock clock;
+};
+constinit Storage storage;
+
 }  // namespace
 
-const Clock& Clock::system() noexcept {
-  // Never destroyed: threads may read the time while the process ends.
-  static const SystemClock& clock = *new SystemClock;
-  return clock;
-}
+const Clock& Clock::system() noexcept { return storage.clock; }
 
 ManualClock::ManualClock() noexcept
     : monotonic_ns_(kManualStartNs), wall_offset_ns_(kManualWallStartNs - kManualStartNs) {}

@@ -22,6 +22,9 @@ Current& current() {
   return instance;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_current() { current(); }
+
 Registry& renew(Current& all) {
   const std::scoped_lock lock(all.mutex);
   Registry* registry = all.registry.load(std::memory_order_relaxed);

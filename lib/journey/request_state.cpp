@@ -21,6 +21,9 @@ const trace::Tracer& tracer() {
   return instance;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_tracer() { tracer(); }
+
 // Without the worker's id, which a tokenizer with several processes puts before it.
 std::string_view own_part(std::string_view rid) noexcept {
   const std::size_t at = rid.rfind('_');

@@ -26,6 +26,9 @@ Names& names() {
   return instance;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_names() { names(); }
+
 constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << index; }
 
 // 0: no room for another name.

@@ -12,6 +12,9 @@ const trace::Tracer& message_tracer() noexcept {
   return tracer;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_message_tracer() { message_tracer(); }
+
 void set_facts(trace::Span& span, const MessageFacts& facts, std::string_view type) noexcept {
   if (!span.recording()) return;
   span.set("messaging.system", "zeromq");

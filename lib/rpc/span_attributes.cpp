@@ -12,6 +12,9 @@ const trace::Tracer& rpc_tracer() noexcept {
   return tracer;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_rpc_tracer() { rpc_tracer(); }
+
 trace::Span start_linked(const trace::Extracted& extracted, const trace::Context& parent,
                          trace::Key name, trace::SpanKind kind, MonotonicTime received) noexcept {
   std::array<trace::Link, 1> links;

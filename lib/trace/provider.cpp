@@ -36,6 +36,9 @@ Control& control() {
   return instance;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_control() { control(); }
+
 void before_fork() {
   control().mutex.lock();
   lock_scopes();

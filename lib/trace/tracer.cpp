@@ -23,6 +23,9 @@ Scopes& scopes() {
   return instance;
 }
 
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_scopes() { scopes(); }
+
 }  // namespace
 
 void lock_scopes() { scopes().mutex.lock(); }
