@@ -93,6 +93,9 @@ void ZmqRouter::shut_if_done() {
   loop_.timers().remove(retry_timer_);
   last_ = Ref<RouterLink>();
   peers_.clear();
+  // Links hold this object: those that waited for room or for their last messages too.
+  blocked_.clear();
+  leaving_.clear();
   if (socket_) socket_->close(options_.zmq.linger);
   monitor_.reset();
 }
