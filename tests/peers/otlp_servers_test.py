@@ -1,10 +1,11 @@
 """Each protocol against a real Jaeger and a real Collector: what they have stored is what we have recorded."""
 import json
-import os
 import pathlib
 import secrets
 import tempfile
+import time
 import unittest
+import urllib.request
 
 import peers
 
@@ -55,7 +56,7 @@ class Servers(unittest.TestCase):
                 with self.subTest(protocol=protocol, compression=compression):
                     self.check_one(server, protocol, compression)
 
-    def check_one(self, server, protocol, compression):
+    def check_one(self, server, protocol, compression, further=()):
         trace_id = secrets.token_hex(16)
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "traces.jsonl"
@@ -63,20 +64,65 @@ class Servers(unittest.TestCase):
                       OTEL_SERVICE_NAME="rich", OTEL_EXPORTER_OTLP_ENDPOINT=server.endpoint(protocol),
                       OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_EXPORTER_OTLP_COMPRESSION=compression)
             recorded = spans_of(json.loads(file.read_text())["resourceSpans"])
-        stored = spans_of(server.trace(trace_id, SPANS))
         self.assertEqual(len(recorded), SPANS)
+        for one in (server, *further):
+            self.check_stored(spans_of(one.trace(trace_id, SPANS)), recorded)
+
+    def check_stored(self, stored, recorded):
         self.assertEqual(set(stored), set(recorded))
         for span_id, (scope, about, span) in recorded.items():
             self.assertEqual(stored[span_id][0], scope)
             self.assertEqual(stored[span_id][1], about)
             self.assertEqual(stored[span_id][2], span)
 
-    @unittest.skipUnless("SPANWIRE_PEER_COLLECTOR" in os.environ, "scripts/peers collector makes it")
     def test_collector(self):
         self.check(Collector())
 
     def test_jaeger(self):
         self.check(Jaeger())
+
+    def test_collector_in_front_of_jaeger(self):
+        jaeger = Jaeger()
+        self.addCleanup(jaeger.close)
+        for forward in ("grpc", "http/protobuf"):
+            collector = Collector(jaeger, forward)
+            self.addCleanup(collector.close)
+            self.assertEqual(collector.validate()[0], 0, collector.validate()[1])
+            for protocol in PROTOCOLS:
+                with self.subTest(forward=forward, protocol=protocol):
+                    self.check_one(collector, protocol, "none", [jaeger])
+
+    def test_the_collectors_noise_filter_leaves_orphans(self):
+        """Why ours works before recording: what the collector drops takes no children along."""
+        collector = Collector()
+        self.addCleanup(collector.close)
+        noise = [("GET /metrics", {}), ("GET", {}), ("scrape", {"http.route": "/metrics"}),
+                 ("GET /x", {"url.path": "/metrics"})]
+        trace_id, spans = secrets.token_hex(16), []
+        for number, (name, attributes) in enumerate([*noise, ("POST", {}), ("GET /v1/models", {})], 1):
+            spans.append(self.span(trace_id, number, 0, name, attributes))
+            spans.append(self.span(trace_id, 100 + number, number, f"below {name}", {}))
+        service = {"key": "service.name", "value": {"stringValue": "noisy"}}
+        self.post(collector, [{"resource": {"attributes": [service]}, "scopeSpans": [{"scope": {}, "spans": spans}]}])
+        kept = [span for _, _, span in spans_of(collector.trace(trace_id, 8)).values()]
+        self.assertEqual({span["name"] for span in kept},
+                         {"POST", "GET /v1/models", *(f"below {name}" for name, _ in noise),
+                          "below POST", "below GET /v1/models"})
+        ids = {span["spanId"] for span in kept}
+        self.assertEqual(sum(span.get("parentSpanId", "") not in {"", *ids} for span in kept), len(noise))
+
+    def span(self, trace_id, number, parent, name, attributes):
+        now = time.time_ns()
+        return {"traceId": trace_id, "spanId": f"{number:016x}", "parentSpanId": f"{parent:016x}" if parent else "",
+                "name": name, "kind": 2, "startTimeUnixNano": str(now), "endTimeUnixNano": str(now + 1000),
+                "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]}
+
+    def post(self, server, resources):
+        request = urllib.request.Request(server.endpoint("http/json") + "/v1/traces",
+                                         json.dumps({"resourceSpans": resources}).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=peers.TIMEOUT) as answer:
+            self.assertEqual(answer.status, 200)
 
 
 if __name__ == "__main__":

@@ -31,15 +31,33 @@ processors: {{batch: {{timeout: 50ms}}}}
 exporters: {{jaeger_storage_exporter: {{trace_storage: store}}}}
 """
 
+# As llm-d deploys it, and a file beside: noise filter, batch, OTLP to a backend over gRPC and over HTTP.
 COLLECTOR = """
 extensions: {{health_check: {{endpoint: "127.0.0.1:{health}"}}}}
 receivers:
   otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}
-exporters: {{file: {{path: "{folder}/traces.jsonl", flush_interval: 50ms}}}}
+processors:
+  filter/drop-metrics-scraping:
+    error_mode: ignore
+    traces:
+      span:
+        - attributes["url.path"] == "/metrics"
+        - attributes["http.route"] == "/metrics"
+        - name == "GET /metrics"
+        - name == "GET"
+  batch: {{timeout: 50ms, send_batch_size: 1024}}
+exporters:
+  file: {{path: "{folder}/traces.jsonl", flush_interval: 50ms}}
+  otlp_grpc: {{endpoint: "{to_grpc}", tls: {{insecure: true}}}}
+  otlp_http: {{endpoint: "{to_http}", compression: gzip}}
 service:
   extensions: [health_check]
   telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
+  pipelines:
+    traces:
+      receivers: [otlp]
+      processors: [filter/drop-metrics-scraping, batch]
+      exporters: [{exporters}]
 """
 
 
@@ -66,12 +84,12 @@ def until(what, found):
 class Server:
     """A program with a configuration of ours."""
 
-    def __init__(self, program, template, health_path):
+    def __init__(self, program, template, health_path, **more):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spanwire-peer-"))
         names = ("health", "query", "query_grpc", "grpc", "http")
         self.ports = dict(zip(names, free_ports(len(names))))
         config = self.folder / "config.yaml"
-        config.write_text(template.format(folder=self.folder, **self.ports))
+        config.write_text(template.format(folder=self.folder, **self.ports, **more))
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen([program, "--config", str(config)], stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log)
@@ -111,8 +129,20 @@ class Jaeger(Server):
 
 
 class Collector(Server):
-    def __init__(self):
-        super().__init__(peers.peer("COLLECTOR"), COLLECTOR, "/")
+    """`backend`, if there is one, gets everything by gRPC; `protocol` http/protobuf: by HTTP."""
+
+    def __init__(self, backend=None, protocol="grpc"):
+        grpc, http = (backend.endpoint(p) if backend else "http://127.0.0.1:1" for p in ("grpc", "http/protobuf"))
+        forward = ["otlp_grpc" if protocol == "grpc" else "otlp_http"] if backend else []
+        super().__init__(peers.peer("COLLECTOR"), COLLECTOR, "/", to_grpc=grpc.removeprefix("http://"), to_http=http,
+                         exporters=", ".join(["file", *forward]))
+
+    def validate(self):
+        """What `otelcol validate` ends with, and says."""
+        done = subprocess.run([peers.peer("COLLECTOR"), "validate", "--config", str(self.folder / "config.yaml")],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=peers.TIMEOUT,
+                              check=False)
+        return done.returncode, done.stdout + done.stderr
 
     def trace(self, trace_id, spans):
         def found():
