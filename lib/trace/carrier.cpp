@@ -97,9 +97,9 @@ void Extracted::take_texts(const FieldSink& fields) {
   }
 }
 
-void Extracted::take_tracestate(const FieldSink& fields) {
+void Extracted::take_tracestate(std::string_view tracestate) {
   if (trust_ == TrustRemote::ignore) return;
-  const TracestateCheck state = check_tracestate(fields.value(Field::tracestate));
+  const TracestateCheck state = check_tracestate(tracestate);
   if (state.cause != Errc::ok) return count_refused(state.cause);
   if (trust_ == TrustRemote::link) {
     link_tracestate_ = state.text;

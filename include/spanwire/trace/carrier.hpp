@@ -7,7 +7,10 @@
 // A carrier to read from has an overload of
 //   void for_each_field(const Carrier&, FieldSink&)
 // that calls sink.add(name, value), or sink.add(Field, value) where it knows the field, for every
-// header in order.  A carrier to write to has an overload of
+// header in order.  One that can look a field up may have
+//   Fields fields_of(const Carrier&, LookUp)
+// besides, whose result answers as FieldSink does and makes one when texts are there.
+// A carrier to write to has an overload of
 //   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
 // that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
 // already.  One that can be written in place has
@@ -59,6 +62,8 @@ enum class TrustRemote : std::uint8_t {
   ignore,  // nothing, nor is its baggage; request ids are taken over, they only name
 };
 
+struct LookUp {};
+
 // Collects the fields of one carrier.  Views: valid as long as the carrier's.
 class FieldSink {
  public:
@@ -96,6 +101,7 @@ class FieldSink {
   // 0, 1 or kSeveral.
   static constexpr std::uint8_t kSeveral = 2;
   unsigned count(Field field) const noexcept { return counts_[static_cast<std::size_t>(field)]; }
+  const FieldSink& all() const noexcept { return *this; }
   // Baggage or ids.
   bool has_texts() const noexcept {
     return (count(Field::baggage) | count(Field::x_request_id) | count(Field::request_id) |
@@ -132,8 +138,10 @@ class FieldSink {
 class Extracted {
  public:
   Extracted() noexcept = default;
-  Extracted(FieldSink&& fields, TrustRemote trust)
-      : joined_(std::move(fields.joined_)), trust_(trust) {
+  // `Fields`: FieldSink, or what fields_of() gives.
+  template <class Fields>
+  [[gnu::always_inline]] inline Extracted(Fields&& fields, TrustRemote trust) : trust_(trust) {
+    if constexpr (requires { fields.joined_; }) joined_ = std::move(fields.joined_);
     if (fields.count(Field::traceparent) != 0) {
       const Errc cause = fields.count(Field::traceparent) > 1
                              ? Errc::traceparent_repeated
@@ -141,10 +149,10 @@ class Extracted {
       if (cause != Errc::ok) [[unlikely]] {
         refuse(cause);
       } else if (fields.count(Field::tracestate) != 0) {
-        take_tracestate(fields);
+        take_tracestate(fields.value(Field::tracestate));
       }
     }
-    if (fields.has_texts()) take_texts(fields);
+    if (fields.has_texts()) take_texts(fields.all());
   }
 
   // The parent for our spans; not valid without a usable traceparent, or if not trusted as one.
@@ -167,7 +175,7 @@ class Extracted {
 
  private:
   void refuse(Errc cause);
-  void take_tracestate(const FieldSink& fields);
+  void take_tracestate(std::string_view tracestate);
   void take_texts(const FieldSink& fields);
   void take_baggage(const FieldSink& fields);
 
@@ -187,9 +195,13 @@ class Extracted {
 template <class Carrier>
 [[gnu::always_inline]] inline Extracted extract(const Carrier& carrier,
                                                 TrustRemote trust = TrustRemote::parent) {
-  FieldSink fields;
-  for_each_field(carrier, fields);
-  return Extracted(std::move(fields), trust);
+  if constexpr (requires { fields_of(carrier, LookUp()); }) {
+    return Extracted(fields_of(carrier, LookUp()), trust);
+  } else {
+    FieldSink fields;
+    for_each_field(carrier, fields);
+    return Extracted(std::move(fields), trust);
+  }
 }
 
 // How to write for a peer.

@@ -17,6 +17,9 @@ constexpr wire::WellKnown well_known(Field field) noexcept {
   constexpr auto kFirst = static_cast<std::uint8_t>(wire::WellKnown::traceparent);
   return static_cast<wire::WellKnown>(kFirst + static_cast<std::uint8_t>(field));
 }
+constexpr unsigned bit(wire::WellKnown known) noexcept {
+  return 1u << static_cast<unsigned>(known);
+}
 static_assert(well_known(Field::tracestate) == wire::WellKnown::tracestate);
 static_assert(well_known(Field::baggage) == wire::WellKnown::baggage);
 static_assert(well_known(Field::x_request_id) == wire::WellKnown::x_request_id);
@@ -34,6 +37,37 @@ inline void for_each_field(const wire::HeaderList& headers, FieldSink& sink) {
     sink.add_legacy_request_id(header->value);
   }
   if (headers.repeated(wire::WellKnown::traceparent)) sink.add(Field::traceparent, {});
+}
+
+// Looks up what nearly every block has, instead of collecting all that it might have.
+class HeaderFields {
+ public:
+  explicit HeaderFields(const wire::HeaderList& headers) noexcept : headers_(headers) {}
+
+  unsigned count(Field field) const noexcept {
+    if ((headers_.known_names() & detail::bit(detail::well_known(field))) == 0) return 0;
+    const bool twice = field == Field::traceparent && headers_.repeated(detail::well_known(field));
+    return twice ? FieldSink::kSeveral : 1;
+  }
+  std::string_view value(Field field) const noexcept {
+    return headers_.find(detail::well_known(field))->value;
+  }
+  bool has_texts() const noexcept { return (headers_.known_names() & kTexts) != 0; }
+  FieldSink all() const {
+    FieldSink sink;
+    for_each_field(headers_, sink);
+    return sink;
+  }
+
+ private:
+  static constexpr unsigned kTexts =
+      detail::bit(wire::WellKnown::baggage) | detail::bit(wire::WellKnown::x_request_id) |
+      detail::bit(wire::WellKnown::request_id) | detail::bit(wire::WellKnown::x_dynamo_request_id);
+
+  const wire::HeaderList& headers_;
+};
+inline HeaderFields fields_of(const wire::HeaderList& headers, LookUp) noexcept {
+  return HeaderFields(headers);
 }
 
 // A field that does not fit into the block's limit is left out and counted.
