@@ -12,9 +12,10 @@ namespace {
 // up starts over before it has spread over much memory.
 constexpr std::size_t kStretchBytes = 64u << 10;
 
-// With more than this waiting the reader should come, long before the ring is full: what it then
-// finds is still in the processor's cache, and so is what will be written next.
-constexpr std::size_t kHurryBytes = 256u << 10;
+// With more than this waiting the reader should come, long before the ring is full: about what a
+// core's own cache holds.  Much less and the writer pays for waking the reader, and for fetching
+// the lines back that the two then write and read at the same time.
+constexpr std::size_t kHurryBytes = 2048u << 10;
 
 }  // namespace
 
