@@ -85,7 +85,7 @@ class Processor {
   WaitWord done_;
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> finished_{0};
-  // Of the latest flush or shutdown; 0 while none is under way.
+  // When the latest flush or shutdown wants the exporters back; 0 while none is under way.
   std::atomic<std::int64_t> urgent_ns_{0};
 
   mutable std::mutex settled_mutex_;

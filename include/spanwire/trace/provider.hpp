@@ -104,7 +104,9 @@ class Provider {
   // Exports what has been ended before the call.
   FlushReport force_flush(std::chrono::nanoseconds timeout);
   // Stops recording, exports what has been ended, closes the exporters; never takes longer than
-  // `timeout`, whatever the exporters do.  Later calls return at once with the same report.
+  // `timeout`, whatever the exporters do.  Their own deadline is earlier, by a quarter of `timeout`
+  // or by 250 ms, so that their thread ends in time too.  Later calls return at once with the same
+  // report.
   FlushReport shutdown(std::chrono::nanoseconds timeout);
   TraceStats stats() const;
   // Of this process.
