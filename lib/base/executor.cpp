@@ -30,6 +30,11 @@ void Executor::refresh_time() noexcept {
   wall_known_ = false;
 }
 
+void Executor::relabel(std::string_view text) noexcept {
+  end_labelled();
+  label_ = text;
+}
+
 void Executor::read_wall() noexcept {
   wall_ = clock_->wall();
   wall_known_ = true;

@@ -5,6 +5,7 @@ namespace spanwire {
 void Suspension::run_posted(Job* job) noexcept {
   auto* self = static_cast<Suspension*>(job);
   self->CancelHook::detach();
+  self->home_->label(self->label_);
   self->home_->resume_chain(self->handle_);
 }
 

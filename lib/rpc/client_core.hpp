@@ -30,7 +30,9 @@ struct Endpoint;
 // One connection of the pool.  Only on its loop.
 class Connection final : private channel::ClientChannelEvents {
  public:
-  Connection(LoopClient& pool, Endpoint& endpoint, std::unique_ptr<channel::ClientChannel> channel);
+  // `resolve`, `connect`: what it took to come so far.
+  Connection(LoopClient& pool, Endpoint& endpoint, std::unique_ptr<channel::ClientChannel> channel,
+             std::chrono::nanoseconds resolve, std::chrono::nanoseconds connect);
 
   void start() { channel_->start(*this); }
   channel::ClientChannel& channel() noexcept { return *channel_; }
@@ -39,6 +41,8 @@ class Connection final : private channel::ClientChannelEvents {
   bool was_ready() const noexcept { return was_ready_; }
   const Peer& peer() const noexcept { return peer_; }
   bool is_v1() const noexcept { return is_v1_; }
+  // Splits what a call waited, which began at `started` and was sent at `sent`.
+  void add_waiting(Phases& phases, MonotonicTime started, MonotonicTime sent) const noexcept;
 
  private:
   void on_ready() override;
@@ -52,6 +56,9 @@ class Connection final : private channel::ClientChannelEvents {
   Peer peer_;
   bool is_v1_;
   MonotonicTime opened_at_;
+  MonotonicTime resolved_at_;
+  MonotonicTime dialled_at_;
+  MonotonicTime ready_at_{};
   bool was_ready_ = false;
 };
 
@@ -62,6 +69,7 @@ struct Endpoint {
   LoopClient& pool;
   transport::Address address;
   std::string text;
+  Target target;
   std::vector<std::unique_ptr<Connection>> connections;
   unsigned dialing = 0;
   bool failed = false;  // the last attempt failed and no other has succeeded since
@@ -86,6 +94,10 @@ class LoopClient {
   void submit(OutgoingCall& call, Connection* avoid = nullptr) noexcept;
   // Takes a call that waits out of the list.
   void forget(OutgoingCall& call) noexcept;
+  // What a call was meant for that no connection took; null where there are several addresses.
+  const Target* only_target() const noexcept {
+    return endpoints_.size() == 1 ? &endpoints_.front()->target : nullptr;
+  }
   // A ready connection to another address than the one of `than`.
   bool has_other(const Connection& than) const noexcept;
   // Fails what waits, closes every connection.

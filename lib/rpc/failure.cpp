@@ -18,6 +18,8 @@ std::string line_of(const CallFailure& failure) {
   text.append(", peer ").append(failure.peer.empty() ? "none" : failure.peer);
   text.append(", attempt ").append(std::to_string(failure.attempt));
   text.append(", ").append(name(failure.reached));
+  add_phase(text, "resolve", failure.phases.resolve);
+  add_phase(text, "connect", failure.phases.connect);
   add_phase(text, "pool wait", failure.phases.pool_wait);
   add_phase(text, "network", failure.phases.network);
   add_phase(text, "handler", failure.phases.handler);

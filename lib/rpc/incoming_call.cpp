@@ -127,7 +127,8 @@ void IncomingCall::start() noexcept {
     route_->pool->post(step());
     return;
   }
-  loop_.label_segment(route_->path);
+  loop_.label(route_->path);
+  scope_.set_label(route_->path);
   try {
     task_ = route_->handler(handle_);
   } catch (...) {
@@ -139,6 +140,9 @@ void IncomingCall::start() noexcept {
 
 void IncomingCall::run_blocking() noexcept {
   server_.core().queued().fetch_sub(1, std::memory_order_relaxed);
+  if (span_.recording()) {
+    span_.set("spanwire.phase.queue_ns", (loop_.clock().monotonic() - began_).count());
+  }
   Status status;
   try {
     status = route_->blocking(handle_);

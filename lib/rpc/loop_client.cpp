@@ -222,7 +222,8 @@ void LoopClient::connected(Endpoint& endpoint, Result<transport::Dialled> dialle
     options.naive_peer = endpoint.address.protocol == "naive";
     channel = channel::make_v2_client(std::move(dialled->link), loop_, options);
   }
-  endpoint.connections.push_back(std::make_unique<Connection>(*this, endpoint, std::move(channel)));
+  endpoint.connections.push_back(std::make_unique<Connection>(*this, endpoint, std::move(channel),
+                                                              dialled->resolve, dialled->connect));
   endpoint.connections.back()->start();
 }
 

@@ -298,11 +298,23 @@ CallFailure OutgoingCall::facts(Reached reached) const {
   if (connection_ != nullptr) failure.peer = connection_->channel().info().peer;
   failure.attempt = attempt_;
   failure.reached = reached;
-  const MonotonicTime now = home_->loop().now();
-  failure.phases.pool_wait = (sent_ != MonotonicTime{} ? sent_ : now) - started_;
-  if (sent_ != MonotonicTime{}) failure.phases.network = now - sent_;
-  if (saw_first_byte_) failure.phases.first_byte = first_byte_ - sent_;
+  failure.phases = waiting();
+  if (sent_ != MonotonicTime{}) failure.phases.network = home_->loop().now() - sent_;
   return failure;
+}
+
+Phases OutgoingCall::waiting() const noexcept {
+  Phases phases;
+  if (sent_ == MonotonicTime{}) {
+    phases.pool_wait = home_->loop().now() - started_;
+    return phases;
+  }
+  if (sent_ > started_) {
+    phases.pool_wait = sent_ - started_;
+    if (connection_ != nullptr) connection_->add_waiting(phases, started_, sent_);
+  }
+  if (saw_first_byte_) phases.first_byte = first_byte_ - sent_;
+  return phases;
 }
 
 void OutgoingCall::fail_with(Errc cause, std::string detail, Reached reached) noexcept {
@@ -322,8 +334,11 @@ void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
   if (listening_) context_.cancellation()->detach(*this);
   stage_ = Stage::finished;
   if (span_.recording()) {
+    const Target* const target =
+        connection_ != nullptr ? &connection_->endpoint().target : home_->only_target();
+    if (target != nullptr) target->add_to(span_);
     if (connection_ != nullptr) connection_->peer().add_to(span_);
-    if (sent_ > started_) span_.set("spanwire.phase.pool_wait_ns", (sent_ - started_).count());
+    add_phases(span_, waiting());
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }
   span_.end(at);

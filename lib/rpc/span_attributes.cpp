@@ -65,8 +65,10 @@ trace::Span start_server_span(const trace::Extracted& extracted, const trace::Co
 void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) noexcept {
   const std::chrono::nanoseconds whole = times.received - times.sent;
   const std::chrono::nanoseconds network = whole - times.handler;
-  span.set("spanwire.phase.network_ns", network.count());
-  span.set("spanwire.phase.handler_ns", times.handler.count());
+  Phases phases;
+  phases.network = network;
+  phases.handler = times.handler;
+  add_phases(span, phases);
   if (times.server_received == WallTime{}) return;
   // Both ways are taken to be equally long, as NTP does.
   const WallTime sent_wall = now - whole;
@@ -74,11 +76,30 @@ void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) n
   span.set("spanwire.clock_offset_ns", offset.count());
 }
 
+void add_phases(trace::Span& span, const Phases& phases) noexcept {
+  const auto add = [&span](trace::Key key, std::chrono::nanoseconds time) {
+    if (time.count() > 0) span.set(key, time.count());
+  };
+  add("spanwire.phase.resolve_ns", phases.resolve);
+  add("spanwire.phase.connect_ns", phases.connect);
+  add("spanwire.phase.pool_wait_ns", phases.pool_wait);
+  add("spanwire.phase.network_ns", phases.network);
+  add("spanwire.phase.handler_ns", phases.handler);
+  add("spanwire.phase.first_byte_ns", phases.first_byte);
+}
+
 void add_status(trace::Span& span, StatusCode status, std::string_view message) noexcept {
   span.set("rpc.status_code", name(status));
   if (status == StatusCode::ok) return;
   span.set("error.type", name(status));
   span.set_status(trace::StatusCode::error, message);
+}
+
+Target::Target(const transport::Address& address) : address_(address.host), port_(address.port) {}
+
+void Target::add_to(trace::Span& span) const noexcept {
+  span.set("server.address", address_);
+  if (port_ != 0) span.set("server.port", std::int64_t{port_});
 }
 
 Peer::Peer(const channel::ChannelInfo& info) : address_(info.peer) {

@@ -8,11 +8,13 @@
 
 #include "spanwire/base/clock.hpp"
 #include "spanwire/channel/channel.hpp"
+#include "spanwire/rpc/failure.hpp"
 #include "spanwire/rpc/outgoing_call.hpp"
 #include "spanwire/rpc/status.hpp"
 #include "spanwire/trace/carrier.hpp"
 #include "spanwire/trace/context.hpp"
 #include "spanwire/trace/span.hpp"
+#include "spanwire/transport/address.hpp"
 
 namespace spanwire::rpc {
 
@@ -36,6 +38,21 @@ void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) n
 
 // The status; for a failure error.type and the span's status.  Only for recording spans.
 void add_status(trace::Span& span, StatusCode status, std::string_view message) noexcept;
+
+// The phases that took any time.
+void add_phases(trace::Span& span, const Phases& phases) noexcept;
+
+// What was configured to be called, as spans show it.  Made once an address.
+class Target {
+ public:
+  explicit Target(const transport::Address& address);
+
+  void add_to(trace::Span& span) const noexcept;
+
+ private:
+  std::string address_;
+  std::uint16_t port_;
+};
 
 // A connection's other end as spans show it.  Made once a connection.
 class Peer {

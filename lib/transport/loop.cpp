@@ -156,10 +156,7 @@ std::int64_t Loop::segment_clock() const noexcept {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-void Loop::label_segment(std::string_view label) noexcept {
-  end_segment(segment_clock());
-  label_ = label;
-}
+void Loop::end_labelled() noexcept { end_segment(segment_clock()); }
 
 void Loop::end_segment(std::int64_t now_ns) noexcept {
   const std::chrono::nanoseconds took(now_ns - std::exchange(segment_start_ns_, now_ns));
@@ -168,10 +165,11 @@ void Loop::end_segment(std::int64_t now_ns) noexcept {
   }
   ++stats_.slow_segments;
   slow_segments.add();
-  if (report_ != nullptr) return report_(report_context_, label_, took);
+  const std::string_view label = current_label();
+  if (report_ != nullptr) return report_(report_context_, label, took);
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
   log_warn("something held a loop that must not block",
-           {{"what", label_.empty() ? "unnamed" : label_}, {"ms", ms}});
+           {{"what", label.empty() ? "unnamed" : label}, {"ms", ms}});
 }
 
 Loop::Step::Tail::Tail(Loop& owner) noexcept : loop(owner), outermost(!owner.runs_here()) {
@@ -200,7 +198,7 @@ void Loop::begin_step() noexcept {
   SPANWIRE_ASSERT(runner == nullptr || runner == mark);
   if (runner == nullptr) runner_.store(mark, std::memory_order_relaxed);
   ++stats_.turns;
-  label_ = {};
+  clear_label();
   segment_start_ns_ = segment_clock();
 }
 

@@ -2,8 +2,8 @@
 #include <thread>
 
 #include "spanwire/channel/v2.hpp"
-#include "spanwire/trace/sampler.hpp"
 #include "spanwire/trace/tracer.hpp"
+#include "spanwire/transport/address.hpp"
 #include "tests/rpc/collected_spans.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 
@@ -81,10 +81,13 @@ TEST_F(TraceTest, TheServerSpanIsTheChildOfTheClientSpan) {
   } else {
     EXPECT_TRUE(address_.ends_with("://" + caller.attributes.at("network.peer.address")));
   }
+  const transport::Address target = *transport::parse_address(address_);
+  EXPECT_EQ(caller.attributes.at("server.address"), target.host);
+  EXPECT_EQ(caller.attributes.contains("server.port"), target.port != 0);
   EXPECT_EQ(caller.status, trace::StatusCode::unset);
   // The first call had to wait for a connection.
   EXPECT_EQ(caller.events, std::vector<std::string>{"rpc.connect"});
-  for (const char* phase : {"pool_wait", "network", "handler"}) {
+  for (const char* phase : {"connect", "network", "handler"}) {
     EXPECT_TRUE(caller.attributes.contains("spanwire.phase." + std::string(phase) + "_ns"))
         << phase;
   }
@@ -100,6 +103,25 @@ TEST_F(TraceTest, FailuresMarkBothSpansAndKeepTheTextInside) {
   EXPECT_EQ(caller.status, trace::StatusCode::error);
   EXPECT_EQ(caller.attributes.at("error.type"), "UNKNOWN");
   EXPECT_EQ(served.events, std::vector<std::string>{"exception"});
+}
+
+TEST_F(TraceTest, ACallThatNobodyTookNamesItsTarget) {
+  client();
+  ASSERT_TRUE(call("test/echo", "x"));
+  server_.reset();
+  EXPECT_FALSE(call_in(trace::Context(), "test/upper"));
+  const CollectedSpan caller = find(spans(), "test/upper", trace::SpanKind::client);
+  EXPECT_EQ(caller.attributes.at("server.address"), transport::parse_address(address_)->host);
+  EXPECT_EQ(caller.attributes.at("error.type"), "UNAVAILABLE");
+}
+
+TEST_F(TraceTest, AHandlerOnThePoolSaysHowLongItWaited) {
+  server().handle("test/block", [](Call&) { return Status::ok(); }, RunOn::pool(1));
+  client();
+  ASSERT_TRUE(call_in(trace::Context(), "test/block", "x"));
+  server_.reset();
+  const CollectedSpan served = find(spans(), "test/block", trace::SpanKind::server);
+  EXPECT_TRUE(served.attributes.contains("spanwire.phase.queue_ns"));
 }
 
 TEST_F(TraceTest, AnUnknownPathNamesNoSpan) {

@@ -186,11 +186,11 @@ TEST(Loop, NamesTheSegmentThatHeldIt) {
   SlowReport report;
   test.loop().on_slow_segment(&note_slow, &report);
   test.in_turn([&] {
-    test.loop().label_segment("quick");
+    test.loop().label("quick");
     clock.advance(std::chrono::milliseconds(9));
-    test.loop().label_segment("slow");
+    test.loop().label("slow");
     clock.advance(std::chrono::milliseconds(50));
-    test.loop().label_segment("quick again");
+    test.loop().label("quick again");
   });
   EXPECT_EQ(report.reports, 1);
   EXPECT_EQ(report.label, "slow");
@@ -200,6 +200,27 @@ TEST(Loop, NamesTheSegmentThatHeldIt) {
   test.in_turn([&] { clock.advance(std::chrono::milliseconds(11)); });
   EXPECT_EQ(report.reports, 2);
   EXPECT_EQ(report.label, "");
+}
+
+Task<void> block_when_resumed(ManualClock* clock) {
+  static_cast<void>(co_await sleep_for(std::chrono::seconds(1)));
+  clock->advance(std::chrono::milliseconds(30));
+}
+
+TEST(Loop, NamesATaskThatHeldItInALaterTurn) {
+  ManualClock clock;
+  TestLoop test(clock);
+  SlowReport report;
+  test.loop().on_slow_segment(&note_slow, &report);
+  CancelScope scope;
+  scope.set_label("the task");
+  test.in_turn([&] { spawn(test.loop(), block_when_resumed(&clock), [](Task<void>&) {}, &scope); });
+  test.settle();
+  EXPECT_EQ(report.reports, 0);
+  clock.advance(std::chrono::seconds(2));
+  test.in_turn([] {});
+  EXPECT_EQ(report.reports, 1);
+  EXPECT_EQ(report.label, "the task");
 }
 
 TEST(Loop, WorksInAnAdoptedContextAndLeavesItUsable) {

@@ -1,6 +1,8 @@
 // CancelScope: cancels a tree of tasks on one executor.
 #pragma once
 
+#include <string_view>
+
 #include "spanwire/base/assert.hpp"
 #include "spanwire/base/errc.hpp"
 
@@ -48,6 +50,7 @@ class CancelScope : private CancelHook {
   // Is cancelled when `parent` is; at once if that has happened.  `parent` must outlive it.
   explicit CancelScope(CancelScope& parent) noexcept : CancelScope() {
     parent_ = &parent;
+    label_ = parent.label_;
     if (!parent.attach(*this)) reason_ = parent.reason_;
   }
   ~CancelScope() {
@@ -59,6 +62,11 @@ class CancelScope : private CancelHook {
   // and are resumed later, with Errc::cancelled: no task's code runs before this returns, so it may
   // be called where state is half changed, also from a destructor.
   void request_cancel(Errc reason = Errc::cancelled) noexcept;
+
+  // What its tasks are called where one of them holds its executor (Executor::label()); of scopes
+  // under it that are made later, too.  A view, valid until the turn after the last task's end.
+  void set_label(std::string_view label) noexcept { label_ = label; }
+  std::string_view label() const noexcept { return label_; }
 
   bool requested() const noexcept { return reason_ != Errc::ok; }
   // Why; ok while nobody has asked.
@@ -82,6 +90,7 @@ class CancelScope : private CancelHook {
 
   detail::CancelLinks hooks_;
   CancelScope* parent_ = nullptr;
+  std::string_view label_;
   Errc reason_ = Errc::ok;
 };
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <string_view>
 
 #include "spanwire/base/clock.hpp"
 #include "spanwire/base/timer_wheel.hpp"
@@ -115,14 +116,27 @@ class Executor {
   // Reads the clock again, for implementations whose turn is long.
   void refresh_time() noexcept;
 
+  // Names what runs from here to the next label or the turn's end, for reports of what held the
+  // thread too long; empty for nothing in particular.  `text` must stay valid as long.
+  void label(std::string_view text) noexcept {
+    if (text.data() != label_.data()) relabel(text);
+  }
+  std::string_view current_label() const noexcept { return label_; }
+
   // True if code may be resumed from where we are; false means: post.
   bool may_resume_here() const noexcept { return runs_here() && depth_ < kResumeDepthMax; }
+
+ protected:
+  // Before another label takes over.
+  virtual void end_labelled() noexcept {}
+  void clear_label() noexcept { label_ = {}; }
 
  private:
   friend class detail::PromiseBase;
   friend class CancelScope;
   friend class Suspension;
 
+  void relabel(std::string_view text) noexcept;
   void read_wall() noexcept;
   void run_turn_end() noexcept;
 
@@ -143,6 +157,7 @@ class Executor {
   std::coroutine_handle<> next_;  // set by a task that ended: who is resumed next
   std::uint32_t depth_ = 0;
   bool wall_known_ = false;
+  std::string_view label_;
   MonotonicTime now_;
   WallTime wall_;
   const Clock* clock_;

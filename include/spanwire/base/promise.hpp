@@ -177,6 +177,7 @@ inline bool Suspension::suspend(std::coroutine_handle<> handle, detail::PromiseB
   handle_ = handle;
   home_ = &promise.home();
   on_cancel_ = on_cancel;
+  label_ = scope != nullptr ? scope->label() : std::string_view();
   return true;
 }
 

@@ -52,7 +52,11 @@ class Suspension : protected Job, protected CancelHook {
     if (home_->runs_here()) {
       CancelHook::detach();
       if (home_->may_resume_here()) {
-        home_->resume_chain(handle_);
+        Executor& home = *home_;
+        const std::string_view before = home.current_label();
+        home.label(label_);
+        home.resume_chain(handle_);
+        home.label(before);
         return;
       }
     }
@@ -80,6 +84,7 @@ class Suspension : protected Job, protected CancelHook {
   std::coroutine_handle<> handle_;
   Executor* home_ = nullptr;
   OnCancel on_cancel_ = nullptr;
+  std::string_view label_;  // of the task's scope
 };
 
 }  // namespace spanwire

@@ -18,7 +18,9 @@ std::string_view name(Reached reached) noexcept;
 
 // Where a call's time went; zero for what did not happen or was not seen.
 struct Phases {
-  std::chrono::nanoseconds pool_wait{};   // until a connection took it
+  std::chrono::nanoseconds resolve{};     // waited for the name of the connection that took it
+  std::chrono::nanoseconds connect{};     // and for its connect and handshake
+  std::chrono::nanoseconds pool_wait{};   // waited otherwise until a connection took it
   std::chrono::nanoseconds network{};     // sent to reply, less the handler's time
   std::chrono::nanoseconds handler{};     // as the server says
   std::chrono::nanoseconds first_byte{};  // sent to the first thing that came back

@@ -118,6 +118,8 @@ class OutgoingCall : private channel::CallSink,
   void succeed(channel::ReplyIn& reply) noexcept;
   void refuse(channel::ReplyIn& reply) noexcept;
   CallFailure facts(Reached reached) const;
+  // How the time was spent but for the way there and back.
+  Phases waiting() const noexcept;
   void fail_with(Errc cause, std::string detail, Reached reached) noexcept;
   void fail_with(const Error& error) noexcept;
   // `at` zero: now.

@@ -48,10 +48,8 @@ class Loop final : public Executor {
   // run() returns after the turn that is under way.
   void stop() noexcept;
 
-  // Names what runs from here to the next label or the turn's end, for the report of a slow
-  // segment. `label` must stay valid as long.  Costs a few nanoseconds.
-  void label_segment(std::string_view label) noexcept;
-  // Called on the loop for each slow segment with its label (empty if nobody set one) and duration,
+  // Called on the loop for each slow segment, from one label() or the turn's beginning to the next
+  // label or the turn's end, with its label (empty if nobody set one) and duration,
   // in place of the line in the log.  Counted either way, also in spanwire.transport.slow_segments.
   using SlowSegment = void (*)(void* context, std::string_view label,
                                std::chrono::nanoseconds took) noexcept;
@@ -89,6 +87,7 @@ class Loop final : public Executor {
   void begin_step() noexcept;
   void end_step() noexcept;
   void end_segment(std::int64_t now_ns) noexcept;
+  void end_labelled() noexcept override;
   std::int64_t segment_clock() const noexcept;
   void run_jobs(JobList& jobs) noexcept;
   void arm_timer() noexcept;
@@ -96,7 +95,6 @@ class Loop final : public Executor {
   std::vector<std::shared_ptr<void>> kept_;
   std::shared_ptr<Impl> impl_;
   bool coarse_clock_;
-  std::string_view label_;
   std::int64_t segment_start_ns_ = 0;
   SlowSegment report_ = nullptr;
   void* report_context_ = nullptr;
