@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 
+import page
+
 ROUNDS = 7
 
 # name: (unit, what the ratio must be, ours, reference) of the programs that echo; the reference's
@@ -136,6 +138,22 @@ def line_rows(folder, wanted, options):
     return rows
 
 
+def page_rows(wanted, options):
+    names = ("inspect/html_100k_open", "inspect/html_100k_scroll")
+    if not any(wanted in name for name in names):
+        return []
+    progress("inspect/html_100k")
+    measured = page.measure(os.path.join(options.build, "bin", "spanwire"), 1 if options.quick else ROUNDS,
+                            300 if options.quick else 2000)
+    if measured is None:
+        print("bench: no Chromium here, inspect/html_100k is left out", file=sys.stderr)
+        return []
+    return [row(name, unit, value, reference, value / reference, sense, reference, value)
+            for name, unit, value, reference, sense in (
+                (names[0], "s", measured[0], page.OPEN_SECONDS, "<="),
+                (names[1], "frames/s", measured[1], page.FRAMES_A_SECOND, ">="))]
+
+
 def progress(text):
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
@@ -176,6 +194,7 @@ def main():
         options.seconds = 0.1
     folder = os.path.join(options.build, "bench")
     rows = echo_rows(folder, options.only, options) + line_rows(folder, options.only, options)
+    rows += page_rows(options.only, options)
     progress("")
     if not rows:
         sys.exit(f"bench: no name contains '{options.only}'")

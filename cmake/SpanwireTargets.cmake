@@ -85,3 +85,17 @@ function(spanwire_program target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE ${arg_LIBS})
 endfunction()
+
+# spanwire_embed(target HEADER header NAMESPACE namespace FOLDER folder FILES kName=file...): the files
+# as string constants, which the header declares; made anew when a file changes.
+function(spanwire_embed target)
+  cmake_parse_arguments(arg "" "HEADER;NAMESPACE;FOLDER" "FILES" ${ARGN})
+  set(script ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+  set(output ${PROJECT_BINARY_DIR}/embedded/${target}.cpp)
+  list(TRANSFORM arg_FILES REPLACE "^[^=]+=" "${PROJECT_SOURCE_DIR}/${arg_FOLDER}/" OUTPUT_VARIABLE inputs)
+  list(JOIN arg_FILES "|" files)
+  add_custom_command(OUTPUT ${output} DEPENDS ${inputs} ${script} VERBATIM
+    COMMAND ${CMAKE_COMMAND} -D OUTPUT=${output} -D HEADER=${arg_HEADER} -D NAMESPACE=${arg_NAMESPACE}
+      -D FOLDER=${PROJECT_SOURCE_DIR}/${arg_FOLDER} -D "FILES=${files}" -P ${script})
+  target_sources(${target} PRIVATE ${output})
+endfunction()

@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "spanwire/base/clock.hpp"
 #include "spanwire/inspect/html.hpp"
 #include "spanwire/inspect/reader.hpp"
 #include "spanwire/inspect/terminal.hpp"
 #include "spanwire/inspect/tree.hpp"
+#include "spanwire/inspect/verify.hpp"
 #include "tools/command.hpp"
 
 namespace spanwire::tools {
@@ -64,10 +66,19 @@ bool read_all(const std::vector<std::string>& files, inspect::Reader& reader) {
   return good && report.problem_count == 0;
 }
 
-bool write_page(const ViewOptions& options, const inspect::TraceSet& traces,
+bool write_page(const ViewOptions& options, const inspect::Reader& reader,
+                const std::vector<inspect::Tree>& trees,
                 const std::vector<const inspect::Tree*>& chosen, std::size_t left_out) {
+  const inspect::TraceSet& traces = reader.traces();
+  inspect::Evidence evidence;
+  evidence.traces = &traces;
+  evidence.trees = &trees;
+  evidence.read = &reader.report();
+  evidence.now_ns = Clock::system().wall().time_since_epoch().count();
+  const inspect::Verdict verdict = inspect::verify(evidence, inspect::Expectations());
   inspect::HtmlOptions page;
   page.traces_left_out = left_out;
+  page.verdict = &verdict;
   if (!write_file(options.html, inspect::render_html(traces, chosen, page))) return false;
   print("wrote " + options.html + '\n');
   return true;
@@ -100,7 +111,7 @@ int view(const ViewOptions& options) {
   if (trees.empty()) complain("no spans in " + options.files.front());
   if (!options.html.empty()) {
     const std::size_t left_out = options.trace.empty() ? trees.size() - chosen.size() : 0;
-    if (!write_page(options, traces, chosen, left_out)) return kExitFailed;
+    if (!write_page(options, reader, trees, chosen, left_out)) return kExitFailed;
   } else if (!options.trace.empty() || trees.size() == 1) {
     print(inspect::render_tree(traces, *chosen.front(), terminal_options(options)));
   } else if (!trees.empty()) {
