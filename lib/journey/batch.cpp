@@ -118,9 +118,9 @@ class SliceBatch {
 };
 
 // The first one of a batch that is recorded, locked.
-ThreadContext* first_recording(std::span<const Request> requests) {
+ThreadContext* first_recording(std::span<const Request> requests, MonotonicTime at) {
   for (const Request& request : requests) {
-    if (ThreadContext* thread = RequestState::lock_thread(request)) return thread;
+    if (ThreadContext* thread = RequestState::lock_thread(request, at)) return thread;
   }
   return nullptr;
 }
@@ -129,7 +129,8 @@ ThreadContext* first_recording(std::span<const Request> requests) {
 
 Errc slice_batch(std::span<Request> requests, std::span<const Slice> slices) {
   if (idle()) return Errc::ok;
-  ThreadContext* sample = first_recording(requests);
+  const MonotonicTime begin = slices.empty() ? MonotonicTime() : slices.front().start;
+  ThreadContext* sample = first_recording(requests, begin);
   if (sample == nullptr) return Errc::ok;
   const MonotonicTime now = sample->request().recorder().now();
   const Level level = sample->request().level();
@@ -139,7 +140,7 @@ Errc slice_batch(std::span<Request> requests, std::span<const Slice> slices) {
     SliceBatch batch(slices.first(std::min(slices.size(), kColumnsMax)), now, level);
     Rows rows(batch.columns());
     for (const Request& request : requests) {
-      ThreadContext* thread = RequestState::lock_thread(request);
+      ThreadContext* thread = RequestState::lock_thread(request, begin);
       if (thread == nullptr) {
         keep_first(first, RequestState::missing(request));
         continue;

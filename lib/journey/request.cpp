@@ -21,14 +21,15 @@ Errc gone(const RequestState& request, std::uint32_t generation) {
 
 }  // namespace
 
-// Work on the thread's context, under its lock; its result.
+// Work on the thread's context, under its lock; its result.  The thread's span begins `at` the
+// latest.
 template <class Work>
-Errc Request::with_thread(const Work& work) const {
+Errc Request::with_thread(const Work& work, MonotonicTime at) const {
   if (request_ == nullptr) return Errc::ok;
   if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
     return gone(*request_, request_generation_);
   }
-  if (!thread_->bound()) thread_->bind(request_->given_or_now({}));
+  if (!thread_->bound()) thread_->bind(request_->given_or_now(at));
   const Errc result = work(*thread_);
   thread_->lock.unlock();
   return result;
@@ -36,14 +37,16 @@ Errc Request::with_thread(const Work& work) const {
 
 // The same for work after which the context may be over.  `finishes` says so, with its end.
 template <class Work>
-Errc Request::with_last_slice(bool finishes, const Work& work) const {
-  if (!finishes) return with_thread([&](ThreadContext& thread) { return work(thread, nullptr); });
+Errc Request::with_last_slice(bool finishes, const Work& work, MonotonicTime at) const {
+  if (!finishes) {
+    return with_thread([&](ThreadContext& thread) { return work(thread, nullptr); }, at);
+  }
   if (request_ == nullptr) return Errc::ok;
   if (!recording_) return end_relay();
   if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
     return gone(*request_, request_generation_);
   }
-  if (!thread_->bound()) thread_->bind(request_->given_or_now({}));
+  if (!thread_->bound()) thread_->bind(request_->given_or_now(at));
   ThreadEnd end;
   Errc result = work(*thread_, &end);
   if (thread_->slice_open()) {
@@ -63,10 +66,11 @@ Errc Request::end_relay() const {
 }
 
 Errc Request::start_slice(trace::Key name, Level level, MonotonicTime at, bool anonymous) {
-  return with_thread([&](ThreadContext& thread) {
+  const auto begin = [&](ThreadContext& thread) {
     const std::int64_t at_ns = thread.request().given_or_now(at);
     return thread.start_slice(name, level, at_ns, anonymous);
-  });
+  };
+  return with_thread(begin, at);
 }
 
 Errc Request::end_slice(trace::Key name, const SliceEnd& end) {
@@ -83,10 +87,11 @@ Errc Request::end_slice(trace::Key name, const SliceEnd& end) {
 }
 
 Errc Request::add_slice(const Slice& slice) {
-  return with_last_slice(slice.thread_finish, [&](ThreadContext& thread, ThreadEnd* thread_end) {
+  const auto add = [&](ThreadContext& thread, ThreadEnd* thread_end) {
     if (thread_end != nullptr) thread_end->at_ns = thread.request().given_or_now(slice.end);
     return thread.add_slice(slice);
-  });
+  };
+  return with_last_slice(slice.thread_finish, add, slice.start);
 }
 
 Errc Request::add_event(trace::Key name, Level level, MonotonicTime at, Attributes attributes) {

@@ -143,12 +143,12 @@ Request RequestState::handle_of(const ThreadIdentity* thread) noexcept {
   return request;
 }
 
-ThreadContext* RequestState::lock_thread(const Request& request) noexcept {
+ThreadContext* RequestState::lock_thread(const Request& request, MonotonicTime at) noexcept {
   ThreadContext* thread = request.thread_;
   const bool found =
       request.recording_ && thread != nullptr && thread->lock.lock(request.thread_generation_);
   if (!found) return nullptr;
-  if (!thread->bound()) thread->bind(thread->request().given_or_now({}));
+  if (!thread->bound()) thread->bind(thread->request().given_or_now(at));
   return thread;
 }
 

@@ -155,8 +155,9 @@ class RequestState {
   static std::uint32_t generation_of(const Request& request) noexcept {
     return request.request_generation_;
   }
-  // The thread's context behind a handle, locked; null if there is nothing to record.
-  static ThreadContext* lock_thread(const Request& request) noexcept;
+  // The thread's context behind a handle, locked; null if there is nothing to record.  The span of
+  // a thread that is new to the request begins `at`, or now.
+  static ThreadContext* lock_thread(const Request& request, MonotonicTime at = {}) noexcept;
   // Why there was none: ok for a request that is not recorded.
   static Errc missing(const Request& request);
 

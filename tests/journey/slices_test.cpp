@@ -100,6 +100,34 @@ TEST_F(SlicesTest, ACopyLinksToThePreviousSliceAndEndsWithItsLastThread) {
   EXPECT_EQ(open_spans(), 0);
 }
 
+// Told after the fact: a thread's span is never shorter than what it did.
+TEST_F(SlicesTest, AThreadsSpanBeginsWithItsFirstSlice) {
+  start();
+  Request request = start_request({.rid = "r"});
+  std::vector<Request> copies = {request.copy_for_thread(), request.copy_for_thread()};
+  const MonotonicTime begin = now();
+  tick();
+  std::thread([&copies, begin] {
+    set_thread_info("rank");
+    copies[0].slice({.name = "alone", .start = begin, .end = now(), .thread_finish = true});
+    const Slice slices[] = {{.name = "batch", .start = begin, .end = now()}};
+    slice_batch(std::span(&copies[1], 1), slices);
+    copies[1].abort();
+  }).join();
+  request.finish();
+  const SpanData alone = span("alone");
+  const SpanData batch = span("batch");
+  int threads = 0;
+  for (const SpanData& thread : spans()) {
+    if (thread.context.span_id() == alone.parent_span_id ||
+        thread.context.span_id() == batch.parent_span_id) {
+      EXPECT_EQ(thread.start, alone.start);
+      ++threads;
+    }
+  }
+  EXPECT_EQ(threads, 2);
+}
+
 TEST_F(SlicesTest, CopyForThreadHasAContextOfItsOwn) {
   start();
   Request request = start_request({.rid = "r"});

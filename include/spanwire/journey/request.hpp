@@ -132,7 +132,7 @@ class Request {
   // traced here what came in.  Without a context in this thread: nothing, no_thread_context.
   PropagateContext propagate() const;
   // For another thread of this process: the same request, a context that belongs to the thread that
-  // calls rebuild_thread_context() on it, or uses it first.
+  // calls rebuild_thread_context() on it, or uses it first: its span begins with its first slice.
   Request copy_for_thread() const;
   // The thread's span begins now.
   Errc rebuild_thread_context(MonotonicTime at = {});
@@ -160,9 +160,9 @@ class Request {
   Errc add_to_thread(Attributes attributes);
   Errc add_to_root(Attributes attributes);
   template <class Work>
-  Errc with_thread(const Work& work) const;
+  Errc with_thread(const Work& work, MonotonicTime at = {}) const;
   template <class Work>
-  Errc with_last_slice(bool finishes, const Work& work) const;
+  Errc with_last_slice(bool finishes, const Work& work, MonotonicTime at = {}) const;
   Errc end_relay() const;
 
   RequestState* request_ = nullptr;
