@@ -1,17 +1,15 @@
 #include "examples/serving/engine.hpp"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "examples/serving/process.hpp"
+#include "examples/serving/step_slices.hpp"
+#include "spanwire/journey/thread_info.hpp"
 
 namespace serving {
-
-namespace trace = spanwire::trace;
 
 namespace {
 
@@ -20,32 +18,12 @@ namespace {
 constexpr std::chrono::milliseconds kLookAgain{5};
 constexpr std::size_t kEarlyStatesMax = 1024;
 
-// What ran together: one span for the step, with a link to what it was for each request.
-void trace_batch(const Step& step, const StepFacts& facts) {
-  std::vector<trace::Link> members;
-  for (const Step::Work& work : step.work) {
-    const trace::SpanContext& span = static_cast<const Job&>(*work.sequence).step_span;
-    if (span.valid()) members.push_back({span, {}, {}});
-  }
-  if (members.empty()) return;
-  trace::SpanOptions options;
-  options.start = facts.begin;
-  options.links = members;
-  trace::Span batch = tracer().start(trace::Context(), "batch", options);
-  batch.set({{"batch.size", facts.sequences},
-             {"batch.step", facts.number},
-             {"batch.waiting", facts.waiting},
-             {"thread.id", facts.thread},
-             {"thread.name", "engine"}});
-  batch.end(facts.end);
-}
-
 }  // namespace
 
 Engine::Engine(std::shared_ptr<const LanguageModel> model, const EngineOptions& options)
     : model_(std::move(model)), options_(options), scheduler_(options.scheduler) {
   thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), "engine");
+  ::pthread_setname_np(thread_.native_handle(), "scheduler");
 }
 
 Engine::~Engine() {
@@ -54,6 +32,7 @@ Engine::~Engine() {
     stopping_ = true;
   }
   wake_.notify_one();
+  ranks_.stop();
   thread_.join();
 }
 
@@ -70,6 +49,7 @@ void Engine::deliver(std::string id, std::vector<Token> opening) {
 }
 
 void Engine::run() {
+  spanwire::journey::set_thread_info("scheduler");
   bool worked = true;
   while (take_inbox(!worked)) {
     drop_cancelled();
@@ -101,6 +81,7 @@ bool Engine::take_inbox(bool may_wait) {
   }
   for (std::unique_ptr<Job>& job : submitted) {
     scheduler_.add(*job);
+    job->on_queued();
     Sequence* const key = job.get();
     jobs_.emplace(key, std::move(job));
   }
@@ -140,14 +121,10 @@ bool Engine::step() {
   const Step step = scheduler_.plan();
   tell_changes(step);
   if (!step.work.empty()) {
-    StepFacts facts;
-    spend(step, facts);
+    const StepFacts facts = spend(step);
     scheduler_.done(step);
-    for (const Step::Work& work : step.work) {
-      Job& job = static_cast<Job&>(*work.sequence);
-      job.on_step(facts, work.tokens, work.tokens > 1 || job.generated() == 0);
-    }
-    trace_batch(step, facts);
+    for (const Step::Work& work : step.work) static_cast<Job*>(work.sequence)->on_step(facts);
+    tell_step(step, facts);
   }
   std::vector<Job*> ready;
   for (Sequence* sequence : scheduler_.running()) {
@@ -174,24 +151,22 @@ void Engine::tell_changes(const Step& step) {
   for (Sequence* sequence : step.admitted) static_cast<Job*>(sequence)->on_admitted();
 }
 
-// The device works for as long as the model of its time says; only the end of the engine cuts it
-// short.
-void Engine::spend(const Step& step, StepFacts& facts) {
+// The ranks work for as long as the model of their time says.
+StepFacts Engine::spend(const Step& step) {
   const spanwire::Clock& clock = spanwire::Clock::system();
+  StepFacts facts;
   facts.number = ++step_number_;
-  facts.thread = ::gettid();
   facts.sequences = step.work.size();
   facts.prefill_tokens = step.prefill_tokens;
   facts.blocks_in_use = scheduler_.pool().in_use();
   facts.waiting = scheduler_.waiting().size();
-  facts.begin = clock.monotonic();
   std::chrono::microseconds cost = options_.prefill_per_token * step.prefill_tokens;
   if (step.decode_sequences > 0) cost += options_.decode_step;
-  if (cost.count() > 0) {
-    std::unique_lock lock(mutex_);
-    wake_.wait_until(lock, std::chrono::steady_clock::now() + cost, [this] { return stopping_; });
-  }
+  std::vector<RankShare> shares = shares_of(step, ranks_.count());
+  facts.begin = clock.monotonic();
+  ranks_.work(shares, facts.number, cost);
   facts.end = clock.monotonic();
+  return facts;
 }
 
 void Engine::advance(Job& job) {
@@ -211,8 +186,8 @@ void Engine::advance(Job& job) {
 
 // A slow reader still gets all that was made for it: its job ends when it has caught up.
 void Engine::end(Job& job, Finish how) {
-  job.stalled = !job.flush();
   job.ending = how;
+  job.stalled = !job.flush();
   if (!job.stalled) finish(job, how);
 }
 

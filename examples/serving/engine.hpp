@@ -1,7 +1,8 @@
-// Engine: the thread that works on sequences, step by step, as a GPU would: the time that a step
-// takes is a model's, the tokens are the language model's.
+// Engine: the scheduler's thread and those of the ranks, which work on sequences step by step, as
+// GPUs would: the time that a step takes is a model's, the tokens are the language model's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -16,11 +17,15 @@
 #include <vector>
 
 #include "examples/serving/language_model.hpp"
+#include "examples/serving/ranks.hpp"
 #include "examples/serving/scheduler.hpp"
 #include "spanwire/base/clock.hpp"
-#include "spanwire/trace/span_context.hpp"
+#include "spanwire/journey/request.hpp"
 
 namespace serving {
+
+// Threads that work on each step together.
+inline constexpr std::size_t kRanks = 2;
 
 struct EngineOptions {
   SchedulerOptions scheduler;
@@ -37,7 +42,6 @@ struct StepFacts {
   std::size_t prefill_tokens = 0;
   std::size_t blocks_in_use = 0;
   std::size_t waiting = 0;
-  std::int64_t thread = 0;  // the engine's, as the system numbers it
 };
 
 enum class Finish : std::uint8_t {
@@ -56,12 +60,14 @@ class Job : public Sequence {
 
   // Nobody waits for it any more.  Asked before each step.
   virtual bool cancelled() const = 0;
+  // The engine has it: the first call.
+  virtual void on_queued() {}
   // It runs: for the first time, or again after it was preempted.
   virtual void on_admitted() {}
   virtual void on_state() {}
   virtual void on_preempted() {}
-  // It took part in a step with so many of its tokens.
-  virtual void on_step(const StepFacts& step, std::size_t tokens, bool was_prefill) = 0;
+  // It took part in a step.
+  virtual void on_step(const StepFacts& step) = 0;
   virtual void on_token(Token token) = 0;
   // Sends what could not be sent before.  False while the reader is slow: no tokens are made for it
   // until then.
@@ -74,7 +80,9 @@ class Job : public Sequence {
   std::size_t tokens_max = 0;    // to generate; 0: the prompt only
   std::vector<Token> opening;    // how the answer begins; empty until the prompt is computed
   std::optional<Finish> ending;  // all tokens are made; not all have been sent
-  spanwire::trace::SpanContext step_span;  // of the last step; not valid when it is not recorded
+  // Its life as the scheduler and the ranks see it; null objects where nobody wants to know.
+  spanwire::journey::Request journey;
+  std::array<spanwire::journey::Request, kRanks> rank_journeys;
 };
 
 struct EngineStats {
@@ -122,7 +130,7 @@ class Engine {
   bool step();
   void flush_all();
   void tell_changes(const Step& step);
-  void spend(const Step& step, StepFacts& facts);
+  StepFacts spend(const Step& step);
   void advance(Job& job);
   void end(Job& job, Finish how);
   void finish(Job& job, Finish how);
@@ -137,6 +145,8 @@ class Engine {
   std::vector<std::unique_ptr<Job>> submitted_;
   std::vector<State> delivered_;
   bool stopping_ = false;
+
+  Ranks ranks_{kRanks};
 
   // The engine's thread's own.
   Scheduler scheduler_;

@@ -5,28 +5,56 @@
 #include <array>
 #include <utility>
 
+#include "spanwire/journey/genai.hpp"
+#include "spanwire/journey/thread_info.hpp"
 #include "spanwire/rpc/failure.hpp"
 
 namespace serving {
 
+namespace journey = spanwire::journey;
 namespace rpc = spanwire::rpc;
 namespace trace = spanwire::trace;
 
-Exchange::~Exchange() {
-  if (generation_ != nullptr) generation_->cancel();
+namespace {
+
+const journey::RouteNumbers& numbers_of_chat() {
+  static const journey::RouteNumbers numbers =
+      journey::route_numbers("/v1/chat/completions", {.model = kModelName});
+  return numbers;
 }
 
-void Exchange::begin(AnswerHead head, std::size_t prompt_tokens, bool include_usage,
-                     std::shared_ptr<Generation> generation) {
+}  // namespace
+
+Exchange::~Exchange() {
+  if (generation_ != nullptr) generation_->cancel();
+  journey_.leave_open();
+}
+
+void Exchange::begin(const trace::Context& context, std::string_view id, AnswerHead head,
+                     bool include_usage) {
+  context_ = context;
   head_ = std::move(head);
-  prompt_tokens_ = prompt_tokens;
   include_usage_ = include_usage;
-  generation_ = std::move(generation);
-  begin_ = spanwire::Clock::system().monotonic();
+  journey::set_thread_info("tokenizer");
+  journey_ = journey::start_request(
+      {.rid = id, .role = "frontend", .module = "request", .parent = &context});
+  numbers_ =
+      journey::RequestNumbers(numbers_of_chat(), context.span(), begin_, journey::Part::frontend);
   span_.set({{"gen_ai.operation.name", "chat"},
              {"gen_ai.request.model", kModelName},
-             {"gen_ai.response.id", head_.id},
-             {"gen_ai.usage.input_tokens", prompt_tokens}});
+             {"gen_ai.response.id", head_.id}});
+}
+
+journey::PropagateContext Exchange::hand_over() const {
+  journey::PropagateContext context = journey_.propagate();
+  if (!context) context.request = context_;
+  return context;
+}
+
+void Exchange::generates(std::size_t prompt_tokens, std::shared_ptr<Generation> generation) {
+  prompt_tokens_ = prompt_tokens;
+  generation_ = std::move(generation);
+  span_.set("gen_ai.usage.input_tokens", prompt_tokens);
 }
 
 Exchange::Wake Exchange::wait(int socket, int stop) {
@@ -39,22 +67,21 @@ Exchange::Wake Exchange::wait(int socket, int stop) {
     if (sources[2].revents != 0) return Wake::stopping;
     if (sources[0].revents == 0) continue;
     news_ = generation_->take();
-    if (!news_.tokens.empty() || news_.end) return Wake::news;
+    if (news_.tokens > 0 || news_.end) return Wake::news;
   }
 }
 
-std::string Exchange::take_text(const Vocabulary& vocabulary) {
-  if (completion_tokens_ == 0 && !news_.tokens.empty()) {
-    const auto waited = spanwire::Clock::system().monotonic() - begin_;
-    const double ms = std::chrono::duration<double, std::milli>(waited).count();
+std::string Exchange::take_text() {
+  const spanwire::MonotonicTime now = spanwire::Clock::system().monotonic();
+  if (completion_tokens_ == 0 && news_.tokens > 0) {
+    const double ms = std::chrono::duration<double, std::milli>(now - begin_).count();
     span_.add_event("first token", {{"serving.ttft_ms", ms}});
   }
-  std::string text;
-  for (const Token token : news_.tokens) text += vocabulary.text(token);
+  numbers_.tokens(static_cast<std::uint32_t>(news_.tokens), now);
+  std::string text = std::exchange(news_.text, {});
   // The model goes on where a sentence was; the answer begins.
   if (completion_tokens_ == 0) text.erase(0, text.find_first_not_of(' '));
-  completion_tokens_ += news_.tokens.size();
-  news_.tokens.clear();
+  completion_tokens_ += std::exchange(news_.tokens, 0);
   return text;
 }
 
@@ -67,6 +94,27 @@ void Exchange::answered(int status, std::string_view outcome) {
              {"gen_ai.usage.output_tokens", completion_tokens_},
              {"request.outcome", outcome}});
   if (status >= 500) span_.set_status(trace::StatusCode::error, outcome);
+  finish_journey(status);
+}
+
+journey::Outcome Exchange::outcome_of(int status) const {
+  if (status == kClientGone) return journey::Outcome::abort;
+  if (!news_.end || !*news_.end) return journey::Outcome::error;
+  return (*news_.end)->finish_reason == "stop" ? journey::Outcome::stop : journey::Outcome::length;
+}
+
+void Exchange::finish_journey(int status) {
+  const spanwire::MonotonicTime now = spanwire::Clock::system().monotonic();
+  const bool ended = news_.end && *news_.end;
+  const std::size_t cached = ended ? (*news_.end)->cached_tokens : 0;
+  numbers_.finished(outcome_of(status), now, {prompt_tokens_, completion_tokens_, cached});
+  const std::array attributes = {
+      trace::Attribute{journey::key_of(journey::GenAi::prompt_tokens, false), prompt_tokens_},
+      trace::Attribute{journey::key_of(journey::GenAi::completion_tokens, false),
+                       completion_tokens_},
+      trace::Attribute{journey::key_of(journey::GenAi::cached_tokens, false), cached}};
+  journey_.finish(now, attributes);
+  journey_ = {};
 }
 
 HttpFailure http_failure(const spanwire::Error& error) {

@@ -9,6 +9,7 @@
 
 namespace serving {
 
+namespace journey = spanwire::journey;
 namespace rpc = spanwire::rpc;
 namespace trace = spanwire::trace;
 using spanwire::Errc;
@@ -41,6 +42,7 @@ trace::Context untraced() {
 struct Gateway::Request {
   std::shared_ptr<Generation> generation = std::make_shared<Generation>();
   trace::Context context;
+  std::string journey;  // for kPropagateHeader; empty: none
   GenerateRequest message;
   std::vector<Token> answer;
   std::size_t worker = 0;
@@ -109,10 +111,29 @@ std::vector<Gateway::WorkerState> Gateway::workers() {
   return states;
 }
 
-std::shared_ptr<Generation> Gateway::start(const trace::Context& context, std::string id,
+Result<std::string> Gateway::metrics(std::size_t worker, std::string accept) {
+  const std::size_t first = prefill_ != nullptr ? 1 : 0;
+  if (worker >= first + decode_.size())
+    return spanwire::fail(Errc::not_found, "there is no worker " + std::to_string(worker));
+  rpc::Client& client = worker < first ? *prefill_ : *decode_[worker - first].client;
+  rpc::CallOptions options;
+  options.timeout = kAskMax;
+  SPANWIRE_TRY(const rpc::Reply reply, client.call_blocking(untraced(), kMetricsPath,
+                                                            Slice::of(std::move(accept)), options));
+  return std::string(spanwire::text_of(reply.payload()));
+}
+
+rpc::CallOptions Gateway::options_of(const Request& request) const {
+  rpc::CallOptions options;
+  if (!request.journey.empty()) options.headers.set(journey::kPropagateHeader, request.journey);
+  return options;
+}
+
+std::shared_ptr<Generation> Gateway::start(const journey::PropagateContext& from, std::string id,
                                            std::vector<Token> prompt, const ChatRequest& chat) {
   const auto request = std::make_shared<Request>();
-  request->context = context.with_cancellation(request->generation->cancellation());
+  request->context = from.request.with_cancellation(request->generation->cancellation());
+  request->journey = journey::to_text(from).view();
   GenerateRequest& message = request->message;
   message.id = std::move(id);
   message.model = model_->fingerprint();
@@ -148,7 +169,7 @@ void Gateway::start_prefill(const std::shared_ptr<Request>& request) {
 }
 
 Task<void> Gateway::prefill(std::shared_ptr<Request> request, trace::Span routing) {
-  rpc::CallOptions options;
+  rpc::CallOptions options = options_of(*request);
   options.timeout = kPrefillMax;
   const trace::Context context = handed_on(request->context.with_span(routing.context()));
   Result<Slice> payload = rpc::Codec<GenerateRequest>::encode(request->message);
@@ -170,16 +191,16 @@ Task<void> Gateway::decode(std::shared_ptr<Request> request) {
 
 Task<Result<GenerateAnswer>> Gateway::read_answer(Request& request) {
   SPANWIRE_CO_TRY(Slice payload, rpc::Codec<GenerateRequest>::encode(request.message));
-  const rpc::CallOptions options;
+  const rpc::CallOptions options = options_of(request);
   const trace::Context context = handed_on(request.context);
   SPANWIRE_CO_TRY(rpc::Stream stream, co_await decode_[request.worker].client->open(
                                           context, kGeneratePath, std::move(payload), options));
   for (;;) {
     SPANWIRE_CO_TRY(const std::optional<Slice> message, co_await stream.read());
     if (!message) break;
-    SPANWIRE_CO_TRY(const TokenBatch batch, rpc::Codec<TokenBatch>::decode(*message));
+    SPANWIRE_CO_TRY(const TextBatch batch, rpc::Codec<TextBatch>::decode(*message));
     request.answer.insert(request.answer.end(), batch.tokens.begin(), batch.tokens.end());
-    request.generation->add(batch.tokens);
+    request.generation->add(batch);
   }
   co_return rpc::Codec<GenerateAnswer>::decode(stream.reply().payload());
 }

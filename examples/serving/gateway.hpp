@@ -14,6 +14,7 @@
 #include "examples/serving/language_model.hpp"
 #include "examples/serving/messages.hpp"
 #include "examples/serving/router.hpp"
+#include "spanwire/journey/propagate.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/trace/context.hpp"
 
@@ -32,9 +33,9 @@ class Gateway {
   spanwire::Result<void> connect();
 
   const LanguageModel& model() const noexcept { return *model_; }
-  // Returns at once.  The answer is in `prompt`'s tokens; `context` has the span that all of this
-  // belongs to, and is cancelled with the generation.
-  std::shared_ptr<Generation> start(const spanwire::trace::Context& context, std::string id,
+  // Returns at once.  `from` goes along to the workers: the span that all of this belongs to, which
+  // is cancelled with the generation, and the slice before theirs.
+  std::shared_ptr<Generation> start(const spanwire::journey::PropagateContext& from, std::string id,
                                     std::vector<Token> prompt, const ChatRequest& request);
 
   struct WorkerState {
@@ -43,6 +44,8 @@ class Gateway {
   };
   // Asks all workers; blocks for at most some seconds.
   std::vector<WorkerState> workers();
+  // Metrics of one of them, in the order of workers(), as text for what an HTTP client accepts.
+  spanwire::Result<std::string> metrics(std::size_t worker, std::string accept);
 
  private:
   struct DecodeWorker {
@@ -53,6 +56,7 @@ class Gateway {
 
   spanwire::Result<WorkerInfo> ask(spanwire::rpc::Client& client, std::chrono::seconds timeout,
                                    bool wait);
+  spanwire::rpc::CallOptions options_of(const Request& request) const;
   Router::Choice find_best_match(Request& request);
   void start_prefill(const std::shared_ptr<Request>& request);
   spanwire::Task<void> prefill(std::shared_ptr<Request> request, spanwire::trace::Span routing);

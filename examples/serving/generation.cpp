@@ -25,10 +25,11 @@ Generation::News Generation::take() {
   return std::exchange(news_, {});
 }
 
-void Generation::add(const std::vector<Token>& tokens) {
+void Generation::add(const TextBatch& batch) {
   const std::lock_guard lock(mutex_);
   if (ended_) return;
-  news_.tokens.insert(news_.tokens.end(), tokens.begin(), tokens.end());
+  news_.tokens += batch.tokens.size();
+  news_.text += batch.text;
   notify();
 }
 

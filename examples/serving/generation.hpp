@@ -18,7 +18,8 @@ class Generation {
  public:
   // What has come since the last take().
   struct News {
-    std::vector<Token> tokens;
+    std::size_t tokens = 0;
+    std::string text;                                     // of them
     std::optional<spanwire::Result<GenerateAnswer>> end;  // nothing comes after it
   };
 
@@ -34,7 +35,7 @@ class Generation {
   void cancel() const noexcept { cancellation_.cancel(); }
   const spanwire::Cancellation& cancellation() const noexcept { return cancellation_; }
 
-  void add(const std::vector<Token>& tokens);
+  void add(const TextBatch& batch);
   // Only the first end counts.  An error also cancels what is still under way.
   void end(spanwire::Result<GenerateAnswer> how);
 

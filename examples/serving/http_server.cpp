@@ -14,68 +14,24 @@
 
 #include "examples/serving/chat.hpp"
 #include "examples/serving/exchange.hpp"
+#include "examples/serving/http_connection.hpp"
 #include "examples/serving/process.hpp"
+#include "spanwire/base/metrics_text.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/trace/carrier.hpp"
 
 namespace serving {
 namespace {
 
+namespace journey = spanwire::journey;
 namespace trace = spanwire::trace;
 using nlohmann::json;
 
-constexpr int kWaitMaxMs = 30'000;   // for a client to send or take some bytes
-constexpr int kKeepAliveMs = 5'000;  // for its next request
+constexpr int kKeepAliveMs = 5'000;  // for a client's next request
 constexpr int kRequestsPerConnection = 1000;
 constexpr std::size_t kBodyBytesMax = 1u << 20;
 constexpr std::size_t kSpareThreads = 32;  // for refusals and health beside running answers
 constexpr int kBacklog = 1024;
-constexpr int kClientGone = 499;
-
-bool poll_for(int descriptor, short events, int milliseconds) {
-  pollfd source = {descriptor, events, 0};
-  return ::poll(&source, 1, milliseconds) > 0;
-}
-
-// A client's socket as httplib reads and writes it.  The server's loop closes it.
-class Connection final : public httplib::Stream {
- public:
-  explicit Connection(int socket) noexcept : socket_(socket) {}
-
-  bool is_readable() const override { return poll_for(socket_, POLLIN, kWaitMaxMs); }
-  bool is_writable() const override { return poll_for(socket_, POLLOUT, kWaitMaxMs); }
-  ssize_t read(char* data, size_t size) override {
-    return is_readable() ? ::recv(socket_, data, size, 0) : -1;
-  }
-  ssize_t write(const char* data, size_t size) override {
-    return is_writable() ? ::send(socket_, data, size, MSG_NOSIGNAL) : -1;
-  }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
-    name(&::getpeername, ip, port);
-  }
-  void get_local_ip_and_port(std::string& ip, int& port) const override {
-    name(&::getsockname, ip, port);
-  }
-  socket_t socket() const override { return socket_; }
-
- private:
-  void name(int (*of)(int, sockaddr*, socklen_t*), std::string& ip, int& port) const {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> service{};
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    if (of(socket_, generic, &size) != 0 ||
-        ::getnameinfo(generic, size, host.data(), host.size(), service.data(), service.size(),
-                      NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-      return;
-    }
-    ip = host.data();
-    port = std::atoi(service.data());
-  }
-
-  int socket_;
-};
 
 // The socket of the request that this thread serves: httplib's handlers do not get it.
 thread_local int current_socket = -1;
@@ -124,6 +80,7 @@ class HttpServer::Impl final : public httplib::Server {
   bool finish_stream(Exchange& exchange, httplib::DataSink& sink);
   bool give_up(Exchange& exchange, Exchange::Wake why);
   void health(Response& response);
+  void worker_metrics(const Request& request, Response& response);
 
   Gateway& gateway_;
   const HttpOptions options_;
@@ -150,6 +107,13 @@ HttpServer::Impl::Impl(Gateway& gateway, const HttpOptions& options)
   Get("/v1/models", [](const Request&, Response& response) {
     response.set_content(models_body(now_seconds()), "application/json");
   });
+  Get("/metrics", [](const Request& request, Response& response) {
+    const auto format = spanwire::metrics_format(request.get_header_value("Accept"));
+    response.set_content(spanwire::metrics_text(spanwire::metrics_snapshot(), format),
+                         std::string(spanwire::content_type(format)));
+  });
+  Get(R"(/metrics/(\d{1,4}))",
+      [this](const Request& request, Response& response) { worker_metrics(request, response); });
   Get("/health", [this](const Request&, Response& response) { health(response); });
   set_error_handler([](const Request& request, Response& response) {
     if (!response.body.empty()) return;
@@ -203,7 +167,7 @@ bool HttpServer::Impl::process_and_close_socket(socket_t socket) {
   const int yes = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   current_socket = socket;
-  Connection connection(socket);
+  HttpConnection connection(socket);
   bool closed = false;
   for (int left = kRequestsPerConnection; left > 0 && !closed; --left) {
     std::array<pollfd, 2> sources = {{{socket, POLLIN, 0}, {stop_, POLLIN, 0}}};
@@ -247,16 +211,19 @@ void HttpServer::Impl::answer(const std::shared_ptr<Exchange>& exchange, const R
     exchange->answered(400, "invalid");
     return refuse(response, 400, chat.error().detail(), "invalid_request_error");
   }
-  trace::Span tokenize = tracer().start(context, "tokenize");
+  const std::string id = hex(random);
+  exchange->begin(context, id, {"chatcmpl-" + id, now_seconds()}, chat->include_usage);
+  journey::Request& journey = exchange->journey();
+  journey.slice_start("tokenize");
   std::vector<Token> prompt = prompt_of(gateway_.model().vocabulary(), *chat);
-  tokenize.set(
-      {{"gen_ai.usage.input_tokens", prompt.size()}, {"serving.messages", chat->messages.size()}});
-  tokenize.end();
   const std::size_t prompt_tokens = prompt.size();
-  AnswerHead head{"chatcmpl-" + hex(random), now_seconds()};
-  std::shared_ptr<Generation> generation =
-      gateway_.start(context, head.id, std::move(prompt), *chat);
-  exchange->begin(std::move(head), prompt_tokens, chat->include_usage, std::move(generation));
+  const std::array attributes = {trace::Attribute{"gen_ai.usage.input_tokens", prompt_tokens},
+                                 trace::Attribute{"serving.messages", chat->messages.size()}};
+  journey.slice_end("tokenize", {.attributes = attributes});
+  journey.slice_start("api_server_dispatch", journey::kUsual);
+  exchange->generates(prompt_tokens,
+                      gateway_.start(exchange->hand_over(), id, std::move(prompt), *chat));
+  journey.slice_end("api_server_dispatch", journey::kUsual);
   // Before the first news the status is still open: a worker's refusal becomes the client's.
   if (const Exchange::Wake wake = exchange->wait(current_socket, stop_);
       wake != Exchange::Wake::news) {
@@ -291,7 +258,7 @@ bool HttpServer::Impl::give_up(Exchange& exchange, Exchange::Wake why) {
 void HttpServer::Impl::answer_whole(Exchange& exchange, Response& response) {
   std::string text;
   for (;;) {
-    text += exchange.take_text(gateway_.model().vocabulary());
+    text += exchange.take_text();
     if (exchange.news().end) break;
     const Exchange::Wake wake = exchange.wait(current_socket, stop_);
     if (wake == Exchange::Wake::news) continue;
@@ -329,7 +296,7 @@ bool HttpServer::Impl::stream_news(Exchange& exchange, httplib::DataSink& sink, 
              wake != Exchange::Wake::news) {
     return give_up(exchange, wake);
   }
-  const std::string text = exchange.take_text(gateway_.model().vocabulary());
+  const std::string text = exchange.take_text();
   if (!text.empty()) events += text_event(exchange.head(), text);
   if (!events.empty() && !sink.write(events.data(), events.size()))
     return give_up(exchange, Exchange::Wake::client_gone);
@@ -387,6 +354,19 @@ void HttpServer::Impl::health(Response& response) {
                      {"workers", std::move(workers)}};
   response.status = all_well ? 200 : 503;
   response.set_content(body.dump(2) + "\n", "application/json");
+}
+
+void HttpServer::Impl::worker_metrics(const Request& request, Response& response) {
+  const std::string accept = request.get_header_value("Accept");
+  const spanwire::Result<std::string> text =
+      gateway_.metrics(std::stoul(request.matches[1].str()), accept);
+  if (text) {
+    const auto format = spanwire::metrics_format(accept);
+    return response.set_content(*text, std::string(spanwire::content_type(format)));
+  }
+  const bool unknown = text.error().code() == spanwire::Errc::not_found;
+  refuse(response, unknown ? 404 : 503, text.error().message(),
+         unknown ? "invalid_request_error" : "overloaded_error");
 }
 
 HttpServer::HttpServer(Gateway& gateway, const HttpOptions& options)

@@ -1,5 +1,6 @@
 // HttpServer: the frontend as chat clients see it.  POST /v1/chat/completions, GET /v1/models,
-// GET /health.
+// GET /health; GET /metrics for its own numbers, /metrics/0 and so on for the workers', in the
+// order that /health has.
 #pragma once
 
 #include <cstddef>

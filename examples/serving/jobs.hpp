@@ -1,6 +1,8 @@
-// Jobs: requests at the engine, with the spans that tell their life there.
+// Jobs: requests at the engine, with the journey that tells their life there: SGLang's slices, and
+// the numbers of the same stamps.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -8,50 +10,75 @@
 #include "examples/serving/engine.hpp"
 #include "examples/serving/messages.hpp"
 #include "spanwire/base/bounded_queue.hpp"
+#include "spanwire/journey/numbers.hpp"
+#include "spanwire/journey/propagate.hpp"
 #include "spanwire/rpc/call.hpp"
-#include "spanwire/trace/span.hpp"
+#include "spanwire/rpc/stream.hpp"
 
 namespace serving {
 
-// Both kinds: spans `queue`, `prefill` and `decode step` under the call's own.
+// A request as a worker takes it over: the call's span above all, and the caller's latest slice as
+// the one before.
+spanwire::journey::PropagateContext handed_over(const spanwire::rpc::Call& call);
+
+// What a job and its handler share.
+struct Answer {
+  spanwire::rpc::Stream text;         // to and from the detokenizer
+  std::atomic<bool> given_up{false};  // the handler has ended: nobody reads any more
+  std::atomic<bool> stopped{false};   // the engine has: there is nothing more to read
+};
+
+// Both kinds: the slices *_waiting and decode_transferred, events of scheduling.
 class TracedJob : public Job {
  public:
+  void on_queued() override;
   void on_admitted() override;
   void on_state() override;
   void on_preempted() override;
-  void on_step(const StepFacts& step, std::size_t tokens, bool was_prefill) override;
+  void on_step(const StepFacts& step) override;
 
  protected:
-  TracedJob(const GenerateRequest& request, spanwire::trace::Context context);
-  // The span of the call: of the engine's thread from submit() to on_finished().
-  virtual spanwire::trace::Span& call_span() = 0;
-  // Attributes of the whole; ends what is open.
-  void sum_up();
+  TracedJob(const GenerateRequest& request, spanwire::journey::PropagateContext from,
+            spanwire::trace::Key queue, const spanwire::journey::RouteNumbers& route);
+  // The request's part in the engine is over.
+  void end_journey(Finish how);
+  // One more token is known.
+  void count_token();
 
-  const spanwire::trace::Context context_;
+  std::uint64_t steps() const noexcept { return steps_; }
+  bool given_up() const { return from_.request.cancelled(); }
 
  private:
-  void start_waiting(bool again);
+  void start_waiting(spanwire::trace::Key name, spanwire::MonotonicTime at);
+  void end_waiting(spanwire::MonotonicTime at);
 
-  spanwire::trace::Span waiting_;  // `queue`, then `wait_for_state`
+  const spanwire::journey::PropagateContext from_;
+  const spanwire::trace::Key queue_;  // the name of its slice
+  spanwire::trace::Key waiting_;      // of the slice that is open; empty: none
+  const spanwire::MonotonicTime arrived_;
+  spanwire::MonotonicTime step_end_{};
+  spanwire::journey::RequestNumbers numbers_;
   std::uint64_t steps_ = 0;
 };
 
-// Answers a call of kGeneratePath, token by token.
+// Generates for a call of kGeneratePath: sends its tokens to the detokenizer.
 class GenerateJob final : public TracedJob {
  public:
-  GenerateJob(const GenerateRequest& request, spanwire::rpc::Call call);
+  GenerateJob(const GenerateRequest& request, const spanwire::rpc::Call& call,
+              std::shared_ptr<Answer> answer);
 
-  bool cancelled() const override { return call_.cancelled(); }
+  bool cancelled() const override { return given_up() || answer_->given_up.load(); }
   void on_token(Token token) override;
   bool flush() override;
   void on_finished(Finish how) override;
 
  private:
-  spanwire::trace::Span& call_span() override { return call_.span(); }
+  GenerateAnswer summary() const;
 
-  spanwire::rpc::Call call_;
+  const std::shared_ptr<Answer> answer_;
   std::vector<Token> unsent_;
+  bool begun_ = false;  // a message has been sent
+  bool ended_ = false;  // and the last one
 };
 
 // How the pass over a prompt ended.
@@ -65,19 +92,16 @@ using PrefillOutcomes = spanwire::BoundedQueue<PrefillOutcome>;
 // Computes a prompt and tells the handler, which waits at `done`.
 class PrefillJob final : public TracedJob {
  public:
-  PrefillJob(const GenerateRequest& request, const spanwire::trace::Context& context,
+  PrefillJob(const GenerateRequest& request, const spanwire::rpc::Call& call,
              std::shared_ptr<PrefillOutcomes> done);
 
-  bool cancelled() const override { return context_.cancelled(); }
+  bool cancelled() const override { return given_up(); }
   void on_token(Token /*token*/) override {}
   bool flush() override { return true; }
   void on_finished(Finish how) override;
 
  private:
-  spanwire::trace::Span& call_span() override { return span_; }
-
-  spanwire::trace::Span span_;  // records nothing: the call's own belongs to its handler
-  std::shared_ptr<PrefillOutcomes> done_;
+  const std::shared_ptr<PrefillOutcomes> done_;
 };
 
 }  // namespace serving

@@ -10,11 +10,24 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sampling, temperature, top_p, seed)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GenerateRequest, id, model, tokens, tokens_max, sampling,
                                    expects_state, send_state_to)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrefillAnswer, cached_tokens, state_bytes)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TokenBatch, tokens)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GenerateAnswer, finish_reason, cached_tokens, preemptions)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GenerateAnswer, finish_reason, cached_tokens, output_tokens,
+                                   steps, preemptions)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TextBatch, tokens, text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PromptState, id, opening, bytes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkerInfo, role, instance, model, blocks, blocks_in_use,
                                    waiting, running, steps, finished, cancelled, preempted)
+
+// By hand: most messages have neither of the other two.
+void to_json(json& body, const TokenBatch& batch) {
+  body = {{"tokens", batch.tokens}};
+  if (!batch.journey.empty()) body["journey"] = batch.journey;
+  if (batch.end) body["end"] = *batch.end;
+}
+void from_json(const json& body, TokenBatch& batch) {
+  body.at("tokens").get_to(batch.tokens);
+  batch.journey = body.value("journey", std::string());
+  if (const auto end = body.find("end"); end != body.end()) batch.end = end->get<GenerateAnswer>();
+}
 
 namespace {
 
@@ -47,6 +60,7 @@ namespace spanwire::rpc {
 SERVING_CODEC(GenerateRequest)
 SERVING_CODEC(PrefillAnswer)
 SERVING_CODEC(TokenBatch)
+SERVING_CODEC(TextBatch)
 SERVING_CODEC(GenerateAnswer)
 SERVING_CODEC(WorkerInfo)
 #undef SERVING_CODEC

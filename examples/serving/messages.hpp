@@ -1,7 +1,9 @@
-// Messages: what frontend and workers tell each other, as JSON, and the paths they call.
+// Messages: what frontend, workers and their detokenizers tell each other, as JSON, and the paths
+// they call.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,12 +19,15 @@ namespace serving {
 inline constexpr char kPrefillPath[] = "llm/prefill/generate";
 inline constexpr char kReceiveStatePath[] = "llm/decode/receive_state";
 inline constexpr char kGeneratePath[] = "llm/decode/generate";
+inline constexpr char kDetokenizePath[] = "llm/detokenize";
 inline constexpr char kInfoPath[] = "llm/worker/info";
+// Replies the worker's metrics as text, for what the payload says as HTTP's Accept would.
+inline constexpr char kMetricsPath[] = "llm/worker/metrics";
 
 // Bytes of state that one token has on its way between workers.
 inline constexpr std::size_t kStateBytesPerToken = 512;
 
-// To kGeneratePath, which streams TokenBatch and replies GenerateAnswer; to kPrefillPath, which
+// To kGeneratePath, which streams TextBatch and replies GenerateAnswer; to kPrefillPath, which
 // replies PrefillAnswer.
 struct GenerateRequest {
   std::string id;
@@ -39,14 +44,25 @@ struct PrefillAnswer {
   std::size_t state_bytes = 0;
 };
 
-struct TokenBatch {
-  std::vector<Token> tokens;
-};
-
 struct GenerateAnswer {
   std::string finish_reason;  // "stop", "length"
   std::size_t cached_tokens = 0;
+  std::size_t output_tokens = 0;
+  std::uint64_t steps = 0;
   std::uint32_t preemptions = 0;
+};
+
+// To kDetokenizePath, a stream in both directions for each request: the scheduler's tokens come
+// back as TextBatch, and the reply is what the last message has as `end`.
+struct TokenBatch {
+  std::vector<Token> tokens;
+  std::string journey;  // in the first one: the request, handed over with kPropagateHeader's text
+  std::optional<GenerateAnswer> end;
+};
+
+struct TextBatch {
+  std::vector<Token> tokens;
+  std::string text;
 };
 
 // The state of a prompt, as it travels: a line of JSON, then the bytes.
@@ -83,6 +99,7 @@ struct WorkerInfo {
 SERVING_CODEC(GenerateRequest);
 SERVING_CODEC(PrefillAnswer);
 SERVING_CODEC(TokenBatch);
+SERVING_CODEC(TextBatch);
 SERVING_CODEC(GenerateAnswer);
 SERVING_CODEC(PromptState);
 SERVING_CODEC(WorkerInfo);

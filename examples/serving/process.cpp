@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "spanwire/otlp/environment.hpp"
+#include "spanwire/rpc/failure.hpp"
 #include "spanwire/trace/provider.hpp"
 
 namespace serving {
@@ -57,6 +58,10 @@ void Process::wait_for_signal() const {
   const sigset_t signals = stop_signals();
   int signal = 0;
   ::sigwait(&signals, &signal);
+}
+
+spanwire::rpc::Status status_of(const spanwire::Error& error) {
+  return {spanwire::rpc::status_of(error), std::string(error.detail())};
 }
 
 int complain(std::string_view program, std::string_view what) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "spanwire/base/result.hpp"
 #include "spanwire/rpc/status.hpp"
 #include "spanwire/trace/tracer.hpp"
 
@@ -35,6 +36,9 @@ class Process {
  private:
   std::string instance_id_;
 };
+
+// What a handler answers for an error.
+spanwire::rpc::Status status_of(const spanwire::Error& error);
 
 // Complains on standard error; returns 1, for main().
 int complain(std::string_view program, std::string_view what);

@@ -32,6 +32,7 @@ examples:
   run_demo.py                       in the build folder of scripts/demo
   run_demo.py --build build/dev     in another one
   run_demo.py --aggregated          one worker does prefill and decode
+  run_demo.py --zmq                 ZeroMQ in place of TCP, to the workers and inside them
   run_demo.py --break headers       loses every context, and shows what spanwire verify says
   run_demo.py --serve               stays up until Ctrl-C
   run_demo.py --perfetto            also writes all requests as a timeline for ui.perfetto.dev
@@ -174,18 +175,21 @@ def start_all(processes, options):
     def broken(role):
         return ["--break", options.broken] if role in BROKEN.get(options.broken, ()) else []
 
+    def start(name, role):
+        over_zmq = ["--listen=zmq+tcp://127.0.0.1:0", f"--detokenizer=zmq+ipc://{processes.folder}/{name}.ipc"]
+        return processes.start(name, "serving_worker", f"--role={role}", *engine, *broken(name.split("-")[0]),
+                               *(over_zmq if options.zmq else []))
+
     common = ["--corpus", options.corpus]
     front = common + ["--port", str(options.port), *broken("frontend")]
     engine = common + [f"--{name.replace('_', '-')}={getattr(options, name)}"
                        for name in ("step_ms", "prefill_us_per_token", "blocks")]
     if options.aggregated:
-        ready = [processes.start("worker", "serving_worker", "--role=both", *engine, *broken("worker"))]
-        workers = [address() for address in ready]
-        frontend = processes.start("frontend", "serving_frontend", *front, "--decode", workers[0])
+        worker = start("worker", "both")
+        frontend = processes.start("frontend", "serving_frontend", *front, "--decode", worker())
         return frontend(), ["worker"]
-    prefill = processes.start("prefill", "serving_worker", "--role=prefill", *engine, *broken("prefill"))
-    decode = [processes.start(f"decode-{n}", "serving_worker", "--role=decode", *engine, *broken("decode"))
-              for n in (1, 2)]
+    prefill = start("prefill", "prefill")
+    decode = [start(f"decode-{n}", "decode") for n in (1, 2)]
     prefill, decode = prefill(), [address() for address in decode]
     frontend = processes.start("frontend", "serving_frontend", *front, "--prefill", prefill,
                                "--decode", ",".join(decode))
@@ -333,6 +337,8 @@ def arguments():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "demo", metavar="DIR",
                         help="where it was built (default: build/demo)")
     parser.add_argument("--aggregated", action="store_true", help="one worker does prefill and decode")
+    parser.add_argument("--zmq", action="store_true",
+                        help="ZeroMQ in place of TCP: frontend to workers, scheduler to detokenizer")
     parser.add_argument("--break", dest="broken", choices=sorted(BROKEN), metavar="BUG",
                         help="one of other systems' bugs, on purpose: %(choices)s; spanwire verify finds it")
     parser.add_argument("--serve", action="store_true", help="stay up until interrupted")

@@ -5,6 +5,7 @@
 #include "examples/serving/breakage.hpp"
 #include "examples/serving/jobs.hpp"
 #include "examples/serving/process.hpp"
+#include "spanwire/base/metrics_text.hpp"
 
 namespace serving {
 
@@ -18,19 +19,31 @@ namespace {
 
 constexpr std::chrono::minutes kTransferMax{2};
 
-rpc::Status status_of(const spanwire::Error& error) {
-  return {rpc::status_of(error), std::string(error.detail())};
-}
+// The handler has ended, however it did.
+class GivenUp {
+ public:
+  explicit GivenUp(Answer& answer) noexcept : answer_(answer) {}
+  ~GivenUp() { answer_.given_up.store(true); }
+  GivenUp(const GivenUp&) = delete;
+  GivenUp& operator=(const GivenUp&) = delete;
+
+ private:
+  Answer& answer_;
+};
 
 }  // namespace
 
 Worker::Worker(rpc::Runtime& runtime, std::shared_ptr<const LanguageModel> model,
                WorkerOptions options)
-    : runtime_(runtime), options_(std::move(options)), engine_(std::move(model), options_.engine) {}
+    : runtime_(runtime),
+      options_(std::move(options)),
+      detokenizer_(runtime_, options_.detokenizer),
+      engine_(std::move(model), options_.engine) {}
 
 void Worker::serve_on(rpc::Server& server) {
   server.handle_typed<Slice, WorkerInfo>(kInfoPath,
                                          [this](Call& /*call*/, Slice /*none*/) { return info(); });
+  server.handle(kMetricsPath, [this](Call& call) { return metrics(call); });
   if (options_.role != "decode") {
     server.handle_typed<GenerateRequest, PrefillAnswer>(
         kPrefillPath,
@@ -55,7 +68,8 @@ spanwire::Error Worker::check(const GenerateRequest& request) const {
   return {};
 }
 
-// The engine's thread writes the tokens and ends the call.
+// The scheduler's thread writes the tokens, the detokenizer's turns them into the text that is
+// passed on here.  A reader that is slow is one to them, too.
 Task<rpc::Status> Worker::generate(Call& call) {
   Result<GenerateRequest> request = rpc::Codec<GenerateRequest>::decode(call.payload());
   if (!request) co_return status_of(request.error());
@@ -63,8 +77,37 @@ Task<rpc::Status> Worker::generate(Call& call) {
     co_return status_of(wrong);
   if (request->tokens_max == 0)
     co_return rpc::Status(rpc::StatusCode::invalid_argument, "0 tokens");
-  engine_.submit(std::make_unique<GenerateJob>(*request, std::move(call)));
-  co_return rpc::Status::ok();
+  call.span().set("gen_ai.usage.input_tokens", request->tokens.size());
+  const rpc::CallOptions options;
+  Result<rpc::Stream> text =
+      co_await detokenizer_.open(call.context(), kDetokenizePath, Slice(), options);
+  if (!text) co_return status_of(text.error());
+  const auto answer = std::make_shared<Answer>();
+  answer->text = std::move(*text);
+  const GivenUp at_the_end(*answer);
+  engine_.submit(std::make_unique<GenerateJob>(*request, call, answer));
+  const Result<void> passed_on = co_await pass_on(call, *answer);
+  if (passed_on) co_return rpc::Status::ok();
+  if (answer->stopped.load())
+    co_return rpc::Status(rpc::StatusCode::unavailable, "the engine stops");
+  if (call.cancelled()) call.span().add_event("cancelled");
+  co_return status_of(passed_on.error());
+}
+
+Task<Result<void>> Worker::pass_on(Call& call, Answer& answer) {
+  for (;;) {
+    SPANWIRE_CO_TRY(std::optional<Slice> text, co_await answer.text.read());
+    if (!text) break;
+    SPANWIRE_CO_TRY_VOID(co_await call.write(std::move(*text)));
+  }
+  Slice reply = answer.text.reply().payload();
+  SPANWIRE_CO_TRY(const GenerateAnswer end, rpc::Codec<GenerateAnswer>::decode(reply));
+  call.span().set({{"gen_ai.usage.output_tokens", end.output_tokens},
+                   {"kv.cached_tokens", end.cached_tokens},
+                   {"serving.preemptions", end.preemptions},
+                   {"serving.steps", end.steps}});
+  call.reply(std::move(reply));
+  co_return Result<void>();
 }
 
 Task<rpc::Status> Worker::receive_state(Call& call) {
@@ -79,7 +122,7 @@ Task<Result<PrefillAnswer>> Worker::prefill(Call& call, GenerateRequest request)
   if (spanwire::Error wrong = check(request); wrong.code() != Errc::ok)
     co_return spanwire::fail(std::move(wrong));
   const auto done = std::make_shared<PrefillOutcomes>(1);
-  engine_.submit(std::make_unique<PrefillJob>(request, call.context(), done));
+  engine_.submit(std::make_unique<PrefillJob>(request, call, done));
   SPANWIRE_CO_TRY(PrefillOutcome outcome, co_await done->pop());
   if (outcome.how != Finish::prefilled) co_return spanwire::fail(Errc::cancelled);
 
@@ -100,6 +143,12 @@ Task<Result<PrefillAnswer>> Worker::prefill(Call& call, GenerateRequest request)
   static_cast<void>(reply);
   call.span().set({{"kv.bytes", answer.state_bytes}, {"kv.cached_tokens", answer.cached_tokens}});
   co_return answer;
+}
+
+Task<rpc::Status> Worker::metrics(Call& call) const {
+  const spanwire::MetricsFormat format = spanwire::metrics_format(text_of(call.payload()));
+  call.reply(Slice::of(spanwire::metrics_text(spanwire::metrics_snapshot(), format)));
+  co_return rpc::Status::ok();
 }
 
 Task<Result<WorkerInfo>> Worker::info() const {

@@ -16,8 +16,11 @@ namespace serving {
 struct WorkerOptions {
   std::string role = "both";  // "prefill", "decode", or "both": the whole of each request
   std::string instance;
+  std::string detokenizer;  // the address of this worker's
   EngineOptions engine;
 };
+
+struct Answer;
 
 // Adds its handlers to a server and outlives it.
 class Worker {
@@ -32,9 +35,11 @@ class Worker {
   using Call = spanwire::rpc::Call;
 
   spanwire::Task<Status> generate(Call& call);
+  spanwire::Task<spanwire::Result<void>> pass_on(Call& call, Answer& answer);
   spanwire::Task<Status> receive_state(Call& call);
   spanwire::Task<spanwire::Result<PrefillAnswer>> prefill(Call& call, GenerateRequest request);
   spanwire::Task<spanwire::Result<WorkerInfo>> info() const;
+  spanwire::Task<Status> metrics(Call& call) const;
 
   // Says what is wrong with a request; ok when nothing is.
   spanwire::Error check(const GenerateRequest& request) const;
@@ -42,6 +47,7 @@ class Worker {
 
   spanwire::rpc::Runtime& runtime_;
   const WorkerOptions options_;
+  spanwire::rpc::Client detokenizer_;
   Engine engine_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<spanwire::rpc::Client>> decode_workers_;  // by address

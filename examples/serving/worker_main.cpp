@@ -4,6 +4,7 @@
 #include <string>
 
 #include "examples/serving/breakage.hpp"
+#include "examples/serving/detokenizer.hpp"
 #include "examples/serving/process.hpp"
 #include "examples/serving/worker.hpp"
 
@@ -14,6 +15,7 @@ constexpr std::chrono::seconds kDrainMax{5};
 
 struct Arguments {
   std::string listen = "tcp://127.0.0.1:0";
+  std::string detokenizer = "tcp://127.0.0.1:0";
   std::string corpus = ".";
   WorkerOptions worker;
   double step_ms = 15;
@@ -28,6 +30,8 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"prefill", "decode", "both"}))
       ->capture_default_str();
   app.add_option("--listen", arguments.listen, "Port 0: any free one")->capture_default_str();
+  app.add_option("--detokenizer", arguments.detokenizer, "Where its detokenizer listens")
+      ->capture_default_str();
   app.add_option("--corpus", arguments.corpus,
                  "What the model learns: a text, or a folder with README.md and docs/*.md")
       ->capture_default_str();
@@ -67,6 +71,10 @@ int run(Arguments arguments) {
   arguments.worker.engine.decode_step = microseconds(arguments.step_ms * 1000);
   arguments.worker.engine.prefill_per_token = microseconds(arguments.prefill_us_per_token);
 
+  Detokenizer detokenizer(*model);
+  const spanwire::Result<std::string> detokenizes = detokenizer.start(arguments.detokenizer);
+  if (!detokenizes) return complain("serving_worker", detokenizes.error().message());
+  arguments.worker.detokenizer = *detokenizes;
   spanwire::rpc::Runtime runtime;
   Worker worker(runtime, *model, arguments.worker);
   spanwire::rpc::Server server(runtime);

@@ -109,6 +109,40 @@ class Api(unittest.TestCase):
         self.assertEqual(len({worker["instance"] for worker in health["workers"]}), 3)
 
 
+class Metrics(unittest.TestCase):
+    """The numbers of requests, under SGLang's names: the frontend's, and through it each worker's."""
+
+    def test_each_process_counts_its_part(self):
+        labels = '{model_name="spanwire-ngram",route="%s"}'
+        with Cluster(decode=1, frontend=["--requests=1"]) as cluster:
+            tokens = [cluster.chat(text=text, max_tokens=6)[1]["usage"] for text in ("What is a trace?", "And then?")]
+            chat = labels % "/v1/chat/completions"
+            frontend = cluster.metrics()
+            self.assertEqual(frontend["sglang:time_to_first_token_seconds_count" + chat], "2")
+            self.assertEqual(frontend["sglang:e2e_request_latency_seconds_count" + chat], "2")
+            self.assertEqual(frontend["sglang:num_requests_total" + chat], "2")
+            for name, member in (("prompt", "prompt_tokens"), ("generation", "completion_tokens")):
+                self.assertEqual(int(frontend[f"sglang:{name}_tokens_total{chat}"]),
+                                 sum(usage[member] for usage in tokens))
+            prefill, decode = cluster.metrics("/0"), cluster.metrics("/1")
+            self.assertEqual(prefill["sglang:queue_time_seconds_count" + labels % "llm/prefill/generate"], "2")
+            generate = labels % "llm/decode/generate"
+            self.assertEqual(decode["sglang:queue_time_seconds_count" + generate], "2")
+            self.assertEqual(int(decode["sglang:inter_token_latency_seconds_count" + generate]),
+                             sum(usage["completion_tokens"] - 1 for usage in tokens))
+            self.assertEqual(cluster.request("GET", "/metrics/2")[0], 404)
+
+    def test_openmetrics_leads_to_the_trace(self):
+        with Cluster(decode=1) as cluster:
+            stream = cluster.stream(max_tokens=3)
+            trace = stream.headers["traceresponse"].split("-")[1]
+            stream.text()
+            accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+            status, headers, text = cluster.request("GET", "/metrics", headers=accept)
+            self.assertEqual((status, headers["Content-Type"].split(";")[0]), (200, accept["Accept"].split(";")[0]))
+            self.assertRegex(text, rf'(?m)^sglang:time_to_first_token_seconds_bucket.* # {{trace_id="{trace}"')
+
+
 class Aggregated(unittest.TestCase):
     def test_one_worker_says_the_same_as_three(self):
         with Cluster(decode=1, prefill=0) as one, Cluster(decode=2) as three:

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import selectors
 import subprocess
 import tempfile
@@ -53,12 +54,13 @@ class Stream:
 class Cluster:
     """with Cluster(...) as cluster: the processes; at its end they stop, and each has to end with 0."""
 
-    def __init__(self, decode=1, prefill=1, worker=(), frontend=()):
+    def __init__(self, decode=1, prefill=1, worker=(), frontend=(), zmq=False):
         self.folder = tempfile.TemporaryDirectory(prefix="spanwire-serving-")
         self.path = pathlib.Path(self.folder.name)
         self.processes = {}
         self.killed = set()
         self.counts = decode, prefill
+        self.zmq = zmq
         self.worker_arguments = ["--step-ms=1", "--prefill-us-per-token=0", *worker]
         self.frontend_arguments = list(frontend)
         self.address = None
@@ -67,10 +69,8 @@ class Cluster:
         try:
             decode, prefill = self.counts
             role = "decode" if prefill else "both"
-            workers = [self.start(f"decode-{n}", "serving_worker", f"--role={role}", *self.worker_arguments)
-                       for n in range(decode)]
-            first = [self.start(f"prefill-{n}", "serving_worker", "--role=prefill", *self.worker_arguments)
-                     for n in range(prefill)]
+            workers = [self.start_worker(f"decode-{n}", role) for n in range(decode)]
+            first = [self.start_worker(f"prefill-{n}", "prefill") for n in range(prefill)]
             arguments = ["--decode", ",".join(self.ready(name) for name in workers)]
             if first:
                 arguments += ["--prefill", ",".join(self.ready(name) for name in first)]
@@ -86,6 +86,11 @@ class Cluster:
             self.stop()
         self.kill_all()
         self.folder.cleanup()
+
+    def start_worker(self, name, role):
+        over_zmq = ["--listen=zmq+tcp://127.0.0.1:0", f"--detokenizer=zmq+ipc://{self.path}/{name}.ipc"]
+        return self.start(name, "serving_worker", f"--role={role}", *self.worker_arguments,
+                          *(over_zmq if self.zmq else []))
 
     def start(self, name, program, *arguments):
         environment = dict(os.environ, SPANWIRE_TRACES_FILE=str(self.path / "traces-%p.jsonl"))
@@ -148,6 +153,12 @@ class Cluster:
         connection.request("POST", "/v1/chat/completions", json.dumps(body(stream=True, **fields)), headers or {})
         return Stream(connection, connection.getresponse())
 
+    def metrics(self, of=""):
+        """{name with labels: value} of the frontend, or of the worker "/0", "/1"."""
+        status, headers, text = self.request("GET", "/metrics" + of)
+        assert status == 200 and headers["Content-Type"].startswith("text/plain"), (status, text)
+        return dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
     def send(self, **fields):
         """Only sends: the connection."""
         connection = self.connect()
@@ -188,12 +199,18 @@ def plain(attributes):
     return {attribute["key"]: value(attribute["value"]) for attribute in attributes}
 
 
+def label(name):
+    """Without what differs from run to run: a thread's host and number, a request's id."""
+    return re.sub(r" ?\(host:.*|(?<= Req) [0-9a-f]{8}$", "", name)
+
+
 def span_of(span, resource):
     return {"service": resource["service.name"], "instance": resource["service.instance.id"],
-            "name": span["name"], "trace": span["traceId"], "id": span["spanId"],
+            "name": label(span["name"]), "trace": span["traceId"], "id": span["spanId"],
             "parent": span.get("parentSpanId", ""), "start": int(span["startTimeUnixNano"]),
             "attributes": plain(span.get("attributes", [])),
             "events": [event["name"] for event in span.get("events", [])],
+            "links": [link["spanId"] for link in span.get("links", [])],
             "status": span.get("status", {}).get("code", 0)}
 
 

@@ -47,7 +47,7 @@ class TestJob final : public Job {
 
   bool cancelled() const override { return control_.cancelled; }
   void on_admitted() override { ++outcome_.admissions; }
-  void on_step(const StepFacts& step, std::size_t, bool) override {
+  void on_step(const StepFacts& step) override {
     EXPECT_LE(step.begin, step.end);
     EXPECT_GT(step.sequences, 0u);
   }

@@ -9,24 +9,41 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 ROOT = "POST /v1/chat/completions"
 
-# child, its parent: service and name of both
+# child, its parent: service and name of both, of threads the label
 DISAGGREGATED = {
     ("frontend", ROOT, "", ""),
-    ("frontend", "tokenize", "frontend", ROOT),
-    ("frontend", "kv_find_best_match", "frontend", ROOT),
-    ("frontend", "prefill_routing", "frontend", ROOT),
+    ("frontend", "frontend Req", "frontend", ROOT),
+    ("frontend", "tokenizer", "frontend", "frontend Req"),
+    ("frontend", "tokenize", "frontend", "tokenizer"),
+    ("frontend", "api_server_dispatch", "frontend", "tokenizer"),
+    ("frontend", "kv_find_best_match", "frontend", "frontend Req"),
+    ("frontend", "prefill_routing", "frontend", "frontend Req"),
     ("frontend", "llm/prefill/generate", "frontend", "prefill_routing"),
     ("prefill", "llm/prefill/generate", "frontend", "llm/prefill/generate"),
-    ("prefill", "queue", "prefill", "llm/prefill/generate"),
-    ("prefill", "prefill", "prefill", "llm/prefill/generate"),
+    ("prefill", "scheduler", "prefill", "llm/prefill/generate"),
+    ("prefill", "prefill_waiting", "prefill", "scheduler"),
+    ("prefill", "prefill_forward", "prefill", "scheduler"),
+    ("prefill", "tp_worker [TP 0]", "prefill", "llm/prefill/generate"),
+    ("prefill", "tp_worker [TP 1]", "prefill", "llm/prefill/generate"),
+    ("prefill", "prefill_forward", "prefill", "tp_worker [TP 0]"),
+    ("prefill", "prefill_forward", "prefill", "tp_worker [TP 1]"),
     ("prefill", "llm/decode/receive_state", "prefill", "llm/prefill/generate"),
     ("decode", "llm/decode/receive_state", "prefill", "llm/decode/receive_state"),
-    ("frontend", "llm/decode/generate", "frontend", ROOT),
+    ("frontend", "llm/decode/generate", "frontend", "frontend Req"),
     ("decode", "llm/decode/generate", "frontend", "llm/decode/generate"),
-    ("decode", "queue", "decode", "llm/decode/generate"),
-    ("decode", "decode step", "decode", "llm/decode/generate"),
+    ("decode", "scheduler", "decode", "llm/decode/generate"),
+    ("decode", "decode_waiting", "decode", "scheduler"),
+    ("decode", "decode_loop", "decode", "scheduler"),
+    ("decode", "tp_worker [TP 0]", "decode", "llm/decode/generate"),
+    ("decode", "tp_worker [TP 1]", "decode", "llm/decode/generate"),
+    ("decode", "decode_forward", "decode", "tp_worker [TP 0]"),
+    ("decode", "decode_forward", "decode", "tp_worker [TP 1]"),
+    ("decode", "llm/detokenize", "decode", "llm/decode/generate"),
+    ("decode", "llm/detokenize", "decode", "llm/detokenize"),
+    ("decode", "detokenizer", "decode", "llm/decode/generate"),
+    ("decode", "detokenize", "decode", "detokenizer"),
 }
-SOMETIMES = {("decode", "wait_for_state", "decode", "llm/decode/generate")}
+SOMETIMES = {("decode", "decode_transferred", "decode", "scheduler")}
 
 
 def trace_of(stream):
@@ -43,6 +60,7 @@ class Traces(unittest.TestCase):
             spans = [span for span in cluster.spans() if span["trace"] == trace]
         self.assertEqual(orphans(spans), [])
         self.assertEqual(edges(spans) - SOMETIMES, DISAGGREGATED)
+        self.check_links(spans)
         self.assertEqual(len({span["instance"] for span in spans}), 3)
         root = next(span for span in spans if span["name"] == ROOT)
         self.assertEqual(root["attributes"]["http.response.status_code"], 200)
@@ -52,10 +70,21 @@ class Traces(unittest.TestCase):
                       if span["service"] == "decode" and span["name"] == "llm/decode/generate")
         self.assertEqual(worker["attributes"]["gen_ai.usage.output_tokens"],
                          root["attributes"]["gen_ai.usage.output_tokens"])
-        self.assertIn("first token", worker["events"])
-        step = next(span for span in spans if span["name"] == "decode step")
-        self.assertEqual(step["attributes"]["batch.size"], 1)
-        self.assertGreater(step["attributes"]["kv.blocks"], 0)
+        steps = [span for span in spans if span["name"] == "decode_loop"]
+        self.assertEqual(len(steps), worker["attributes"]["serving.steps"])
+        self.assertEqual({step["attributes"]["batch.size"] for step in steps}, {1})
+        self.assertGreater(steps[0]["attributes"]["kv.blocks_in_use"], 0)
+
+    def check_links(self, spans):
+        """From slice to slice: on over threads and processes, and never to another trace."""
+        by_id = {span["id"]: span for span in spans}
+        found = {(span["name"], by_id[link]["name"]) for span in spans for link in span["links"]}
+        first = "decode_transferred" if ("decode_transferred", "decode_waiting") in found else "decode_waiting"
+        self.assertLessEqual({
+            ("api_server_dispatch", "tokenize"), ("prefill_waiting", "api_server_dispatch"),
+            ("prefill_forward", "prefill_waiting"), ("decode_waiting", "api_server_dispatch"),
+            ("decode_loop", first), ("decode_loop", "decode_loop"), ("decode_forward", first),
+            ("decode_forward", "decode_forward"), ("detokenize", first), ("detokenize", "detokenize")}, found)
 
     def test_every_request_is_whole_also_when_some_fail_or_vanish(self):
         with Cluster(decode=2, worker=["--step-ms=5"]) as cluster:
@@ -112,7 +141,11 @@ class Traces(unittest.TestCase):
             spans = [span for span in cluster.spans() if span["name"] != "llm/worker/info"]
         self.assertEqual(orphans(spans), [])
         self.assertEqual({span["service"] for span in spans}, {"frontend", "worker"})
-        self.assertIn(("worker", "prefill", "worker", "llm/decode/generate"), edges(spans))
+        self.assertLess({("worker", "scheduler", "worker", "llm/decode/generate"),
+                         ("worker", "prefill_waiting", "worker", "scheduler"),
+                         ("worker", "prefill_forward", "worker", "scheduler"),
+                         ("worker", "prefill_forward", "worker", "tp_worker [TP 1]"),
+                         ("worker", "decode_loop", "worker", "scheduler")}, edges(spans))
 
 
 class Routing(unittest.TestCase):
