@@ -18,7 +18,7 @@ void give_body(Body& body, const wire::InFrame& frame, ByteView payload) {
 
 bool Session::take_plain(wire::InFrame& frame) {
   const wire::FrameHeader& header = frame.header;
-  if (!wire::plain_unary(header) || naive_) return false;
+  if (!wire::plain_unary(header) || naive_ || !options_.short_way) return false;
   if (state_ != State::ready && state_ != State::draining) return false;
   if (receive_credit_ < static_cast<std::int64_t>(header.body_bytes)) return false;
   const bool reply = header.type == static_cast<std::uint8_t>(wire::FrameType::reply);

@@ -1,5 +1,5 @@
 // A session against any bytes: whatever comes, every stream ends once, credit is never negative and
-// nothing is left behind.
+// nothing is left behind; and whole requests and replies end alike on the short way and without it.
 //
 // Input: one byte of options (1 = client, 2 = multipart, 4 = in portions of one to eight bytes, 8 =
 // without a valid handshake before), then what the peer sends; multipart messages as a count of
@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "spanwire/base/assert.hpp"
@@ -21,40 +22,74 @@ using namespace spanwire;
 
 class Sink final : public wire::FrameSink {
  public:
-  void send(wire::OutFrame& frame) override { taken_ += wire::byte_body_bytes(frame) + 12; }
-  void send_raw(ByteView bytes) override { taken_ += bytes.size(); }
+  explicit Sink(std::string& said) : said_(said) {}
+
+  void send(wire::OutFrame& frame) override {
+    std::array<std::byte, 512> head;
+    const std::size_t bytes = wire::byte_head_bytes(frame);
+    SPANWIRE_ASSERT(bytes <= head.size());
+    wire::write_byte_head(frame, bytes, head.data());
+    said_.append(text_of(ByteView(head).first(bytes))).append(frame.payload.text());
+    taken_ += wire::byte_body_bytes(frame) + 12;
+  }
+  void send_raw(ByteView bytes) override {
+    said_.append(text_of(bytes));
+    taken_ += bytes.size();
+  }
   // Now and then the link is full.
   std::size_t queued_bytes() const noexcept override { return taken_ % 7 == 3 ? 1u << 30 : 0; }
   std::uint64_t bytes_taken() const noexcept override { return taken_; }
   std::uint64_t bytes_submitted() const noexcept override { return taken_ / 2; }
 
  private:
+  std::string& said_;
   std::uint64_t taken_ = 0;
 };
 
 class User final : public session::SessionEvents {
  public:
-  void on_ready() override { ready = true; }
-  void on_draining() override {}
-  void on_free() override {}
+  explicit User(std::string& said) : said_(said) {}
+
+  void on_ready() override { said_ += "ready\n"; }
+  void on_draining() override { said_ += "draining\n"; }
+  void on_free() override { said_ += "free\n"; }
   void on_request(session::RequestIn& request) override {
+    say("request", request.id, request.payload.bytes);
+    said_.append(request.path).append(text_of(request.headers)) += request.end ? '.' : ',';
     SPANWIRE_ASSERT(running.insert(request.id).second);
     session->attach(request.id, user_of(request.id));
     if (request.payload.bytes.size() % 3 == 0) answer(request.id, request.payload.bytes.size());
   }
-  void on_cancel(void* user, Errc) override { answer(id_of(user), 10); }
-  void on_head(void* user, ByteView) override { SPANWIRE_ASSERT(running.contains(id_of(user))); }
-  void on_reply(void* user, session::ReplyIn&) override { ended(user); }
-  void on_data(void* user, session::Body& data, bool) override {
+  void on_cancel(void* user, Errc reason) override {
+    say("cancel", id_of(user), bytes_of(name(reason)));
+    answer(id_of(user), 10);
+  }
+  void on_head(void* user, ByteView head) override {
+    say("head", id_of(user), head);
+    SPANWIRE_ASSERT(running.contains(id_of(user)));
+  }
+  void on_reply(void* user, session::ReplyIn& reply) override {
+    say("reply", id_of(user), reply.payload.bytes);
+    said_.append(reply.message).append(text_of(reply.headers));
+    said_ += std::to_string(reply.status) + (reply.not_started ? " not started\n" : "\n");
+    ended(user);
+  }
+  void on_data(void* user, session::Body& data, bool end_of_data) override {
+    say(end_of_data ? "last" : "data", id_of(user), data.bytes);
     SPANWIRE_ASSERT(running.contains(id_of(user)));
     session->grant(id_of(user), data.bytes.size());
     Slice back = Slice::copy_of(data.bytes);
     static_cast<void>(session->write(id_of(user), back, false));
   }
   void on_writable(void* user) override { SPANWIRE_ASSERT(running.contains(id_of(user))); }
-  void on_lost(void* user, const Error&, session::Progress) override { ended(user); }
-  void on_pause(bool) override {}
-  void on_end(const Error&) override {
+  void on_lost(void* user, const Error& cause, session::Progress progress) override {
+    say("lost", id_of(user), bytes_of(cause.message()));
+    said_ += static_cast<char>('0' + static_cast<int>(progress));
+    ended(user);
+  }
+  void on_pause(bool paused) override { said_ += paused ? "pause\n" : "go\n"; }
+  void on_end(const Error& cause) override {
+    say("end", 0, bytes_of(cause.message()));
     SPANWIRE_ASSERT(!end);
     end = true;
   }
@@ -78,10 +113,13 @@ class User final : public session::SessionEvents {
 
   session::Session* session = nullptr;
   std::set<std::uint32_t> running;
-  bool ready = false;
   bool end = false;
 
  private:
+  void say(std::string_view what, std::uint32_t id, ByteView bytes) {
+    said_.append(what) += std::to_string(id);
+    said_.append(text_of(bytes)) += '\n';
+  }
   static void* user_of(std::uint32_t id) {
     return reinterpret_cast<void*>(static_cast<std::uintptr_t>(id));
   }
@@ -95,6 +133,8 @@ class User final : public session::SessionEvents {
     reply.payload = Slice::copy_of(std::string(bytes, 'r'));
     session->reply(id, reply);
   }
+
+  std::string& said_;
 };
 
 constexpr std::uint8_t kClient = 1;
@@ -156,21 +196,19 @@ void shake_hands(session::Session& session, bool client, bool multipart) {
   session.on_bytes(hello, nullptr, now_of(0));
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
-  const std::uint8_t choice = data[0];
-  const ByteView input = std::as_bytes(std::span(data + 1, size - 1));
+// All that the session says to its link and to its user.
+std::string run(std::uint8_t choice, ByteView input, bool short_way) {
   session::SessionOptions options;
+  options.short_way = short_way;
   options.role = (choice & kClient) != 0 ? session::Role::client : session::Role::server;
   options.multipart = (choice & kMultipart) != 0;
   options.limits.streams_max = 8;
   options.limits.connection_window_bytes = 1u << 20;
   options.limits.queued_bytes_max = 1u << 20;
   options.limits.payload_bytes_max = 1u << 20;
-  Sink sink;
-  User user;
+  std::string said;
+  Sink sink(said);
+  User user(said);
   session::Session session(options, sink, user);
   user.session = &session;
   session.start(now_of(0));
@@ -191,5 +229,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   SPANWIRE_ASSERT(user.running.empty());
   SPANWIRE_ASSERT(session.in_flight() == 0 && session.waiting_bytes() == 0 &&
                   session.held_bytes() == 0);
+  return said;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const ByteView input = std::as_bytes(std::span(data + 1, size - 1));
+  SPANWIRE_ASSERT(run(data[0], input, true) == run(data[0], input, false));
   return 0;
 }

@@ -43,6 +43,9 @@ struct SessionOptions {
   std::chrono::nanoseconds ping_interval_min = kPingIntervalMin;
   // Bodies wait here, not in the link, while the link has more than this.
   std::size_t link_queue_bytes_max = 256u << 10;
+  // Whole requests and replies in good order take a shorter way through the session.  It decides as
+  // the other does: tests compare the two.
+  bool short_way = true;
   wire::Limits limits;
 };
 
