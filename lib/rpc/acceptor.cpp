@@ -28,9 +28,8 @@ Result<std::string> Acceptor::listen(const transport::Address& address) {
   return transport::to_string(listener_->address());
 }
 
-void Acceptor::close() noexcept {
-  if (listener_ != nullptr) listener_->close();
-}
+// Gone with it: the server may be destroyed on a thread that is not the listener's.
+void Acceptor::close() noexcept { listener_.reset(); }
 
 void Acceptor::on_accept(transport::Incoming incoming) {
   LoopServer& server = incoming.home() != nullptr ? home_ : core_.next_loop();

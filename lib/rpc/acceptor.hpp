@@ -14,7 +14,7 @@ class Acceptor final : private transport::AcceptEvents {
   Acceptor(ServerCore& core, LoopServer& home, ListenOptions options)
       : core_(core), home_(home), options_(options) {}
 
-  // In a turn of the home loop.
+  // Both in a turn of the home loop.
   Result<std::string> listen(const transport::Address& address);
   void close() noexcept;
 

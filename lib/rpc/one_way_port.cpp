@@ -118,6 +118,8 @@ void OneWayPort::close_socket() {
   inproc_names_.clear();
   if (socket_) socket_->close(options_.zmq.linger);
   monitor_.reset();
+  // Here, and not where the user's object ends: what the loop still does with it counts too.
+  socket_ = transport::Ref<transport::ZmqSocket>();
 }
 
 void OneWayPort::close() {
