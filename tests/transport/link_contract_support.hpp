@@ -19,6 +19,16 @@
 
 namespace spanwire::transport {
 
+// What the contract is held against.
+struct LinkKind {
+  const char* name;
+  const char* address;  // to listen on; memory pairs have none
+  LinkMode mode = LinkMode::bytes;
+  // What a ROUTER's links share reads for all of them: only the other end can be held back by not
+  // reading.
+  bool left_listens = false;
+};
+
 // Records all that a link tells.
 class Recorder final : public LinkEvents {
  public:

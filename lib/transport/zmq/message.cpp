@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "lib/transport/zmq/hand_over.hpp"
+
 namespace spanwire::transport {
 namespace {
 
@@ -34,11 +36,14 @@ ZmqPart ZmqFlight::take(Slice&& payload) {
   bytes_.fetch_add(payload.size());
   auto* const cargo = new Cargo{std::move(payload), shared_from_this()};
   auto* const data = const_cast<std::byte*>(cargo->payload.data());
-  return ZmqPart(data, cargo->payload.size(), &unload, cargo);
+  const std::size_t size = cargo->payload.size();
+  zmq_handed_over(cargo);
+  return ZmqPart(data, size, &unload, cargo);
 }
 
 // On libzmq's thread, or on ours when the message was not sent.
 void ZmqFlight::unload(void* /*data*/, void* cargo) noexcept {
+  zmq_taken_over(cargo);
   const std::unique_ptr<Cargo> owned(static_cast<Cargo*>(cargo));
   const std::size_t bytes = owned->payload.size();
   owned->payload = Slice();

@@ -8,6 +8,7 @@
 
 #include "lib/transport/loop_impl.hpp"
 #include "lib/transport/zmq/context.hpp"
+#include "lib/transport/zmq/hand_over.hpp"
 #include "spanwire/base/assert.hpp"
 
 namespace spanwire::transport {
@@ -154,12 +155,14 @@ bool ZmqSocket::receive(ZmqMessage& message) {
     more = part.more();
     flags = 0;
   }
+  zmq_taken_over(kZmqWire);
   return true;
 }
 
 ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
   if (handle_ == nullptr) return ZmqSent::failed;
   look_at_turn_end();
+  zmq_handed_over(kZmqWire);
   bool lost = false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const int flags = ZMQ_DONTWAIT | (i + 1 < parts.size() ? ZMQ_SNDMORE : 0);
