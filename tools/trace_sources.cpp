@@ -17,27 +17,6 @@ bool is_trace_file(const std::filesystem::path& path) {
   return path.extension() == ".jsonl" || path.extension() == ".json";
 }
 
-// A folder stands for the trace files in it.
-Result<std::vector<std::string>> files_of(const std::vector<std::string>& sources) {
-  std::vector<std::string> files;
-  for (const std::string& source : sources) {
-    std::error_code error;
-    if (!std::filesystem::is_directory(source, error)) {
-      files.push_back(source);
-      continue;
-    }
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(source, error)) {
-      if (entry.is_regular_file() && is_trace_file(entry.path())) found.push_back(entry.path());
-    }
-    if (error) return fail(Errc::file_open_failed, source + ": " + error.message());
-    if (found.empty()) return fail(Errc::not_found, source + ": no *.jsonl and no *.json in it");
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
-  }
-  return files;
-}
-
 // A folder that is gone, with all that is in it, when this is.
 class TemporaryFolder {
  public:
@@ -89,6 +68,30 @@ Result<JudgedSource> ask_jaeger(const std::string& url, QueryArguments arguments
 }
 
 }  // namespace
+
+bool is_backend_source(const std::string& source) {
+  return is_url(source) || inspect::RunFolder::open(source).has_value();
+}
+
+Result<std::vector<std::string>> files_of(const std::vector<std::string>& sources) {
+  std::vector<std::string> files;
+  for (const std::string& source : sources) {
+    std::error_code error;
+    if (!std::filesystem::is_directory(source, error)) {
+      files.push_back(source);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(source, error)) {
+      if (entry.is_regular_file() && is_trace_file(entry.path())) found.push_back(entry.path());
+    }
+    if (error) return fail(Errc::file_open_failed, source + ": " + error.message());
+    if (found.empty()) return fail(Errc::not_found, source + ": no *.jsonl and no *.json in it");
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
 
 Result<void> read_sources(const std::vector<std::string>& sources, inspect::Reader& reader) {
   SPANWIRE_TRY(const std::vector<std::string> files, files_of(sources));

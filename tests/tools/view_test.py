@@ -6,9 +6,11 @@ import pty
 import re
 import subprocess
 import tempfile
+import time
 import unittest
 
 import tool
+from fake_jaeger import Jaeger
 
 START = 1_795_254_000_000_000_000
 
@@ -110,6 +112,56 @@ class View(unittest.TestCase):
         self.assertNotRegex(text, r"https?://")
         unwritable = tool.run("view", self.front, "--html", "/nonexistent/page.html")
         self.assertEqual(unwritable.returncode, 1)
+
+    def test_a_folder_stands_for_the_files_in_it(self):
+        self.write("notes.txt", "nothing of ours")
+        done = tool.run("view", self.folder.name)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"3 spans in 2 processes", done.stdout)
+        empty = os.path.join(self.folder.name, "empty")
+        os.mkdir(empty)
+        done = tool.run("view", empty, self.front)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"no *.jsonl and no *.json in it", done.stderr)
+        self.assertIn(b"2 spans", done.stdout)
+
+    def test_the_last_one_is_the_newest(self):
+        done = tool.run("view", self.many(12), "--last")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"call 12", done.stdout)
+        self.assertEqual(tool.run("view", self.many(12), "--last", "--trace", "0c").returncode, 2)
+
+    def test_asks_a_server_and_shows_what_it_has(self):
+        now = time.time_ns()
+        spans = [{"service": "sglang", "traceId": f"{n:032x}", "spanId": f"{n:016x}", "start": now - n * 10**9,
+                  "name": f"call {n}"} for n in (1, 2, 3)]
+        with Jaeger(spans) as server:
+            listed = tool.run("view", server.url, "--service", "sglang", "--start", "5m")
+            self.assertEqual(listed.returncode, 0, listed.stderr)
+            self.assertEqual(len(re.findall(rb"sglang: call", listed.stdout)), 3)
+            last = tool.run("view", server.url, "--start", "5m", "--last")
+            self.assertIn(b"call 1", last.stdout)
+            one = tool.run("view", server.url, "--trace", f"{3:032x}")
+            self.assertIn(b"call 3", one.stdout)
+            self.assertEqual(server.asked[-2][0], f"/api/v3/traces/{3:032x}")
+            page = os.path.join(self.folder.name, "run.html")
+            self.assertEqual(tool.run("view", server.url, "--service", "sglang", "--start", "5m", "--html", page).returncode, 0)
+            with open(page, encoding="utf-8") as file:
+                data = re.search(r'id="data">(.*?)</script>', file.read(), re.S)
+            gates = {gate["number"]: gate["outcome"] for gate in json.loads(data[1])["gates"]}
+            self.assertEqual([gates[1], gates[2], gates[3]], ["pass", "pass", "pass"])
+            nothing = tool.run("view", server.url, "--service", "nobody")
+            self.assertEqual(nothing.returncode, 1)
+        self.assertEqual(tool.run("view", server.url).returncode, 3)
+
+    def test_shows_the_folder_of_a_run(self):
+        run = os.path.join(self.folder.name, "run")
+        with Jaeger([{"service": "a", "traceId": "0" * 31 + "1", "spanId": "0" * 15 + "1", "start": time.time_ns()}]) as server:
+            fetched = tool.run("fetch", server.url, "--run", run, "--settle", "100ms", "--polls", "1")
+            self.assertEqual(fetched.returncode, 0, fetched.stderr)
+        done = tool.run("view", run)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"1 span in 1 process", done.stdout)
 
     def on_a_terminal(self, **extra):
         ours, theirs = pty.openpty()
