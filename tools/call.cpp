@@ -24,6 +24,7 @@ struct CallArguments {
   std::string timeout = "30s";
   bool stream = false;
   bool verbose = false;
+  transport::CurveOptions curve;
 };
 
 // A header of trace context becomes the call's context, any other goes along as it is.
@@ -108,7 +109,9 @@ int call(const CallArguments& arguments) {
   Result<void> done;
   {
     rpc::Runtime runtime;
-    rpc::Client client(runtime, arguments.address);
+    rpc::ClientOptions options;
+    options.zmq.curve = arguments.curve;
+    rpc::Client client(runtime, arguments.address, options);
     done = arguments.stream ? call_stream(client, arguments, std::move(*prepared))
                             : call_unary(client, arguments, std::move(*prepared));
   }
@@ -142,6 +145,7 @@ void add_call(CLI::App& app, int& exit_code) {
       ->type_name("T")
       ->capture_default_str()
       ->check(duration_check());
+  add_client_keys(*command, arguments->curve);
   command->add_flag("-v,--verbose", arguments->verbose, "The reply's headers on standard error");
   command->footer(
       "Examples:\n"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "spanwire/base/result.hpp"
+#include "spanwire/transport/zmq_security.hpp"
 
 namespace spanwire::tools {
 
@@ -53,6 +54,11 @@ bool write_file(const std::string& path, std::string_view text);
 // CLI11 checks for the above.
 CLI::Validator duration_check();
 CLI::Validator bytes_check();
+
+// Options for ZeroMQ's keys: --keys and --server-key of who connects, --keys and --allow of who
+// listens.
+void add_client_keys(CLI::App& command, transport::CurveOptions& curve);
+void add_server_keys(CLI::App& command, transport::CurveOptions& curve);
 
 // For commands that run once: traces as the environment says, and logs warnings only unless
 // OTEL_LOG_LEVEL asks for more.

@@ -95,6 +95,30 @@ bool write_file(const std::string& path, std::string_view text) {
   return true;
 }
 
+void add_client_keys(CLI::App& command, transport::CurveOptions& curve) {
+  CLI::Option* own =
+      command.add_option("--keys", curve.secret_key_file, "ZeroMQ: own keys, NAME.key_secret")
+          ->type_name("FILE");
+  CLI::Option* server =
+      command.add_option("--server-key", curve.server_key_file, "ZeroMQ: the listener's NAME.key")
+          ->type_name("FILE")
+          ->needs(own);
+  own->needs(server);
+}
+
+void add_server_keys(CLI::App& command, transport::CurveOptions& curve) {
+  CLI::Option* own =
+      command.add_option("--keys", curve.secret_key_file, "ZeroMQ: own keys, NAME.key_secret")
+          ->type_name("FILE");
+  CLI::Option* allow =
+      command
+          .add_option("--allow", curve.allowed_keys,
+                      "ZeroMQ: who may connect; a key a line, or a folder of NAME.key")
+          ->type_name("FILE")
+          ->needs(own);
+  own->needs(allow);
+}
+
 CLI::Validator duration_check() {
   return CLI::Validator(
       [](std::string& text) {

@@ -16,6 +16,7 @@ struct EchoArguments {
   std::vector<std::string> addresses;
   std::vector<std::string> paths = {"echo"};
   unsigned threads = 1;
+  transport::CurveOptions curve;
 };
 
 // A stream gets its first payload and then every message back, one for one.
@@ -50,6 +51,7 @@ int echo(const EchoArguments& arguments) {
     rpc::Runtime runtime(runtime_options);
     rpc::ServerOptions options;
     for (const std::string& address : arguments.addresses) options.listen(address);
+    options.zmq.curve = arguments.curve;
     rpc::Server server(runtime, std::move(options));
     for (const std::string& path : arguments.paths) server.handle(rpc::Path(path), serve);
     if (const Result<void> started = server.start(); !started) {
@@ -86,6 +88,7 @@ void add_echo(CLI::App& app, int& exit_code) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(0, 1'024));
+  add_server_keys(*command, arguments->curve);
   command->footer(
       "Examples:\n"
       "  spanwire echo tcp://127.0.0.1:7001\n"

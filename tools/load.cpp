@@ -40,6 +40,7 @@ struct LoadArguments {
   unsigned connections = 1;
   std::string json;
   bool quiet = false;
+  transport::CurveOptions curve;
 };
 
 // What the calls of one loop have shown.  Written on that loop; `calls` is read elsewhere.
@@ -252,6 +253,7 @@ int load(const LoadArguments& arguments) {
     rpc::Runtime runtime(runtime_options);
     rpc::ClientOptions options;
     options.connections_per_endpoint_max = arguments.connections;
+    options.zmq.curve = arguments.curve;
     rpc::Client client(runtime, arguments.address, options);
     if (const Result<void> tried = try_once(client, arguments); !tried) {
       complain(tried.error().message());
@@ -306,6 +308,7 @@ void add_load(CLI::App& app, int& exit_code) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'024));
+  add_client_keys(*command, arguments->curve);
   command->add_option("--json", arguments->json, "Write the results; - is standard output")
       ->type_name("FILE");
   command->add_flag("-q,--quiet", arguments->quiet, "No progress on standard error");

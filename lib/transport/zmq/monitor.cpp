@@ -87,7 +87,9 @@ Error handshake_error(const ZmqEvent& event, bool curve) {
     return {Errc::security_failed, "the peer broke off (" + describe_handshake_failure(event) +
                                        "): is its key the one that is named here?"};
   }
-  return {Errc::connect_failed, describe_handshake_failure(event)};
+  // One that wants keys of us may hang up before libzmq has seen what it wants.
+  return {Errc::connect_failed, "the peer broke off (" + describe_handshake_failure(event) +
+                                    "): does it want CURVE, or speak something else?"};
 }
 
 ZmqMonitor::ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept
