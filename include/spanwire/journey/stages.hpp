@@ -1,0 +1,83 @@
+// Stages: what a request is doing, told once for its journey and for its numbers, from the same
+// stamps.  Each stage is a slice of SGLang's, and each begins where the one before ends:
+//
+//   journey::RequestStages stages(request, journey::RequestNumbers(route, span, arrived, part));
+//   stages.enter(journey::Stage::decode_waiting, arrived);      // queued
+//   stages.enter(journey::Stage::decode_transferred, at);       // scheduled
+//   stages.leave(at);                                           // slices of steps: batch.hpp
+//   stages.tokens(1, at);  ...
+//   stages.finished(journey::Outcome::stop, at, {.prompt = 12, .generated = 40});
+//
+// Times are given: nothing here reads a clock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "spanwire/journey/numbers.hpp"
+#include "spanwire/journey/request.hpp"
+
+namespace spanwire::journey {
+
+// SGLang's slices of the levels 1 and 2 that a request is in one after the other.
+enum class Stage : std::uint8_t {
+  none,
+  tokenize,
+  api_server_dispatch,  // level 2
+  prefill_prepare,
+  prefill_bootstrap,
+  prefill_waiting,  // in the queue
+  prefill_forward,
+  prefill_transfer_kv_cache,
+  decode_prepare,
+  decode_bootstrap,
+  decode_waiting,  // in the queue
+  decode_transferred,
+  decode_forward,
+  quick_finish,
+};
+inline constexpr std::size_t kStages = 14;
+// "prefill_waiting"; empty for none.
+trace::Key name(Stage stage) noexcept;
+// Of its slice.
+Level level_of(Stage stage) noexcept;
+
+// A request in one thread.  A small value; one thread at a time.  Works as well where the request
+// is not recorded, and where nothing is counted.  Functions that return Errc: as Request's.
+class RequestStages {
+ public:
+  // Tells nobody.
+  RequestStages() noexcept = default;
+  RequestStages(Request journey, const RequestNumbers& numbers) noexcept
+      : journey_(journey), numbers_(numbers) {}
+
+  // For slices, events and hand-over beside the stages.
+  Request& journey() noexcept { return journey_; }
+  const Request& journey() const noexcept { return journey_; }
+  const RequestNumbers& numbers() const noexcept { return numbers_; }
+  Stage stage() const noexcept { return stage_; }
+
+  // The stage that it is in ends, with `attributes`, and the next one begins.  Entering a queue is
+  // RequestNumbers::queued(), once; leaving it is scheduled(), and the event "schedule".
+  Errc enter(Stage next, MonotonicTime at, Attributes attributes = {});
+  Errc leave(MonotonicTime at, Attributes attributes = {}) {
+    return enter(Stage::none, at, attributes);
+  }
+  // Its memory is taken away: the event "retract", and back into the queue that it was in last.
+  Errc retracted(MonotonicTime at, Attributes attributes = {});
+  void tokens(std::uint32_t count, MonotonicTime at) noexcept { numbers_.tokens(count, at); }
+  // The last call: ends the stage; then the request, where it was started, with SGLang's attributes
+  // of its usage and times, in the vocabulary in force; else its part in this thread.
+  Errc finished(Outcome outcome, MonotonicTime at, const Usage& usage = {});
+
+ private:
+  Errc finish_root(Outcome outcome, MonotonicTime at, const Usage& usage);
+
+  Request journey_;
+  RequestNumbers numbers_;
+  Stage stage_ = Stage::none;
+  Stage queue_ = Stage::prefill_waiting;  // the last one
+  MonotonicTime queued_{};
+};
+
+}  // namespace spanwire::journey

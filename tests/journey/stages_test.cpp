@@ -1,0 +1,193 @@
+#include "spanwire/journey/stages.hpp"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "spanwire/journey/genai.hpp"
+#include "spanwire/journey/propagate.hpp"
+#include "tests/journey/fixture.hpp"
+
+namespace spanwire::journey {
+namespace {
+
+using std::chrono::milliseconds;
+
+class StagesTest : public JourneyTest {
+ protected:
+  static MonotonicTime ms(int count) { return now() + milliseconds(count); }
+
+  RequestStages stages(const Request& request, const std::string& route, Part part = Part::all) {
+    route_ = route_numbers(route, {.model = "m"});
+    return {request, RequestNumbers(route_, request.propagate().request.span(), ms(0), part)};
+  }
+  // Of the histogram of that route, in milliseconds; -1: not observed.
+  static std::int64_t sum_ms(const std::string& route, std::string_view family,
+                             const char* stage = nullptr) {
+    const MetricsSnapshot snapshot = metrics_snapshot();
+    const FamilyReading* reading = snapshot.family("sglang:" + std::string(family));
+    const SeriesReading* series = reading == nullptr ? nullptr
+                                  : stage == nullptr ? reading->find({"m", route})
+                                                     : reading->find({"m", route, stage});
+    if (series == nullptr || series->count == 0) return -1;
+    return static_cast<std::int64_t>(series->sum / 1'000'000);
+  }
+  static std::int64_t took_ms(const SpanData& span) {
+    return std::chrono::duration_cast<milliseconds>(span.end - span.start).count();
+  }
+
+  RouteNumbers route_;
+};
+
+// Through both phases in one engine, retracted once.
+void live(RequestStages& stages, MonotonicTime begin) {
+  const auto at = [begin](int ms) { return begin + milliseconds(ms); };
+  EXPECT_EQ(stages.enter(Stage::tokenize, at(0)), Errc::ok);
+  EXPECT_EQ(stages.enter(Stage::prefill_waiting, at(10)), Errc::ok);
+  EXPECT_EQ(stages.enter(Stage::prefill_forward, at(40)), Errc::ok);
+  EXPECT_EQ(stages.leave(at(140)), Errc::ok);
+  stages.tokens(1, at(140));
+  EXPECT_EQ(stages.retracted(at(150)), Errc::ok);
+  EXPECT_EQ(stages.enter(Stage::decode_forward, at(200)), Errc::ok);
+  stages.tokens(1, at(240));
+  stages.tokens(2, at(250));
+  EXPECT_EQ(stages.finished(Outcome::length, at(300), {12, 4, 5}), Errc::ok);
+}
+
+TEST_F(StagesTest, SlicesAndNumbersHaveTheSameStamps) {
+  start();
+  set_strict(true);
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/stages");
+  live(stages, now());
+  std::vector<SpanData> waits;
+  for (SpanData& span : spans()) {
+    if (span.name == "prefill_waiting") waits.push_back(std::move(span));
+  }
+  ASSERT_EQ(waits.size(), 2u);
+  EXPECT_EQ(took_ms(waits[0]), sum_ms("/stages", "queue_time_seconds")) << "the first time counts";
+  EXPECT_EQ(took_ms(waits[0]), 30);
+  EXPECT_EQ(took_ms(waits[1]), 50);
+  const SpanData prefill = span("prefill_forward");
+  EXPECT_EQ(took_ms(prefill),
+            sum_ms("/stages", "per_stage_req_latency_seconds", "prefill_forward"));
+  EXPECT_EQ(prefill.start, waits[0].end) << "no gap";
+  EXPECT_EQ(waits[0].start, span("tokenize").end);
+  EXPECT_EQ(span("decode_forward").start, waits[1].end);
+  EXPECT_EQ(sum_ms("/stages", "time_to_first_token_seconds"), 140);
+  EXPECT_EQ(sum_ms("/stages", "inter_token_latency_seconds"), 110);
+  EXPECT_EQ(sum_ms("/stages", "per_stage_req_latency_seconds", "decode_forward"), 110);
+  EXPECT_EQ(sum_ms("/stages", "e2e_request_latency_seconds"), 300);
+}
+
+TEST_F(StagesTest, EventsSayWhenItWasScheduledAndRetracted) {
+  start();
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/events");
+  live(stages, now());
+  std::vector<std::string> events;
+  for (const SpanData& span : spans()) {
+    for (const SpanData::Event& event : span.events)
+      events.push_back(span.name + ": " + event.name);
+  }
+  EXPECT_EQ(events,
+            (std::vector<std::string>{"prefill_forward: schedule", "prefill_waiting: retract",
+                                      "decode_forward: schedule"}));
+}
+
+TEST_F(StagesTest, TheRootSaysHowMuchAndHowLong) {
+  start();
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/root");
+  live(stages, now());
+  const SpanData root = span(" Req r");
+  const auto number = [&root](std::string_view key) {
+    const trace::OwnedValue* value = root.attribute(key);
+    return value != nullptr && std::holds_alternative<double>(*value) ? std::get<double>(*value)
+                                                                      : -1;
+  };
+  EXPECT_EQ(std::get<std::int64_t>(*root.attribute("gen_ai.usage.prompt_tokens")), 12);
+  EXPECT_EQ(std::get<std::int64_t>(*root.attribute("gen_ai.usage.completion_tokens")), 4);
+  EXPECT_EQ(std::get<std::int64_t>(*root.attribute("gen_ai.usage.cached_tokens")), 5);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.time_to_first_token"), 0.140);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.e2e"), 0.300);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.time_in_queue"), 0.030);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.time_in_model_prefill"), 0.100);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.time_in_model_decode"), 0.160);
+  EXPECT_DOUBLE_EQ(number("gen_ai.latency.time_in_model_inference"), 0.260);
+}
+
+TEST_F(StagesTest, WhereItWasTakenOverOnlyThePartOfTheThreadEnds) {
+  start();
+  Request owner = start_request({.rid = "r", .at = now()});
+  RequestStages copy =
+      stages(attach_request(owner.propagate(), "r", {}, now()), "/copy", Part::engine);
+  copy.enter(Stage::decode_waiting, now());
+  copy.enter(Stage::decode_transferred, ms(20));
+  EXPECT_EQ(copy.finished(Outcome::stop, ms(30)), Errc::ok);
+  EXPECT_FALSE(copy.journey().recording());
+  EXPECT_EQ(sum_ms("/copy", "queue_time_seconds"), 20);
+  EXPECT_EQ(sum_ms("/copy", "e2e_request_latency_seconds"), -1) << "the frontend's to count";
+  EXPECT_EQ(open_spans(), 2) << "the request, and its first thread";
+  owner.finish();
+}
+
+TEST_F(StagesTest, WhatIsGivenUpInAQueueWasNeverScheduled) {
+  start();
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/given_up");
+  stages.enter(Stage::prefill_waiting, now());
+  stages.finished(Outcome::abort, ms(50));
+  EXPECT_EQ(sum_ms("/given_up", "queue_time_seconds"), -1);
+  EXPECT_TRUE(span("prefill_waiting").events.empty());
+}
+
+TEST_F(StagesTest, CountWhatIsNotRecorded) {
+  start();
+  const trace::Context parent(trace::SpanContext(trace::TraceId::generate(Random::of_thread()),
+                                                 trace::SpanId::generate(Random::of_thread()), 0));
+  RequestStages unsampled = stages(start_request({.rid = "r", .parent = &parent}), "/unsampled");
+  live(unsampled, now());
+  RequestStages nobody = stages(Request(), "/nobody");
+  live(nobody, now());
+  EXPECT_TRUE(spans().empty());
+  for (const char* route : {"/unsampled", "/nobody"}) {
+    EXPECT_EQ(sum_ms(route, "queue_time_seconds"), 30) << route;
+    EXPECT_EQ(sum_ms(route, "time_to_first_token_seconds"), 140) << route;
+  }
+}
+
+TEST_F(StagesTest, AreTracedWhereNothingIsCounted) {
+  start();
+  RequestStages stages(start_request({.rid = "r", .at = now()}), RequestNumbers());
+  live(stages, now());
+  EXPECT_EQ(took_ms(span("prefill_forward")), 100);
+}
+
+struct Named {
+  Stage stage;
+  const char* name;
+  Level level;
+};
+
+TEST_F(StagesTest, HaveSglangsNamesAndLevels) {
+  constexpr std::array<Named, kStages> kTable = {{
+      {Stage::none, "", kImportant},
+      {Stage::tokenize, "tokenize", kImportant},
+      {Stage::api_server_dispatch, "api_server_dispatch", kUsual},
+      {Stage::prefill_prepare, "prefill_prepare", kImportant},
+      {Stage::prefill_bootstrap, "prefill_bootstrap", kImportant},
+      {Stage::prefill_waiting, "prefill_waiting", kImportant},
+      {Stage::prefill_forward, "prefill_forward", kImportant},
+      {Stage::prefill_transfer_kv_cache, "prefill_transfer_kv_cache", kImportant},
+      {Stage::decode_prepare, "decode_prepare", kImportant},
+      {Stage::decode_bootstrap, "decode_bootstrap", kImportant},
+      {Stage::decode_waiting, "decode_waiting", kImportant},
+      {Stage::decode_transferred, "decode_transferred", kImportant},
+      {Stage::decode_forward, "decode_forward", kImportant},
+      {Stage::quick_finish, "quick_finish", kImportant},
+  }};
+  for (const Named& named : kTable) {
+    EXPECT_EQ(name(named.stage).view(), named.name);
+    EXPECT_EQ(level_of(named.stage), named.level) << named.name;
+  }
+}
+
+}  // namespace
+}  // namespace spanwire::journey
