@@ -20,7 +20,7 @@
 #include "examples/serving/ranks.hpp"
 #include "examples/serving/scheduler.hpp"
 #include "spanwire/base/clock.hpp"
-#include "spanwire/journey/request.hpp"
+#include "spanwire/journey/stages.hpp"
 
 namespace serving {
 
@@ -80,8 +80,8 @@ class Job : public Sequence {
   std::size_t tokens_max = 0;    // to generate; 0: the prompt only
   std::vector<Token> opening;    // how the answer begins; empty until the prompt is computed
   std::optional<Finish> ending;  // all tokens are made; not all have been sent
-  // Its life as the scheduler and the ranks see it; null objects where nobody wants to know.
-  spanwire::journey::Request journey;
+  // Its life as the scheduler and the ranks see it.
+  spanwire::journey::RequestStages stages;
   std::array<spanwire::journey::Request, kRanks> rank_journeys;
 };
 

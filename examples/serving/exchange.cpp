@@ -5,7 +5,6 @@
 #include <array>
 #include <utility>
 
-#include "spanwire/journey/genai.hpp"
 #include "spanwire/journey/thread_info.hpp"
 #include "spanwire/rpc/failure.hpp"
 
@@ -27,7 +26,7 @@ const journey::RouteNumbers& numbers_of_chat() {
 
 Exchange::~Exchange() {
   if (generation_ != nullptr) generation_->cancel();
-  journey_.leave_open();
+  stages_.journey().leave_open();
 }
 
 void Exchange::begin(const trace::Context& context, std::string_view id, AnswerHead head,
@@ -36,17 +35,18 @@ void Exchange::begin(const trace::Context& context, std::string_view id, AnswerH
   head_ = std::move(head);
   include_usage_ = include_usage;
   journey::set_thread_info("tokenizer");
-  journey_ = journey::start_request(
+  const journey::Request request = journey::start_request(
       {.rid = id, .role = "frontend", .module = "request", .parent = &context});
-  numbers_ =
-      journey::RequestNumbers(numbers_of_chat(), context.span(), begin_, journey::Part::frontend);
+  stages_ = journey::RequestStages(
+      request,
+      journey::RequestNumbers(numbers_of_chat(), context.span(), begin_, journey::Part::frontend));
   span_.set({{"gen_ai.operation.name", "chat"},
              {"gen_ai.request.model", kModelName},
              {"gen_ai.response.id", head_.id}});
 }
 
 journey::PropagateContext Exchange::hand_over() const {
-  journey::PropagateContext context = journey_.propagate();
+  journey::PropagateContext context = stages_.journey().propagate();
   if (!context) context.request = context_;
   return context;
 }
@@ -77,7 +77,7 @@ std::string Exchange::take_text() {
     const double ms = std::chrono::duration<double, std::milli>(now - begin_).count();
     span_.add_event("first token", {{"serving.ttft_ms", ms}});
   }
-  numbers_.tokens(static_cast<std::uint32_t>(news_.tokens), now);
+  stages_.tokens(static_cast<std::uint32_t>(news_.tokens), now);
   std::string text = std::exchange(news_.text, {});
   // The model goes on where a sentence was; the answer begins.
   if (completion_tokens_ == 0) text.erase(0, text.find_first_not_of(' '));
@@ -94,27 +94,16 @@ void Exchange::answered(int status, std::string_view outcome) {
              {"gen_ai.usage.output_tokens", completion_tokens_},
              {"request.outcome", outcome}});
   if (status >= 500) span_.set_status(trace::StatusCode::error, outcome);
-  finish_journey(status);
+  const bool ended = news_.end && *news_.end;
+  const std::size_t cached = ended ? (*news_.end)->cached_tokens : 0;
+  stages_.finished(outcome_of(status), spanwire::Clock::system().monotonic(),
+                   {prompt_tokens_, completion_tokens_, cached});
 }
 
 journey::Outcome Exchange::outcome_of(int status) const {
   if (status == kClientGone) return journey::Outcome::abort;
   if (!news_.end || !*news_.end) return journey::Outcome::error;
   return (*news_.end)->finish_reason == "stop" ? journey::Outcome::stop : journey::Outcome::length;
-}
-
-void Exchange::finish_journey(int status) {
-  const spanwire::MonotonicTime now = spanwire::Clock::system().monotonic();
-  const bool ended = news_.end && *news_.end;
-  const std::size_t cached = ended ? (*news_.end)->cached_tokens : 0;
-  numbers_.finished(outcome_of(status), now, {prompt_tokens_, completion_tokens_, cached});
-  const std::array attributes = {
-      trace::Attribute{journey::key_of(journey::GenAi::prompt_tokens, false), prompt_tokens_},
-      trace::Attribute{journey::key_of(journey::GenAi::completion_tokens, false),
-                       completion_tokens_},
-      trace::Attribute{journey::key_of(journey::GenAi::cached_tokens, false), cached}};
-  journey_.finish(now, attributes);
-  journey_ = {};
 }
 
 HttpFailure http_failure(const spanwire::Error& error) {

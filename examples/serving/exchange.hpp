@@ -11,8 +11,7 @@
 #include "examples/serving/generation.hpp"
 #include "spanwire/base/clock.hpp"
 #include "spanwire/base/semaphore.hpp"
-#include "spanwire/journey/numbers.hpp"
-#include "spanwire/journey/request.hpp"
+#include "spanwire/journey/stages.hpp"
 #include "spanwire/trace/span.hpp"
 
 namespace serving {
@@ -35,8 +34,8 @@ class Exchange {
   // It is a question that can be answered: its journey begins, under `context`.
   void begin(const spanwire::trace::Context& context, std::string_view id, AnswerHead head,
              bool include_usage);
-  // Its slices on this thread.
-  spanwire::journey::Request& journey() noexcept { return journey_; }
+  // Of this thread.
+  spanwire::journey::RequestStages& stages() noexcept { return stages_; }
   // For the workers: the journey so far, or just the context where that is not traced.
   spanwire::journey::PropagateContext hand_over() const;
   void generates(std::size_t prompt_tokens, std::shared_ptr<Generation> generation);
@@ -56,14 +55,12 @@ class Exchange {
 
  private:
   spanwire::journey::Outcome outcome_of(int status) const;
-  void finish_journey(int status);
 
   spanwire::trace::Span span_;
   spanwire::Permit permit_;
   const spanwire::MonotonicTime begin_ = spanwire::Clock::system().monotonic();
   spanwire::trace::Context context_;
-  spanwire::journey::Request journey_;
-  spanwire::journey::RequestNumbers numbers_;
+  spanwire::journey::RequestStages stages_;
   AnswerHead head_;
   bool include_usage_ = false;
   std::shared_ptr<Generation> generation_;

@@ -213,17 +213,17 @@ void HttpServer::Impl::answer(const std::shared_ptr<Exchange>& exchange, const R
   }
   const std::string id = hex(random);
   exchange->begin(context, id, {"chatcmpl-" + id, now_seconds()}, chat->include_usage);
-  journey::Request& journey = exchange->journey();
-  journey.slice_start("tokenize");
+  const spanwire::Clock& clock = spanwire::Clock::system();
+  journey::RequestStages& stages = exchange->stages();
+  stages.enter(journey::Stage::tokenize, clock.monotonic());
   std::vector<Token> prompt = prompt_of(gateway_.model().vocabulary(), *chat);
   const std::size_t prompt_tokens = prompt.size();
   const std::array attributes = {trace::Attribute{"gen_ai.usage.input_tokens", prompt_tokens},
                                  trace::Attribute{"serving.messages", chat->messages.size()}};
-  journey.slice_end("tokenize", {.attributes = attributes});
-  journey.slice_start("api_server_dispatch", journey::kUsual);
+  stages.enter(journey::Stage::api_server_dispatch, clock.monotonic(), attributes);
   exchange->generates(prompt_tokens,
                       gateway_.start(exchange->hand_over(), id, std::move(prompt), *chat));
-  journey.slice_end("api_server_dispatch", journey::kUsual);
+  stages.leave(clock.monotonic());
   // Before the first news the status is still open: a worker's refusal becomes the client's.
   if (const Exchange::Wake wake = exchange->wait(current_socket, stop_);
       wake != Exchange::Wake::news) {

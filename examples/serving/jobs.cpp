@@ -13,11 +13,6 @@ using spanwire::MonotonicTime;
 
 namespace {
 
-// SGLang's names.
-constexpr spanwire::trace::Key kPrefillQueue = "prefill_waiting";
-constexpr spanwire::trace::Key kDecodeQueue = "decode_waiting";
-constexpr spanwire::trace::Key kStateQueue = "decode_transferred";
-
 MonotonicTime now() { return spanwire::Clock::system().monotonic(); }
 
 const journey::RouteNumbers& numbers_of_generate() {
@@ -48,11 +43,8 @@ journey::PropagateContext handed_over(const rpc::Call& call) {
 }
 
 TracedJob::TracedJob(const GenerateRequest& request, journey::PropagateContext from,
-                     spanwire::trace::Key queue, const journey::RouteNumbers& route)
-    : from_(std::move(from)),
-      queue_(queue),
-      arrived_(now()),
-      numbers_(route, from_.request.span(), arrived_, journey::Part::engine) {
+                     journey::Stage queue, const journey::RouteNumbers& route)
+    : from_(std::move(from)), queue_(queue), route_(route), arrived_(now()) {
   id = request.id;
   tokens = request.tokens;
   prompt_tokens = request.tokens.size();
@@ -63,45 +55,30 @@ TracedJob::TracedJob(const GenerateRequest& request, journey::PropagateContext f
 
 // On the scheduler's thread, whose part of the request begins with the wait for it.
 void TracedJob::on_queued() {
-  if (from_) journey = journey::attach_request(from_, id, "request", arrived_);
-  numbers_.queued(arrived_);
-  start_waiting(queue_, arrived_);
-}
-
-void TracedJob::start_waiting(spanwire::trace::Key name, MonotonicTime at) {
-  waiting_ = name;
-  journey.slice_start(name, journey::kImportant, at);
-}
-
-void TracedJob::end_waiting(MonotonicTime at) {
-  if (waiting_.empty()) return;
-  journey.slice_end(waiting_, journey::kImportant, at);
-  waiting_ = {};
+  journey::Request part;
+  if (from_) part = journey::attach_request(from_, id, "request", arrived_);
+  const journey::RequestNumbers numbers(route_, from_.request.span(), arrived_,
+                                        journey::Part::engine);
+  stages = journey::RequestStages(part, numbers);
+  stages.enter(queue_, arrived_);
 }
 
 void TracedJob::on_admitted() {
-  const MonotonicTime at = now();
   const std::array attributes = {spanwire::trace::Attribute{"kv.blocks", blocks.size()},
                                  spanwire::trace::Attribute{"kv.cached_tokens", cached},
                                  spanwire::trace::Attribute{"serving.preemptions", preemptions}};
-  journey.set_slice(attributes);
-  end_waiting(at);
-  numbers_.scheduled(at);
-  journey.event("schedule", journey::kEverything, at, attributes);
-  if (expects_state) start_waiting(kStateQueue, at);
+  // What follows are steps, told for the whole batch.
+  stages.enter(expects_state ? journey::Stage::decode_transferred : journey::Stage::none, now(),
+               attributes);
 }
 
 void TracedJob::on_state() {
-  if (phase == Phase::running) end_waiting(now());
+  if (phase == Phase::running) stages.leave(now());
 }
 
 void TracedJob::on_preempted() {
-  const MonotonicTime at = now();
   const std::array attributes = {spanwire::trace::Attribute{"serving.generated", generated()}};
-  journey.event("retract", journey::kImportant, at, attributes);
-  numbers_.retracted();
-  end_waiting(at);
-  start_waiting(queue_, at);
+  stages.retracted(now(), attributes);
 }
 
 void TracedJob::on_step(const StepFacts& step) {
@@ -109,25 +86,21 @@ void TracedJob::on_step(const StepFacts& step) {
   step_end_ = step.end;
 }
 
-void TracedJob::count_token() { numbers_.tokens(1, now()); }
-
-void TracedJob::end_journey(Finish how) {
-  const MonotonicTime at = now();
-  end_waiting(at);
-  numbers_.finished(outcome_of(how), at);
-  // Each of these was the last of its thread.
+void TracedJob::end_stages(Finish how) {
   for (journey::Request& rank : rank_journeys) rank.abort(step_end_);
-  journey.abort(at);
+  stages.finished(outcome_of(how), now());
 }
 
 GenerateJob::GenerateJob(const GenerateRequest& request, const rpc::Call& call,
                          std::shared_ptr<Answer> answer)
-    : TracedJob(request, handed_over(call), request.expects_state ? kDecodeQueue : kPrefillQueue,
-                numbers_of_generate()),
+    : TracedJob(
+          request, handed_over(call),
+          request.expects_state ? journey::Stage::decode_waiting : journey::Stage::prefill_waiting,
+          numbers_of_generate()),
       answer_(std::move(answer)) {}
 
 void GenerateJob::on_token(Token token) {
-  count_token();
+  stages.tokens(1, now());
   unsent_.push_back(token);
   // Now, not at the next step: a reader sees each token as soon as it is there.
   flush();
@@ -138,7 +111,7 @@ bool GenerateJob::flush() {
   if (unsent_.empty() && !last) return true;
   TokenBatch batch;
   batch.tokens = unsent_;
-  if (!begun_) batch.journey = journey::to_text(journey.propagate()).view();
+  if (!begun_) batch.journey = journey::to_text(stages.journey().propagate()).view();
   if (last) batch.end = summary();
   spanwire::Result<spanwire::Slice> message = rpc::Codec<TokenBatch>::encode(batch);
   if (!message) return true;
@@ -160,7 +133,7 @@ GenerateAnswer GenerateJob::summary() const {
 }
 
 void GenerateJob::on_finished(Finish how) {
-  end_journey(how);
+  end_stages(how);
   if (ended_) return;
   answer_->stopped.store(how == Finish::stopped);
   answer_->text.cancel();
@@ -168,15 +141,15 @@ void GenerateJob::on_finished(Finish how) {
 
 PrefillJob::PrefillJob(const GenerateRequest& request, const rpc::Call& call,
                        std::shared_ptr<PrefillOutcomes> done)
-    : TracedJob(request, handed_over(call), kPrefillQueue, numbers_of_prefill()),
+    : TracedJob(request, handed_over(call), journey::Stage::prefill_waiting, numbers_of_prefill()),
       done_(std::move(done)) {
   tokens_max = 0;
   expects_state = false;
 }
 
 void PrefillJob::on_finished(Finish how) {
-  if (how == Finish::prefilled) count_token();
-  end_journey(how);
+  if (how == Finish::prefilled) stages.tokens(1, now());
+  end_stages(how);
   PrefillOutcome outcome;
   outcome.how = how;
   outcome.opening = opening;

@@ -10,7 +10,6 @@
 #include "examples/serving/engine.hpp"
 #include "examples/serving/messages.hpp"
 #include "spanwire/base/bounded_queue.hpp"
-#include "spanwire/journey/numbers.hpp"
 #include "spanwire/journey/propagate.hpp"
 #include "spanwire/rpc/call.hpp"
 #include "spanwire/rpc/stream.hpp"
@@ -28,7 +27,7 @@ struct Answer {
   std::atomic<bool> stopped{false};   // the engine has: there is nothing more to read
 };
 
-// Both kinds: the slices *_waiting and decode_transferred, events of scheduling.
+// Both kinds: their stages, told on the scheduler's thread.
 class TracedJob : public Job {
  public:
   void on_queued() override;
@@ -39,25 +38,19 @@ class TracedJob : public Job {
 
  protected:
   TracedJob(const GenerateRequest& request, spanwire::journey::PropagateContext from,
-            spanwire::trace::Key queue, const spanwire::journey::RouteNumbers& route);
+            spanwire::journey::Stage queue, const spanwire::journey::RouteNumbers& route);
   // The request's part in the engine is over.
-  void end_journey(Finish how);
-  // One more token is known.
-  void count_token();
+  void end_stages(Finish how);
 
   std::uint64_t steps() const noexcept { return steps_; }
   bool given_up() const { return from_.request.cancelled(); }
 
  private:
-  void start_waiting(spanwire::trace::Key name, spanwire::MonotonicTime at);
-  void end_waiting(spanwire::MonotonicTime at);
-
   const spanwire::journey::PropagateContext from_;
-  const spanwire::trace::Key queue_;  // the name of its slice
-  spanwire::trace::Key waiting_;      // of the slice that is open; empty: none
+  const spanwire::journey::Stage queue_;
+  const spanwire::journey::RouteNumbers& route_;
   const spanwire::MonotonicTime arrived_;
   spanwire::MonotonicTime step_end_{};
-  spanwire::journey::RequestNumbers numbers_;
   std::uint64_t steps_ = 0;
 };
 

@@ -21,10 +21,10 @@ std::vector<RankShare> shares_of(const Step& step, std::size_t ranks) {
   std::vector<RankShare> shares(ranks);
   for (const Step::Work& work : step.work) {
     Job& job = static_cast<Job&>(*work.sequence);
-    if (!job.journey.recording()) continue;
+    if (!job.stages.journey().recording()) continue;
     for (std::size_t rank = 0; rank < ranks; ++rank) {
       journey::Request& mine = job.rank_journeys[rank];
-      if (!mine.recording()) mine = job.journey.copy_for_thread();
+      if (!mine.recording()) mine = job.stages.journey().copy_for_thread();
       (is_prefill(work) ? shares[rank].prefill : shares[rank].decode).push_back(mine);
     }
   }
@@ -38,12 +38,12 @@ void tell_step(const Step& step, const StepFacts& facts) {
   std::vector<journey::Request> decode;
   for (const Step::Work& work : step.work) {
     const Job& job = static_cast<const Job&>(*work.sequence);
-    if (!job.journey.recording()) continue;
-    all.push_back(job.journey);
+    if (!job.stages.journey().recording()) continue;
+    all.push_back(job.stages.journey());
     std::vector<journey::Request>& kind = !is_prefill(work) ? decode
                                           : job.complete()  ? prefill
                                                             : chunks;
-    kind.push_back(job.journey);
+    kind.push_back(job.stages.journey());
   }
   if (all.empty()) return;
   const std::array attributes = {
