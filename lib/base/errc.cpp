@@ -289,6 +289,7 @@ constexpr Row kRows[] = {
      std::errc::timed_out},
     {Errc::answer_not_understood, "answer_not_understood",
      "the backend says something else than it was asked", std::errc::bad_message},
+    {Errc::otlp_malformed, "otlp_malformed", "what was sent is no OTLP", std::errc::bad_message},
 };
 
 static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),

@@ -37,6 +37,14 @@ struct ParseFault : nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
+bool may_have_half_pairs(std::string_view line) {
+  for (std::size_t at = line.find("\\u"); at != std::string_view::npos;
+       at = line.find("\\u", at + 2)) {
+    if (at + 2 < line.size() && (line[at + 2] | 0x20) == 'd') return true;
+  }
+  return false;
+}
+
 bool is_json(std::string_view line) { return nlohmann::json::accept(line.begin(), line.end()); }
 
 std::string json_fault_text(std::string_view line, bool complete, simdjson::error_code error) {

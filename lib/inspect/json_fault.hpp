@@ -15,4 +15,7 @@ bool is_json(std::string_view line);
 // refuses; a line that is not `complete` has no end.
 std::string json_fault_text(std::string_view line, bool complete, simdjson::error_code error);
 
+// Escapes of surrogates: the fast parser lets half a pair pass, which is no character.
+bool may_have_half_pairs(std::string_view line);
+
 }  // namespace spanwire::inspect

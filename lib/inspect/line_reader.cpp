@@ -20,15 +20,6 @@ constexpr std::int64_t kTimeMax = 9'000'000'000'000'000'000;
 constexpr std::size_t kJsonDepthMax = 16'384;
 constexpr std::size_t kFirstCapacity = std::size_t{1} << 16;
 
-// Escapes of surrogates: the fast parser lets half a pair pass, which is no character.
-bool may_have_half_pairs(std::string_view line) {
-  for (std::size_t at = line.find("\\u"); at != std::string_view::npos;
-       at = line.find("\\u", at + 2)) {
-    if (at + 2 < line.size() && (line[at + 2] | 0x20) == 'd') return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::string JsonPath::text() const {
@@ -217,7 +208,7 @@ void LineReader::read_scope_spans(Json json, std::uint32_t process, const JsonPa
   if (!array_of(field(object, "spans"), at, spans)) return;
   at.index = 0;
   for (const Json span : spans) {
-    read_span(span, process, index, at);
+    if (!read_span(span, process, index, at)) ++reader_.report_.spans_left_out;
     ++at.index;
   }
 }
@@ -254,16 +245,16 @@ bool LineReader::read_ids(const SpanMembers& members, const JsonPath& path) {
   return true;
 }
 
-void LineReader::read_span(Json json, std::uint32_t process, std::uint32_t scope,
+bool LineReader::read_span(Json json, std::uint32_t process, std::uint32_t scope,
                            const JsonPath& path) {
   Object object;
-  if (!object_of(json, path, object)) return;
+  if (!object_of(json, path, object)) return false;
   const SpanMembers members(object);
-  if (!read_ids(members, path)) return;
+  if (!read_ids(members, path)) return false;
   const auto start = integer(members.start);
   if (!start || *start < 0 || *start > kTimeMax) {
     problem({&path, "startTimeUnixNano"}, "not a time in nanoseconds");
-    return;
+    return false;
   }
   span_.start_ns = *start;
   const std::int64_t end_ns = integer(members.end).value_or(0);
@@ -282,6 +273,7 @@ void LineReader::read_span(Json json, std::uint32_t process, std::uint32_t scope
   read_events(members.events, {&path, "events"});
   read_links(members.links, {&path, "links"});
   reader_.on_span(span_);
+  return true;
 }
 
 void LineReader::read_status(const std::optional<Json>& json) {

@@ -52,7 +52,7 @@ class LineReader {
   void read_resource(Object resource, const JsonPath& path);
   Process read_process(Object object, const JsonPath& path);
   void read_scope_spans(Json json, std::uint32_t process, const JsonPath& path);
-  void read_span(Json json, std::uint32_t process, std::uint32_t scope, const JsonPath& path);
+  bool read_span(Json json, std::uint32_t process, std::uint32_t scope, const JsonPath& path);
   // False after a problem.
   template <class Id>
   bool read_id(const std::optional<Json>& json, const JsonPath& path, Id& id);

@@ -134,6 +134,13 @@ void SpanReader::read_text(std::string_view name, std::string_view text) {
   }
 }
 
+void SpanReader::forget_tables() noexcept {
+  process_index_.clear();
+  scope_index_.clear();
+  traces_.processes.clear();
+  traces_.scopes.clear();
+}
+
 void SpanReader::read_line(std::string_view name, std::size_t number, std::string_view line,
                            bool complete) {
   if (is_blank(line)) return;

@@ -15,13 +15,17 @@ inline constexpr Tag kPartialMessage = 2;
 
 inline constexpr Tag kResourceSpansResource = 1;
 inline constexpr Tag kResourceSpansScopeSpans = 2;
+inline constexpr Tag kResourceSpansSchemaUrl = 3;
 inline constexpr Tag kResourceAttributes = 1;
+inline constexpr Tag kResourceDroppedAttributes = 2;
 
 inline constexpr Tag kScopeSpansScope = 1;
 inline constexpr Tag kScopeSpansSpans = 2;
 inline constexpr Tag kScopeSpansSchemaUrl = 3;
 inline constexpr Tag kScopeName = 1;
 inline constexpr Tag kScopeVersion = 2;
+inline constexpr Tag kScopeAttributes = 3;
+inline constexpr Tag kScopeDroppedAttributes = 4;
 
 inline constexpr Tag kSpanTraceId = 1;
 inline constexpr Tag kSpanSpanId = 2;
@@ -62,9 +66,13 @@ inline constexpr Tag kValueBool = 2;
 inline constexpr Tag kValueInt = 3;
 inline constexpr Tag kValueDouble = 4;
 inline constexpr Tag kValueArray = 5;
+inline constexpr Tag kValueMap = 6;
+inline constexpr Tag kValueBytes = 7;
 inline constexpr Tag kArrayValues = 1;
+inline constexpr Tag kMapValues = 1;
 
 // google.rpc.Status and what is in its details.
+inline constexpr Tag kRpcStatusCode = 1;
 inline constexpr Tag kRpcStatusMessage = 2;
 inline constexpr Tag kRpcStatusDetails = 3;
 inline constexpr Tag kAnyTypeUrl = 1;

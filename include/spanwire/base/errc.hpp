@@ -165,6 +165,7 @@ enum class Errc : std::uint16_t {
   query_failed = 320,           // the backend refuses the question
   query_timeout = 321,          // the backend does not answer in time
   answer_not_understood = 322,  // the backend says something else than it was asked
+  otlp_malformed = 323,         // what was sent is no OTLP
 };
 
 // The enumerator's name as text, "deadline_exceeded"; "unknown" for a number of a later version.

@@ -51,6 +51,7 @@ struct ReadReport {
   std::size_t lines = 0;       // that held something
   std::size_t duplicates = 0;  // the same span again, as a retried export leaves it: dropped
   std::size_t base64_ids = 0;
+  std::size_t spans_left_out = 0;  // of which too much was damaged
   std::size_t problem_count = 0;
   std::vector<Problem> problems;  // the first kProblemsKeptMax of them
 };
@@ -82,6 +83,8 @@ class SpanReader {
   virtual void on_span(Span& span) = 0;
   // After each piece of input: bytes of this file so far.
   virtual void on_progress(std::uint64_t) {}
+  // Forgets the processes and scopes; spans that follow count theirs anew.
+  void forget_tables() noexcept;
 
   TraceSet traces_;
   ReadReport report_;

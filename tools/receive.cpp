@@ -1,0 +1,176 @@
+// spanwire receive: takes spans as a collector would, and shows them.
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "tools/command.hpp"
+#include "tools/receive/http_receiver.hpp"
+#include "tools/receive/receiver.hpp"
+#include "tools/receive/trace_folder.hpp"
+
+namespace spanwire::tools {
+namespace {
+
+// How often finished traces are looked for.
+constexpr long kLookNs = 50'000'000;
+
+struct ReceiveArguments {
+  std::string host = "127.0.0.1";
+  int http_port = 4318;
+  std::string output;
+  std::string file_max = "1024M";
+  std::string memory = "256M";
+  std::string body_max = "16M";
+  std::string settle = "1s";
+  std::string patience = "11s";
+  std::size_t rows = 200;
+  bool no_files = false;
+  bool quiet = false;
+  bool verify = false;
+};
+
+inspect::TextOptions text_options(const ReceiveArguments& arguments) {
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
+  winsize size{};
+  if (is_terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size.ws_col = 0;
+  inspect::TextOptions text = inspect::text_options(
+      is_terminal, size.ws_col, [](const char* name) -> const char* { return std::getenv(name); });
+  text.rows_max = arguments.rows;
+  return text;
+}
+
+ReceiverOptions receiver_options(const ReceiveArguments& arguments) {
+  ReceiverOptions options;
+  options.live.memory_bytes_max = parse_bytes(arguments.memory).value();
+  options.live.settle = parse_duration(arguments.settle).value();
+  options.live.patience = parse_duration(arguments.patience).value();
+  options.body_bytes_max = parse_bytes(arguments.body_max).value();
+  options.text = text_options(arguments);
+  options.draw = !arguments.quiet;
+  options.verify = arguments.verify;
+  return options;
+}
+
+Result<std::unique_ptr<TraceFolder>> open_folder(const ReceiveArguments& arguments) {
+  std::string path = arguments.output;
+  if (path.empty()) {
+    path = (std::filesystem::temp_directory_path() / "spanwire-receive-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) return fail(Errc::file_open_failed, path);
+  }
+  return TraceFolder::open(path, parse_bytes(arguments.file_max).value());
+}
+
+sigset_t stop_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+void put(std::string_view text) {
+  print(text);
+  std::fflush(stdout);
+}
+
+void show_until_stopped(Receiver& receiver) {
+  const sigset_t signals = stop_signals();
+  const timespec look{0, kLookNs};
+  while (::sigtimedwait(&signals, nullptr, &look) < 0) {
+    if (const std::string text = receiver.settle(); !text.empty()) put(text);
+  }
+}
+
+int receive(const ReceiveArguments& arguments) {
+  // Of every thread that is started from here on: the signals are this one's.
+  const sigset_t signals = stop_signals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::unique_ptr<TraceFolder> folder;
+  if (!arguments.no_files) {
+    Result<std::unique_ptr<TraceFolder>> opened = open_folder(arguments);
+    if (!opened) {
+      complain(opened.error().message());
+      return kExitFailed;
+    }
+    folder = std::move(*opened);
+  }
+  Receiver receiver(receiver_options(arguments), folder.get(), nullptr);
+  HttpReceiver http(receiver);
+  const Result<int> http_port = http.start(arguments.host, arguments.http_port);
+  if (!http_port) {
+    complain(http_port.error().message());
+    return kExitFailed;
+  }
+  std::string ready = "listening on http://" + arguments.host + ':' + std::to_string(*http_port) +
+                      " for OTLP over HTTP\n";
+  if (folder) ready += "writing to " + folder->path() + '\n';
+  put(ready + '\n');
+  show_until_stopped(receiver);
+  http.stop();
+  put(receiver.finish());
+  put(receiver.summary() + '\n');
+  if (folder) put("in " + folder->path() + ": traces.jsonl, trace.html\n");
+  return receiver.good() ? kExitOk : kExitFailed;
+}
+
+}  // namespace
+
+void add_receive(CLI::App& app, int& exit_code) {
+  const auto to = std::make_shared<ReceiveArguments>();
+  CLI::App* command =
+      app.add_subcommand("receive", "Take spans as a collector does, and show each trace");
+  command->add_option("--host", to->host, "Where to listen")->capture_default_str();
+  command->add_option("--http-port", to->http_port, "OTLP over HTTP; 0 is any free one")
+      ->type_name("PORT")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65'535));
+  command
+      ->add_option("--output", to->output,
+                   "Folder for traces.jsonl and trace.html; default: a new one")
+      ->type_name("DIR");
+  command->add_flag("--no-files", to->no_files, "Keep nothing");
+  command->add_flag("--quiet", to->quiet, "No trees");
+  command->add_flag("--verify", to->verify, "Judge each trace as spanwire verify does");
+  command->add_option("--settle", to->settle, "A whole trace is shown after so much silence")
+      ->type_name("T")
+      ->capture_default_str()
+      ->check(duration_check());
+  command
+      ->add_option("--patience", to->patience, "One that lacks its root or parents, after so much")
+      ->type_name("T")
+      ->capture_default_str()
+      ->check(duration_check());
+  command->add_option("--rows", to->rows, "Lines of a tree")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--memory", to->memory, "For spans; the oldest traces make room")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command->add_option("--body-max", to->body_max, "Of one request, unpacked")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command->add_option("--file-max", to->file_max, "Of traces.jsonl; one older file is kept")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command->footer(
+      "Examples:\n"
+      "  spanwire receive\n"
+      "  spanwire receive --verify --output traces     # exit code 1 if a trace is not sound\n"
+      "\n"
+      "Then: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 for the program that traces.\n"
+      "A trace is shown when nothing came for a while, and once more when spans come later.\n"
+      "Ends at SIGINT or SIGTERM, when what came is answered, shown and written.");
+  command->callback([to, &exit_code] { exit_code = receive(*to); });
+}
+
+}  // namespace spanwire::tools
