@@ -1,11 +1,15 @@
 """Keys from files, end to end: keygen, a server, clients that it lets in and clients that it does not."""
 
 import os
+import pathlib
+import subprocess
 import tempfile
 import time
 import unittest
 
 from tool import GUARD_S, EchoServer, run
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples/python"
 
 
 class Curve(unittest.TestCase):
@@ -55,6 +59,25 @@ class Curve(unittest.TestCase):
         # Or "does it want CURVE": who hangs up first decides.
         self.assertRegex(plain.stderr, b"wants? CURVE")
         self.assertEqual(self.call(address, "known").stdout, b"hello")
+
+    def test_a_script_with_a_key_on_the_list_is_served(self):
+        script = (
+            "import sys, zmq, zmq.auth\n"
+            f"sys.path.append({str(EXAMPLES)!r})\n"
+            "from zmq_client import call\n"
+            "endpoint, own, server = sys.argv[1:]\n"
+            "with zmq.Context() as context, context.socket(zmq.DEALER) as socket:\n"
+            "    socket.linger = 0\n"
+            "    socket.curve_publickey, socket.curve_secretkey = zmq.auth.load_certificate(own)\n"
+            "    socket.curve_serverkey, _ = zmq.auth.load_certificate(server)\n"
+            "    socket.connect(endpoint)\n"
+            "    print(call(socket, 'echo', b'hello', {})[1].decode())\n"
+        )
+        done = subprocess.run(
+            ["/usr/bin/python3", "-c", script, self.serve().removeprefix("zmq+"),
+             self.path("known.key_secret"), self.path("server.key")],
+            capture_output=True, timeout=GUARD_S, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b"hello\n"), done.stderr)
 
     def test_load_has_keys_too(self):
         done = run("load", self.serve(), "echo", "--seconds", "0.1", "--quiet", "--keys",
