@@ -94,6 +94,7 @@ ProviderOptions Core::copy_settings(const ProviderOptions& options) {
   copy.export_timeout = options.export_timeout;
   copy.batch_spans_max = options.batch_spans_max;
   copy.queue_spans_max = options.queue_spans_max;
+  copy.exporter_queue_bytes_max = options.exporter_queue_bytes_max;
   copy.ring_bytes_per_thread = options.ring_bytes_per_thread;
   copy.open_spans_max = options.open_spans_max;
   copy.arena_bytes_max = options.arena_bytes_max;

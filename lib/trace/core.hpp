@@ -57,6 +57,7 @@ class Core {
 
   Slab& slab() noexcept { return slab_; }
   Processor& processor() noexcept { return processor_; }
+  const Processor& processor() const noexcept { return processor_; }
 
   ThreadState* first_state() const noexcept { return states_.load(std::memory_order_acquire); }
   // Null beyond kThreadsMax or without memory.

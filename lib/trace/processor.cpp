@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <limits>
+#include <new>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "lib/trace/core.hpp"
 #include "lib/trace/table.hpp"
-#include "spanwire/base/log.hpp"
 
 namespace spanwire::trace::detail {
 namespace {
@@ -21,68 +21,14 @@ namespace {
 // the spans of one trace against each other.
 constexpr std::int64_t kOffsetStepNs = 100'000;
 
-// How much earlier than a flush or a shutdown has to end its exporters are wanted back: a quarter
-// of the time, at most this.  A thread that is back in time is joined; one that is left behind may
-// still be inside libcurl and OpenSSL when the process ends.
-constexpr std::chrono::milliseconds kReturnMargin{250};
-
-// Requests are numbered in steps of kTicket; the lowest bit says that one of them was the shutdown.
-constexpr std::uint64_t kTicket = 2;
-constexpr std::uint64_t kStopBit = 1;
-
-constinit thread_local const Processor* processor_of_thread = nullptr;
-
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
 
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
-MonotonicTime time_of(std::int64_t ns) noexcept {
-  return MonotonicTime(std::chrono::nanoseconds(ns));
-}
-
-MonotonicTime wanted_back_by(MonotonicTime deadline) noexcept {
-  const std::chrono::nanoseconds left = deadline - now();
-  return deadline - std::clamp<std::chrono::nanoseconds>(left / 4, {}, kReturnMargin);
-}
-
 }  // namespace
 
-struct Processor::Batch {
-  explicit Batch(std::size_t spans_max) : max(std::max<std::size_t>(spans_max, 1)) {
-    spans.reserve(max);
-  }
-  void clear() noexcept {
-    spans.clear();
-    blocks.clear();
-    touched.clear();
-    unfolded_bytes = 0;
-  }
-  // Until clear(); for records that are in no ring as they are.
-  std::byte* room(std::size_t bytes) {
-    // Never split over two pieces: what does not fit begins the next one.
-    if (unfolded_bytes / kPiece != (unfolded_bytes + bytes - 1) / kPiece) {
-      unfolded_bytes = (unfolded_bytes / kPiece + 1) * kPiece;
-    }
-    const std::size_t piece = unfolded_bytes / kPiece;
-    if (piece == unfolded.size()) unfolded.push_back(std::make_unique<std::byte[]>(kPiece));
-    std::byte* to = unfolded[piece].get() + unfolded_bytes % kPiece;
-    unfolded_bytes += bytes;
-    return to;
-  }
-
-  std::size_t max;
-  std::vector<SpanRecordView> spans;
-  std::vector<ExternalItems> blocks;
-  std::vector<ThreadState*> touched;
-
- private:
-  static constexpr std::size_t kPiece = 64u << 10;
-  std::vector<std::unique_ptr<std::byte[]>> unfolded;
-  std::size_t unfolded_bytes = 0;
-};
-
 Processor::Processor(Core& core, std::vector<std::unique_ptr<Exporter>> exporters)
-    : core_(core), exporters_(std::move(exporters)) {}
+    : core_(core), shared_{core.options(), {}, {}, {}, {}}, exporters_(std::move(exporters)) {}
 
 void Processor::start() noexcept {
   const std::scoped_lock lock(start_mutex_);
@@ -102,29 +48,30 @@ void Processor::start() noexcept {
   started_.store(thread_.joinable(), std::memory_order_release);
 }
 
-void Processor::make_exporters() {
-  if (exporters_.empty() && !core_.prototypes().empty()) {
+void Processor::make_lanes() {
+  if (exporters_.empty()) {
     for (const Exporter* prototype : core_.prototypes()) {
       if (auto exporter = prototype->for_child()) exporters_.push_back(std::move(exporter));
     }
   }
-  for (const auto& exporter : exporters_) exporter->start(core_.options().resource);
-  exporters_ready_.store(true, std::memory_order_release);
+  std::vector<std::string_view> names;
+  for (auto& exporter : exporters_) {
+    names.push_back(exporter->name());
+    lanes_.push_back(std::make_unique<Lane>(shared_, std::move(exporter), lanes_.size()));
+  }
+  shared_.accounts.set_exporters(names);
+  if (in_place()) lanes_.front()->start_exporter();
+  lanes_ready_.store(true, std::memory_order_release);
 }
 
 void Processor::run() noexcept {
-  processor_of_thread = this;
-  Batch batch(core_.options().batch_spans_max);
-  try {
-    make_exporters();
-  } catch (...) {
-    // An exporter that cannot start refuses its batches, which is where that is counted.
-    exporters_ready_.store(true, std::memory_order_release);
-  }
+  Lane::adopt_thread(shared_);
+  SpanBatch batch(core_.options().batch_spans_max);
+  make_lanes();
   for (bool stop = false; !stop;) {
     const std::uint32_t seen = wake_.load();
     const std::uint64_t ticket = requested_.load(std::memory_order_acquire);
-    stop = (ticket & kStopBit) != 0;
+    stop = stops(ticket);
     refresh_wall_offset();
     drain(batch);
     core_.publish();
@@ -134,13 +81,11 @@ void Processor::run() noexcept {
 }
 
 void Processor::finish_request(std::uint64_t ticket) {
-  finish_exporters((ticket & kStopBit) != 0);
-  // The haste is over, unless somebody else is in a hurry by now.
-  if (ticket == requested_.load(std::memory_order_acquire) && (ticket & kStopBit) == 0) {
-    urgent_ns_.store(0, std::memory_order_release);
+  for (const auto& lane : lanes_) {
+    in_place() ? lane->finish(ticket) : lane->push_request(ticket);
   }
   finished_.store(ticket, std::memory_order_release);
-  done_.notify();
+  shared_.done.notify();
 }
 
 void Processor::refresh_wall_offset() noexcept {
@@ -152,29 +97,16 @@ void Processor::refresh_wall_offset() noexcept {
   if (std::abs(offset - wall_offset_ns_) > kOffsetStepNs) wall_offset_ns_ = offset;
 }
 
-bool Processor::out_of_time() const noexcept {
-  return (requested_.load(std::memory_order_acquire) & kStopBit) != 0 &&
-         ns_of(now()) >= urgent_ns_.load(std::memory_order_acquire);
-}
-
-MonotonicTime Processor::export_deadline() const noexcept {
-  const auto timeout = core_.options().export_timeout;
-  const std::int64_t own =
-      timeout.count() > 0 ? ns_of(now() + timeout) : std::numeric_limits<std::int64_t>::max();
-  const std::int64_t urgent = urgent_ns_.load(std::memory_order_acquire);
-  return time_of(urgent != 0 ? std::min(own, urgent) : own);
-}
-
 // One pass over all rings, up to what they held when it came to them: a thread that ends spans
 // faster than they are exported does not keep a flush from finishing.
-void Processor::drain(Batch& batch) {
+void Processor::drain(SpanBatch& batch) {
   for (ThreadState* state = core_.first_state(); state != nullptr; state = state->next) {
     take_from(*state, batch);
   }
   export_batch(batch);
 }
 
-void Processor::take_from(ThreadState& state, Batch& batch) {
+void Processor::take_from(ThreadState& state, SpanBatch& batch) {
   auto [at, end] = state.ring.readable();
   if (at == end) return;
   batch.touched.push_back(&state);
@@ -202,7 +134,7 @@ void Processor::take_from(ThreadState& state, Batch& batch) {
 }
 
 // The entry stays in the ring until the last of its spans is exported.
-void Processor::take_table(ThreadState& state, Batch& batch, const std::byte* entry) {
+void Processor::take_table(ThreadState& state, SpanBatch& batch, const std::byte* entry) {
   const TableView table(entry);
   for (std::size_t i = 0; i < table.spans(); ++i) {
     std::byte* to = batch.room(table.record_bytes(i));
@@ -213,125 +145,93 @@ void Processor::take_table(ThreadState& state, Batch& batch, const std::byte* en
   }
 }
 
-void Processor::export_batch(Batch& batch) {
+void Processor::export_batch(SpanBatch& batch) {
   const std::size_t spans = batch.spans.size();
   if (spans != 0) {
-    {
-      const std::scoped_lock lock(settled_mutex_);
-      in_flight_ = spans;
+    if (lanes_.empty() || shared_.haste.too_late()) {
+      shared_.accounts.lose(spans,
+                            lanes_.empty() ? LossReason::no_exporter : LossReason::shut_down);
+    } else if (in_place()) {
+      Tally tally = shared_.accounts.open(spans);
+      lanes_.front()->export_spans(batch.spans, tally);
+    } else {
+      hand_out(batch);
     }
-    std::size_t delivered = 0;
-    LossReason reason = LossReason::no_exporter;
-    const bool late = out_of_time();
-    if (late) reason = LossReason::shut_down;
-    for (std::size_t i = 0; i < exporters_.size() && !late; ++i) {
-      const ExportResult result = export_to(*exporters_[i], batch, reason);
-      delivered = std::max(delivered, std::min(result.delivered, spans));
-      if (result.delivered < spans) note_failure(*exporters_[i], result.error);
-    }
-    settle(batch, delivered, reason);
+    core_.leave_queue(spans);
   }
   for (ThreadState* state : batch.touched) state->ring.commit(state->taken_to);
   for (const ExternalItems& block : batch.blocks) core_.give_block(block.items, block.capacity);
   batch.clear();
 }
 
-ExportResult Processor::export_to(Exporter& exporter, const Batch& batch,
-                                  LossReason& reason) noexcept {
+void Processor::hand_out(const SpanBatch& batch) {
+  std::shared_ptr<BatchCopy> copy;
   try {
-    const ExportResult result = exporter.export_batch(batch.spans, export_deadline());
-    reason = result.reason;
-    return result;
-  } catch (const std::exception& exception) {
-    reason = LossReason::exporter_threw;
-    return {0, Error(Errc::export_failed, exception.what())};
-  } catch (...) {
-    reason = LossReason::exporter_threw;
-    return {0, Error(Errc::export_failed)};
+    copy = std::make_shared<BatchCopy>(batch.spans);
+  } catch (const std::bad_alloc&) {
+    return shared_.accounts.lose(batch.spans.size(), LossReason::exporter_full);
   }
-}
-
-void Processor::settle(Batch& batch, std::size_t delivered, LossReason reason) {
-  const std::size_t spans = batch.spans.size();
-  core_.leave_queue(spans);
-  const std::scoped_lock lock(settled_mutex_);
-  // Given up on meanwhile, and counted as lost: it stays at that.
-  if (settled_.closed) return;
-  settled_.exported += delivered;
-  settled_.lost[reason] += spans - delivered;
-  settled_.taken += spans;
-  in_flight_ = 0;
-}
-
-void Processor::note_failure(const Exporter& exporter, const Error& error) {
-  log_warn("an exporter failed", {{"exporter", exporter.name()}, {"error", error.message()}});
-  const std::scoped_lock lock(settled_mutex_);
-  ++settled_.failures;
-  settled_.cause = error;
-}
-
-void Processor::finish_exporters(bool stop) noexcept {
-  const MonotonicTime deadline = export_deadline();
-  for (const auto& exporter : exporters_) {
-    Error error;
-    try {
-      const Result<void> result =
-          stop ? exporter->shutdown(deadline) : exporter->force_flush(deadline);
-      if (!result) error = result.error();
-    } catch (...) {
-      error = Error(Errc::export_failed, std::string(exporter->name()) + " threw");
-    }
-    if (error != Error()) note_failure(*exporter, error);
+  // At the pace of the fastest: while none has room, spans wait in the rings.
+  while (!shared_.haste.too_late()) {
+    const std::uint32_t seen = shared_.room.load();
+    const auto has_room = [&copy](const auto& lane) { return lane->has_room(*copy); };
+    if (std::any_of(lanes_.begin(), lanes_.end(), has_room)) break;
+    shared_.room.wait(seen, std::min(shared_.haste.stop_time(), now() + std::chrono::hours(1)));
   }
+  copy->tally() = shared_.accounts.open(batch.spans.size());
+  for (const auto& lane : lanes_) lane->push(copy);
+}
+
+bool Processor::finished(std::uint64_t ticket) const noexcept {
+  return finished_.load(std::memory_order_acquire) >= ticket &&
+         std::all_of(lanes_.begin(), lanes_.end(),
+                     [ticket](const auto& lane) { return lane->finished(ticket); });
 }
 
 bool Processor::request(MonotonicTime deadline, bool stop) {
   ensure_started();
   if (!started_.load(std::memory_order_acquire)) return false;
-  const MonotonicTime urgent = wanted_back_by(deadline);
-  urgent_ns_.store(ns_of(urgent), std::memory_order_release);
+  const MonotonicTime wanted = shared_.haste.begin(deadline, stop);
   const std::uint64_t step = kTicket + (stop ? kStopBit : 0);
   const std::uint64_t ticket = requested_.fetch_add(step, std::memory_order_acq_rel) + step;
-  if (exporters_ready_.load(std::memory_order_acquire)) {
-    for (const auto& exporter : exporters_) exporter->hasten(urgent);
+  if (lanes_ready_.load(std::memory_order_acquire)) {
+    for (const auto& lane : lanes_) lane->hasten(wanted);
   }
   wake_.notify();
-  for (;;) {
-    const std::uint32_t seen = done_.load();
-    if (finished_.load(std::memory_order_acquire) >= ticket) return true;
-    if (now() >= deadline) return false;
-    done_.wait(seen, deadline);
+  shared_.room.notify();
+  for (bool in_time = true;;) {
+    const std::uint32_t seen = shared_.done.load();
+    if (finished(ticket) || !in_time) {
+      if (!stop) shared_.haste.end(wanted);
+      return finished(ticket);
+    }
+    in_time = now() < deadline;
+    if (in_time) shared_.done.wait(seen, deadline);
   }
 }
 
 bool Processor::flush(MonotonicTime deadline) {
   // An exporter that flushes from within would wait for itself.
-  return processor_of_thread != this && request(deadline, false);
+  return !Lane::on_thread_of(shared_) && request(deadline, false);
 }
 
 bool Processor::shutdown(MonotonicTime deadline) {
   bool finished = core_.first_state() == nullptr && !started_.load(std::memory_order_acquire);
-  if (!finished && processor_of_thread != this) finished = request(deadline, true);
-  {
-    const std::scoped_lock lock(settled_mutex_);
-    settled_.closed = true;
-    settled_.lost[LossReason::export_timeout] += in_flight_;
-    settled_.taken += in_flight_;
-    in_flight_ = 0;
-  }
+  if (!finished && !Lane::on_thread_of(shared_)) finished = request(deadline, true);
   std::thread thread;
   {
     const std::scoped_lock lock(start_mutex_);
     started_.store(true, std::memory_order_release);  // never again
     thread = std::move(thread_);
   }
-  if (thread.joinable()) finished ? thread.join() : thread.detach();
+  const bool emptied = stops(finished_.load(std::memory_order_acquire));
+  if (thread.joinable()) emptied ? thread.join() : thread.detach();
+  // A thread that is left behind may still be at the lanes.
+  if (emptied) {
+    for (const auto& lane : lanes_) lane->leave();
+  }
+  shared_.accounts.close();
   return finished;
-}
-
-Settled Processor::settled() const {
-  const std::scoped_lock lock(settled_mutex_);
-  return settled_;
 }
 
 }  // namespace spanwire::trace::detail

@@ -1,4 +1,5 @@
-// The export thread: takes ended spans out of the rings and hands them to the exporters in batches.
+// The export thread: takes ended spans out of the rings in batches and hands them to the lanes, one
+// for each exporter.
 #pragma once
 
 #include <atomic>
@@ -8,7 +9,9 @@
 #include <thread>
 #include <vector>
 
+#include "lib/trace/lane.hpp"
 #include "lib/trace/slab.hpp"
+#include "lib/trace/span_batch.hpp"
 #include "lib/trace/wait_word.hpp"
 #include "spanwire/trace/provider.hpp"
 
@@ -16,21 +19,10 @@ namespace spanwire::trace::detail {
 
 struct ThreadState;
 
-// Spans as far as this side knows them.
-struct Settled {
-  std::uint64_t exported = 0;
-  LossCounts lost;
-  // Taken out of the rings: exported, lost, or at an exporter that was given up on.
-  std::uint64_t taken = 0;
-  // Shutdown is over: what still waits in the rings is lost.
-  bool closed = false;
-  std::uint64_t failures = 0;
-  Error cause;  // of the latest failure
-};
-
 // Safe from any thread.
 class Processor {
  public:
+  // The exporters of a forked child are made by its thread.
   Processor(Core& core, std::vector<std::unique_ptr<Exporter>> exporters);
 
   // Starts the thread if it does not run.  The first recorded span of a process calls it.
@@ -41,40 +33,39 @@ class Processor {
   // Exports now instead of at the end of the schedule delay.
   void hurry() noexcept { wake_.notify(); }
 
-  // True when the thread has exported all that was ended before the call and flushed the exporters.
+  // True when all that was ended before the call has been exported and the exporters are flushed.
   bool flush(MonotonicTime deadline);
-  // The same, then closes the exporters and ends the thread; at `deadline` the thread is left
-  // behind with whatever it is doing.  One caller.
+  // The same, then closes the exporters and ends the threads; at `deadline` those that are not done
+  // are left behind with whatever they are doing.  One caller.
   bool shutdown(MonotonicTime deadline);
 
-  Settled settled() const;
+  Settled settled() const { return shared_.accounts.settled(); }
+  std::vector<ExporterStats> exporter_stats() const { return shared_.accounts.exporters(); }
   // Around a fork, so that the child can read what is settled.
-  void lock_settled() { settled_mutex_.lock(); }
-  void unlock_settled() { settled_mutex_.unlock(); }
+  void lock_settled() { shared_.accounts.lock(); }
+  void unlock_settled() { shared_.accounts.unlock(); }
 
  private:
-  struct Batch;
-
   void start() noexcept;
   void run() noexcept;
-  void make_exporters();
+  void make_lanes();
+  // With others beside it, a lane has a thread of its own.
+  bool in_place() const noexcept { return lanes_.size() == 1; }
   bool request(MonotonicTime deadline, bool stop);
-  void drain(Batch& batch);
-  void take_from(ThreadState& state, Batch& batch);
-  void take_table(ThreadState& state, Batch& batch, const std::byte* entry);
-  void export_batch(Batch& batch);
-  ExportResult export_to(Exporter& exporter, const Batch& batch, LossReason& reason) noexcept;
-  void settle(Batch& batch, std::size_t delivered, LossReason reason);
-  void note_failure(const Exporter& exporter, const Error& error);
+  bool finished(std::uint64_t ticket) const noexcept;
+  void drain(SpanBatch& batch);
+  void take_from(ThreadState& state, SpanBatch& batch);
+  void take_table(ThreadState& state, SpanBatch& batch, const std::byte* entry);
+  void export_batch(SpanBatch& batch);
+  void hand_out(const SpanBatch& batch);
   void finish_request(std::uint64_t ticket);
-  void finish_exporters(bool stop) noexcept;
-  MonotonicTime export_deadline() const noexcept;
   void refresh_wall_offset() noexcept;
-  bool out_of_time() const noexcept;
 
   Core& core_;
-  std::vector<std::unique_ptr<Exporter>> exporters_;
-  std::atomic<bool> exporters_ready_{false};
+  LaneShared shared_;
+  std::vector<std::unique_ptr<Exporter>> exporters_;  // until there are lanes
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::atomic<bool> lanes_ready_{false};
   std::int64_t wall_offset_ns_ = 0;
 
   std::mutex start_mutex_;
@@ -82,15 +73,8 @@ class Processor {
   std::thread thread_;
 
   WaitWord wake_;
-  WaitWord done_;
   std::atomic<std::uint64_t> requested_{0};
   std::atomic<std::uint64_t> finished_{0};
-  // When the latest flush or shutdown wants the exporters back; 0 while none is under way.
-  std::atomic<std::int64_t> urgent_ns_{0};
-
-  mutable std::mutex settled_mutex_;
-  Settled settled_;
-  std::size_t in_flight_ = 0;
 };
 
 }  // namespace spanwire::trace::detail

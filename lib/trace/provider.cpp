@@ -174,6 +174,11 @@ TraceStats Provider::stats() const {
   return core != nullptr ? core->stats() : TraceStats();
 }
 
+std::vector<ExporterStats> Provider::exporter_stats() const {
+  const Core* core = detail::latest_core();
+  return core != nullptr ? core->processor().exporter_stats() : std::vector<ExporterStats>();
+}
+
 Resource Provider::resource() const {
   const Core* core = detail::latest_core();
   return core != nullptr ? core->options().resource : Resource();

@@ -30,6 +30,8 @@ std::string_view name(LossReason reason) noexcept {
       return "refused";
     case LossReason::too_large:
       return "too_large";
+    case LossReason::exporter_full:
+      return "exporter_full";
   }
   return "unknown";
 }

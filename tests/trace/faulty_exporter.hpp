@@ -35,6 +35,25 @@ class Gate {
   bool open_ = false;
 };
 
+// A number that a test waits for.
+class Count {
+ public:
+  void add(std::uint64_t by) {
+    const std::scoped_lock lock(mutex_);
+    value_ += by;
+    changed_.notify_all();
+  }
+  void wait_for(std::uint64_t value) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return value_ >= value; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t value_ = 0;
+};
+
 // What goes wrong with an exporter, switched by the test.
 struct Faults {
   std::atomic<bool> fails{false};
@@ -42,6 +61,7 @@ struct Faults {
   std::atomic<bool> hangs{false};
   std::atomic<std::size_t> delivers{1000000};
   std::atomic<std::uint64_t> delivered{0};
+  Count settled;  // spans that were delivered or not
   std::atomic<int> batches{0};
   std::atomic<int> hastened{0};
   std::atomic<int> shut_down{0};
@@ -68,6 +88,7 @@ class FaultyExporter final : public Exporter {
     if (faults_->fails) return {0, Error(Errc::export_failed, "refused")};
     const std::size_t delivered = std::min<std::size_t>(spans.size(), faults_->delivers);
     faults_->delivered += delivered;
+    faults_->settled.add(spans.size());
     if (delivered < spans.size()) return {delivered, Error(Errc::export_failed, "partly")};
     return {delivered, {}};
   }

@@ -61,6 +61,23 @@ TEST_F(ForkTest, TheChildDiscardsWhatItInherits) {
   expect_all_accounted(stats());
 }
 
+// With several exporters, each of their threads.
+TEST_F(ForkTest, TheChildHasAThreadForEachExporter) {
+  ProviderOptions two = options();
+  two.exporters.push_back(std::make_unique<MemoryExporter>(std::make_shared<SpanStore>()));
+  init(std::move(two));
+  tracer().start({}, "before").end();
+  ASSERT_TRUE(flush().complete());
+  const int wrong = run_in_child([] {
+    tracer().start({}, "own").end();
+    if (provider()->shutdown(kEnough).exported != 1) return kShutdown;
+    const std::vector<ExporterStats> each = Provider().exporter_stats();
+    return each.size() == 2 && each[0].exported == 1 && each[1].exported == 1 ? kNothing : kCounts;
+  });
+  EXPECT_EQ(wrong, kNothing);
+  EXPECT_EQ(Provider().exporter_stats().at(1).exported, 1u);
+}
+
 // The export thread of the parent is running and in the middle of whatever it does.
 TEST_F(ForkTest, TheChildStartsItsOwnThread) {
   start();

@@ -25,12 +25,13 @@ enum class LossReason : std::uint8_t {
   export_failed,     // no exporter could deliver it
   export_timeout,    // it was being exported when its time, or that of shutdown(), was up
   exporter_threw,
-  no_exporter,  // none is configured, or none works in a forked child
-  shut_down,    // ended after shutdown, or still waiting when its deadline passed
-  refused,      // the backend did not want it
-  too_large,    // it alone is more than the backend takes
+  no_exporter,    // none is configured, or none works in a forked child
+  shut_down,      // ended after shutdown, or still waiting when its deadline passed
+  refused,        // the backend did not want it
+  too_large,      // it alone is more than the backend takes
+  exporter_full,  // more than ProviderOptions::exporter_queue_bytes_max waited for the exporter
 };
-inline constexpr std::size_t kLossReasons = 11;
+inline constexpr std::size_t kLossReasons = 12;
 
 // "ring_full"
 std::string_view name(LossReason reason) noexcept;
@@ -61,8 +62,9 @@ struct ExportResult {
   LossReason reason = LossReason::export_failed;
 };
 
-// One thread at a time: everything but hasten() is called on the provider's export thread.  An
-// exporter may throw or hang; that costs spans, which are counted, and nothing else.
+// One thread at a time: everything but hasten() is called on one thread of the provider's.  An
+// exporter may throw or hang; that costs its own spans, which are counted, and nothing else: beside
+// other exporters it has a thread and a bounded queue of its own.
 class Exporter {
  public:
   virtual ~Exporter() = default;

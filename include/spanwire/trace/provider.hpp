@@ -41,8 +41,9 @@ struct ProviderOptions {
   // Null: parent-based, roots always on.
   std::shared_ptr<const Sampler> sampler;
   SpanLimits limits;
-  // Each gets every span.  A span counts as exported when one of them delivered it.  With none,
-  // spans have ids and are sampled, for the processes behind this one, but nothing is recorded.
+  // Each gets every span, and none waits for another.  A span counts as exported when one of them
+  // delivered it.  With none, spans have ids and are sampled, for the processes behind this one,
+  // but nothing is recorded.
   std::vector<std::unique_ptr<Exporter>> exporters;
 
   // How long a span waits at most before it is exported; earlier when a ring is half full.
@@ -53,6 +54,9 @@ struct ProviderOptions {
   // Ended spans that wait, over all threads; 0: the rings alone are the bound.  Setting it costs a
   // shared counter per span.
   std::size_t queue_spans_max = 0;
+  // Copies of spans that wait for one exporter beside others, besides the batch that it is at; of
+  // them too no more than queue_spans_max, if set.  A lone exporter takes them from the rings.
+  std::size_t exporter_queue_bytes_max = 16u << 20;
   // Ended spans wait in a ring per thread: room for 32,768 small ones (up to 384 bytes).  Rounded
   // up to a power of two; memory is committed as it is first used.
   std::size_t ring_bytes_per_thread = 32768 * 384;
@@ -78,6 +82,18 @@ struct TraceStats {
   std::uint64_t open = 0;
   std::uint64_t misused = 0;             // calls on a span after end() or after it was moved from
   std::uint64_t discarded_in_child = 0;  // copies of the parent's spans, which the parent exports
+};
+
+// What became of the spans at one exporter.  Exact once no thread records and nothing is exported:
+// every span that the provider took to its exporters is here exported, lost or queued; those that
+// it lost before (ring_full, queue_full, too_many_open, too_many_threads) are not.
+struct ExporterStats {
+  std::string name;  // "file"; "otlp-2" for the second of a name
+  std::uint64_t exported = 0;
+  LossCounts lost;
+  std::uint64_t queued = 0;    // also those that it is exporting
+  std::uint64_t failures = 0;  // batches, also in part, and flushes
+  Error cause;                 // of the latest failure
 };
 
 // What force_flush() achieved during the call, shutdown() since init().
@@ -109,6 +125,8 @@ class Provider {
   // report.
   FlushReport shutdown(std::chrono::nanoseconds timeout);
   TraceStats stats() const;
+  // In the order of ProviderOptions::exporters; empty before the first span is recorded.
+  std::vector<ExporterStats> exporter_stats() const;
   // Of this process.
   Resource resource() const;
 };

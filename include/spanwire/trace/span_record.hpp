@@ -93,6 +93,8 @@ class AttributeView {
 
 namespace detail {
 
+class BatchCopy;
+
 // The items with one tag.  View is made from an item, or from that, the end of the items and the
 // clock's offset.
 template <class View, ItemTag Tag>
@@ -257,6 +259,7 @@ class SpanRecordView {
   std::size_t queued_bytes() const noexcept { return header_->entry_bytes; }
 
  private:
+  friend class detail::BatchCopy;
   const detail::Item* item(std::size_t offset) const noexcept {
     return detail::item_at(items_, offset);
   }
