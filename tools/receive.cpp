@@ -10,6 +10,8 @@
 #include <optional>
 
 #include "tools/command.hpp"
+#include "tools/receive/forwarder.hpp"
+#include "tools/receive/grpc_receiver.hpp"
 #include "tools/receive/http_receiver.hpp"
 #include "tools/receive/receiver.hpp"
 #include "tools/receive/trace_folder.hpp"
@@ -22,7 +24,9 @@ constexpr long kLookNs = 50'000'000;
 
 struct ReceiveArguments {
   std::string host = "127.0.0.1";
+  int grpc_port = 4317;
   int http_port = 4318;
+  std::string to;
   std::string output;
   std::string file_max = "1024M";
   std::string memory = "256M";
@@ -87,6 +91,16 @@ void show_until_stopped(Receiver& receiver) {
   }
 }
 
+// The lines that say where.
+Result<std::string> listen(const ReceiveArguments& arguments, GrpcReceiver& grpc,
+                           HttpReceiver& http) {
+  SPANWIRE_TRY(const int grpc_port, grpc.start(arguments.host, arguments.grpc_port));
+  SPANWIRE_TRY(const int http_port, http.start(arguments.host, arguments.http_port));
+  const std::string at = "listening on http://" + arguments.host + ':';
+  return at + std::to_string(grpc_port) + " for OTLP over gRPC\n" + at + std::to_string(http_port) +
+         " for OTLP over HTTP\n";
+}
+
 int receive(const ReceiveArguments& arguments) {
   // Of every thread that is started from here on: the signals are this one's.
   const sigset_t signals = stop_signals();
@@ -100,23 +114,55 @@ int receive(const ReceiveArguments& arguments) {
     }
     folder = std::move(*opened);
   }
-  Receiver receiver(receiver_options(arguments), folder.get(), nullptr);
+  std::unique_ptr<Forwarder> forwarder;
+  if (!arguments.to.empty()) {
+    Result<std::unique_ptr<Forwarder>> opened = Forwarder::open(arguments.to);
+    if (!opened) {
+      complain(opened.error().message());
+      return kExitUsage;
+    }
+    forwarder = std::move(*opened);
+  }
+  Receiver receiver(receiver_options(arguments), folder.get(), forwarder.get());
+  GrpcReceiver grpc(receiver);
   HttpReceiver http(receiver);
-  const Result<int> http_port = http.start(arguments.host, arguments.http_port);
-  if (!http_port) {
-    complain(http_port.error().message());
+  const Result<std::string> ready = listen(arguments, grpc, http);
+  if (!ready) {
+    complain(ready.error().message());
     return kExitFailed;
   }
-  std::string ready = "listening on http://" + arguments.host + ':' + std::to_string(*http_port) +
-                      " for OTLP over HTTP\n";
-  if (folder) ready += "writing to " + folder->path() + '\n';
-  put(ready + '\n');
+  put(*ready + (folder ? "writing to " + folder->path() + '\n' : std::string()) + '\n');
   show_until_stopped(receiver);
+  grpc.stop();
   http.stop();
   put(receiver.finish());
   put(receiver.summary() + '\n');
   if (folder) put("in " + folder->path() + ": traces.jsonl, trace.html\n");
+  if (forwarder) {
+    forwarder->stop();
+    put(forwarder->summary() + '\n');
+    if (!forwarder->all_delivered()) return kExitFailed;
+  }
   return receiver.good() ? kExitOk : kExitFailed;
+}
+
+void add_bounds(CLI::App& command, ReceiveArguments& to) {
+  command.add_option("--rows", to.rows, "Lines of a tree")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command.add_option("--memory", to.memory, "For spans; the oldest traces make room")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command.add_option("--body-max", to.body_max, "Of one request, unpacked")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command.add_option("--file-max", to.file_max, "Of traces.jsonl; one older file is kept")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
 }
 
 }  // namespace
@@ -126,6 +172,10 @@ void add_receive(CLI::App& app, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("receive", "Take spans as a collector does, and show each trace");
   command->add_option("--host", to->host, "Where to listen")->capture_default_str();
+  command->add_option("--grpc-port", to->grpc_port, "OTLP over gRPC; 0 is any free one")
+      ->type_name("PORT")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65'535));
   command->add_option("--http-port", to->http_port, "OTLP over HTTP; 0 is any free one")
       ->type_name("PORT")
       ->capture_default_str()
@@ -136,6 +186,8 @@ void add_receive(CLI::App& app, int& exit_code) {
       ->type_name("DIR");
   command->add_flag("--no-files", to->no_files, "Keep nothing");
   command->add_flag("--quiet", to->quiet, "No trees");
+  command->add_option("--to", to->to, "Forward it too: the address of a collector's OTLP over HTTP")
+      ->type_name("URL");
   command->add_flag("--verify", to->verify, "Judge each trace as spanwire verify does");
   command->add_option("--settle", to->settle, "A whole trace is shown after so much silence")
       ->type_name("T")
@@ -146,29 +198,19 @@ void add_receive(CLI::App& app, int& exit_code) {
       ->type_name("T")
       ->capture_default_str()
       ->check(duration_check());
-  command->add_option("--rows", to->rows, "Lines of a tree")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  command->add_option("--memory", to->memory, "For spans; the oldest traces make room")
-      ->type_name("BYTES")
-      ->capture_default_str()
-      ->check(bytes_check());
-  command->add_option("--body-max", to->body_max, "Of one request, unpacked")
-      ->type_name("BYTES")
-      ->capture_default_str()
-      ->check(bytes_check());
-  command->add_option("--file-max", to->file_max, "Of traces.jsonl; one older file is kept")
-      ->type_name("BYTES")
-      ->capture_default_str()
-      ->check(bytes_check());
+  add_bounds(*command, *to);
   command->footer(
       "Examples:\n"
       "  spanwire receive\n"
       "  spanwire receive --verify --output traces     # exit code 1 if a trace is not sound\n"
       "\n"
-      "Then: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 for the program that traces.\n"
+      "  spanwire receive --grpc-port 14317 --http-port 14318 --to http://localhost:4318\n"
+      "  spanwire receive --grpc-port 0 --http-port 0 --no-files\n"
+      "\n"
+      "Then, for the program that traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317, or\n"
+      "--otlp-traces-endpoint http://localhost:4317 for vLLM and SGLang.\n"
       "A trace is shown when nothing came for a while, and once more when spans come later.\n"
+      "Forwarding repeats what is not taken; while 64 MiB wait, senders are told to wait too.\n"
       "Ends at SIGINT or SIGTERM, when what came is answered, shown and written.");
   command->callback([to, &exit_code] { exit_code = receive(*to); });
 }

@@ -12,6 +12,7 @@
 
 #include "spanwire/base/random.hpp"
 #include "spanwire/otlp/encode_json.hpp"
+#include "spanwire/otlp/receiving.hpp"
 #include "spanwire/trace/detail/record_layout.hpp"
 #include "spanwire/trace/provider.hpp"
 #include "spanwire/trace/tracer.hpp"
@@ -33,6 +34,15 @@ struct Encoded {
   std::vector<std::string> protobuf;
   std::vector<std::string> json;
 };
+
+// What an array without elements has of them is for the writer to choose.
+json without_empty_lists(json value) {
+  if (value == json({{"values", json::array()}})) return json::object();
+  for (json& part : value) {
+    if (part.is_structured()) part = without_empty_lists(std::move(part));
+  }
+  return value;
+}
 
 class BothExporter final : public trace::Exporter {
  public:
@@ -78,8 +88,13 @@ class ProtobufEncoderTest : public ::testing::Test {
     trace::provider()->force_flush(std::chrono::seconds(30));
     ASSERT_FALSE(encoded_->protobuf.empty());
     for (std::size_t i = 0; i < encoded_->protobuf.size(); ++i) {
+      const json expected = json::parse(encoded_->json[i]);
       EXPECT_EQ(testing::as_json(protozero::pbf_reader(encoded_->protobuf[i]), "Request"),
-                json::parse(encoded_->json[i]));
+                expected);
+      Buffer transcoded;
+      ASSERT_TRUE(protobuf_to_json(bytes_of(encoded_->protobuf[i]), transcoded));
+      EXPECT_EQ(without_empty_lists(json::parse(text_of(transcoded.view()))),
+                without_empty_lists(expected));
     }
   }
 

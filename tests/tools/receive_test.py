@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from tool import GUARD_S, TOOL, clean_environment, run
+from tool import GUARD_S, TOOL, EchoServer, clean_environment, run
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -59,12 +59,14 @@ class Receive:
     def __init__(self, *options, settle="20ms", patience="60ms"):
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
-            [TOOL, "receive", "--http-port", "0", "--output", self.folder.name, "--settle", settle,
+            [TOOL, "receive", "--grpc-port", "0", "--http-port", "0", "--output", self.folder.name, "--settle", settle,
              "--patience", patience, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(),
             text=True)
         self.seen = ""
-        self.port = int(re.search(r"http://\S+:(\d+) for OTLP over HTTP", self.until("writing to"))[1])
+        self.until("writing to")
+        self.grpc_port, self.port = (int(re.search(rf"http://\S+:(\d+) for OTLP over {name}", self.seen)[1])
+                                     for name in ("gRPC", "HTTP"))
 
     def until(self, wanted):
         """All that was printed, once `wanted` is."""
@@ -217,14 +219,14 @@ class Bounds(unittest.TestCase):
             self.assertTrue(all(1000 < size <= 4096 for size in sizes), sizes)
 
     def test_a_file_that_cannot_be_written_fails_at_once(self):
-        done = run("receive", "--http-port", "0", "--output", "/dev/null/x")
+        done = run("receive", "--grpc-port", "0", "--http-port", "0", "--output", "/dev/null/x")
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"file_open_failed", done.stderr)
 
     def test_a_port_that_is_taken_is_named(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            done = run("receive", "--http-port", str(port), "--no-files")
+            done = run("receive", "--grpc-port", "0", "--http-port", str(port), "--no-files")
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"127.0.0.1:{port}".encode(), done.stderr)
 
@@ -281,6 +283,70 @@ class Refuses(unittest.TestCase):
                 if b"another port" in answer:
                     break
         self.assertIn(b"gRPC has another port", answer)
+
+
+    def say_to_grpc(self, words):
+        with socket.create_connection(("127.0.0.1", self.receive.grpc_port), timeout=GUARD_S) as peer:
+            peer.sendall(words)
+            answer = b""
+            while block := peer.recv(4096):
+                answer += block
+            return answer
+
+    def test_others_than_grpc_are_told_apart(self):
+        said = self.say_to_grpc(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        self.assertTrue(said.startswith(b"HTTP/1.1 400 "), said)
+        self.assertIn(b"OTLP over HTTP has another port", said)
+        self.assertEqual(self.say_to_grpc(bytes.fromhex("160301020001000102030405060708090a0b0c0d0e0f1011")), b"")
+        self.assertEqual(self.say_to_grpc(b"hello, is anybody there?"), b"")
+
+    def test_one_that_only_connects_keeps_nobody_waiting(self):
+        with socket.create_connection(("127.0.0.1", self.receive.grpc_port), timeout=GUARD_S):
+            self.assertEqual(self.receive.send(span(77, trace="7" * 32)), {})
+
+
+class OurExporter(unittest.TestCase):
+    def test_each_protocol_and_both_processes_make_one_tree(self):
+        for protocol in ("grpc", "http/protobuf", "http/json"):
+            with self.subTest(protocol), Receive("--verify", settle="1m", patience="1m") as receive:
+                port = receive.grpc_port if protocol == "grpc" else receive.port
+                variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+                             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+                with EchoServer("tcp://127.0.0.1:0", OTEL_SERVICE_NAME="server", **variables) as server:
+                    done = run("call", server.addresses[0], "echo", "--data", "hello", OTEL_SERVICE_NAME="client",
+                               **variables)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertEqual(server.stop(), 0)
+                code, out, _ = receive.stop()
+                self.assertEqual(code, 0, out)
+                self.assertIn("1 trace; verify: 1 of 1 pass\n", out)
+                self.assertIn("client", out)
+                self.assertIn("server", out)
+
+
+class Forwards(unittest.TestCase):
+    def test_what_came_goes_on_as_it_came(self):
+        with Receive() as last, Receive("--to", f"http://127.0.0.1:{last.port}") as first:
+            first.send(span(1, name="root"))
+            self.assertEqual(first.post(protobuf(2))[0], 200)
+            code, out, err = first.stop()
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn(f"forwarded 2 of 2 requests to http://127.0.0.1:{last.port}/v1/traces\n", out)
+            self.assertIn("2 requests, 2 spans, 1 trace\n", last.stop()[1])
+            self.assertEqual(last.file("traces.jsonl"), first.file("traces.jsonl"))
+
+    def test_what_is_not_taken_there_is_told(self):
+        with Receive("--body-max", "100") as last, Receive("--to", f"http://127.0.0.1:{last.port}") as first:
+            first.send(span(1))
+            code, out, err = first.stop()
+            self.assertEqual(code, 1)
+            self.assertIn("forwarded 0 of 1 requests", out)
+            self.assertIn("export_", err)
+
+    def test_a_port_of_grpc_is_named(self):
+        done = run("receive", "--no-files", "--to", "http://127.0.0.1:4317")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"4317 is gRPC's port", done.stderr)
 
 
 class Help(unittest.TestCase):
