@@ -15,6 +15,9 @@ namespace spanwire::inspect {
 
 inline constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
 
+// The year 2255: later times are damage, and sums of earlier ones stay in 64 bits.
+inline constexpr std::int64_t kTimeMax = 9'000'000'000'000'000'000;
+
 using JsonField = std::optional<simdjson::dom::element>;
 
 // The first member of that name.

@@ -4,6 +4,7 @@
 #include <array>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "lib/inspect/json_fault.hpp"
 #include "lib/inspect/json_fields.hpp"
@@ -12,9 +13,6 @@ namespace spanwire::inspect {
 namespace {
 
 using simdjson::SUCCESS;
-
-// The year 2255: later times are damage, and sums of earlier ones stay in 64 bits.
-constexpr std::int64_t kTimeMax = 9'000'000'000'000'000'000;
 
 // Nesting that the parser follows: what is deeper costs its line, not only its value.
 constexpr std::size_t kJsonDepthMax = 16'384;
@@ -79,9 +77,10 @@ LineReader::LineReader(SpanReader& reader) : reader_(reader) {
 }
 
 void LineReader::read(std::string_view name, std::size_t number, std::string_view line,
-                      bool complete) {
+                      bool complete, const PiecePlace& place) {
   name_ = name;
   number_ = number;
+  place_ = place;
   Json root;
   const auto error = parser_.parse(line.data(), line.size(), false).get(root);
   if (error != SUCCESS) {
@@ -133,7 +132,7 @@ void LineReader::read_traces(Json root, const JsonPath& path) {
   };
   if (const JsonField member = field(traces, "resourceSpans")) {
     read_resources(member, {&path, "resourceSpans"});
-  } else if (object_at("result")) {
+  } else if (object_at("result") || object_at("trace")) {
     read_resources(field(nested, "resourceSpans"), {&path, "resourceSpans"});
   } else if (const JsonField batches = field(traces, "batches")) {
     read_resources(batches, {&path, "batches"});
@@ -154,7 +153,7 @@ void LineReader::read_error(Object error, const JsonPath& path) {
 void LineReader::read_resources(const std::optional<Json>& json, JsonPath path) {
   Array resources;
   if (!array_of(json, path, resources)) return;
-  path.index = 0;
+  path.index = place_.resource;
   for (const Json item : resources) {
     Object resource;
     if (object_of(item, path, resource)) read_resource(resource, path);
@@ -169,7 +168,7 @@ void LineReader::read_resource(Object resource, const JsonPath& path) {
     JsonPath at{&path, key};
     Array scopes;
     if (!array_of(field(resource, key), at, scopes)) continue;
-    at.index = 0;
+    at.index = std::exchange(place_.scope, 0);
     for (const Json item : scopes) {
       read_scope_spans(item, process, at);
       ++at.index;
@@ -206,7 +205,7 @@ void LineReader::read_scope_spans(Json json, std::uint32_t process, const JsonPa
   JsonPath at{&path, "spans"};
   Array spans;
   if (!array_of(field(object, "spans"), at, spans)) return;
-  at.index = 0;
+  at.index = std::exchange(place_.span, 0);
   for (const Json span : spans) {
     if (!read_span(span, process, index, at)) ++reader_.report_.spans_left_out;
     ++at.index;
@@ -285,24 +284,6 @@ void LineReader::read_status(const std::optional<Json>& json) {
   span_.status = status_of(field(status, "code"));
 }
 
-void LineReader::read_events(const std::optional<Json>& json, JsonPath path) {
-  span_.events.clear();
-  Array items;
-  if (!array_of(json, path, items)) return;
-  path.index = 0;
-  for (const Json item : items) {
-    Object object;
-    if (object_of(item, path, object)) {
-      SpanEvent& event = span_.events.emplace_back();
-      const std::int64_t time = integer(field(object, "timeUnixNano")).value_or(0);
-      event.time_ns = std::clamp<std::int64_t>(time, 0, kTimeMax);
-      event.name = string_or_empty(field(object, "name"));
-      read_attributes(field(object, "attributes"), event.attributes, {&path, "attributes"});
-    }
-    ++path.index;
-  }
-}
-
 void LineReader::read_links(const std::optional<Json>& json, JsonPath path) {
   span_.links.clear();
   Array items;
@@ -320,73 +301,6 @@ void LineReader::read_links(const std::optional<Json>& json, JsonPath path) {
     }
     ++path.index;
   }
-}
-
-void LineReader::read_attributes(const std::optional<Json>& json,
-                                 std::vector<Attribute>& attributes, JsonPath path,
-                                 std::size_t depth) {
-  attributes.clear();
-  Array items;
-  if (!array_of(json, path, items)) return;
-  path.index = 0;
-  for (const Json item : items) {
-    Object object;
-    std::string_view key;
-    const JsonField name = item.get(object) == SUCCESS ? field(object, "key") : std::nullopt;
-    if (name && name->get(key) == SUCCESS) {
-      const JsonField value = field(object, "value");
-      attributes.push_back({std::string(key), value ? read_value(*value, path, depth) : Value()});
-    } else {
-      problem(path, "no key");
-    }
-    ++path.index;
-  }
-}
-
-Value LineReader::read_value(Json json, const JsonPath& path, std::size_t depth) {
-  Object object;
-  if (json.get(object) != SUCCESS || object.begin() == object.end()) return {};
-  if (depth >= kValueDepthMax) {
-    problem(path, "a value that is nested too deep");
-    return {};
-  }
-  const std::string_view kind = object.begin().key();
-  const Json content = object.begin().value();
-  std::string_view text;
-  bool flag = false;
-  if (kind == "stringValue" && content.get(text) == SUCCESS) return {std::string(text)};
-  if (kind == "boolValue" && content.get(flag) == SUCCESS) return {flag};
-  if (kind == "doubleValue") return {double_of(content)};
-  if (kind == "bytesValue" && content.get(text) == SUCCESS) {
-    return {Value::Bytes{std::string(text)}};
-  }
-  if (kind == "intValue") {
-    if (const auto number = integer(content)) return {*number};
-    problem(path, "an intValue that is not a 64-bit integer");
-    return {};
-  }
-  Object nested;
-  if (content.get(nested) != SUCCESS) return {};
-  if (kind == "kvlistValue") {
-    Value::Map members;
-    read_attributes(field(nested, "values"), members, {&path, "values"}, depth + 1);
-    return {std::move(members)};
-  }
-  return kind == "arrayValue" ? read_array(field(nested, "values"), {&path, "values"}, depth + 1)
-                              : Value();
-}
-
-Value LineReader::read_array(const std::optional<Json>& json, JsonPath path, std::size_t depth) {
-  Value::Array values;
-  Array items;
-  if (array_of(json, path, items)) {
-    path.index = 0;
-    for (const Json item : items) {
-      values.push_back(read_value(item, path, depth));
-      ++path.index;
-    }
-  }
-  return {std::move(values)};
 }
 
 }  // namespace spanwire::inspect

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/inspect/span_splitter.hpp"
 #include "spanwire/inspect/span_reader.hpp"
 
 namespace spanwire::inspect {
@@ -31,8 +32,10 @@ class LineReader {
  public:
   explicit LineReader(SpanReader& reader);
 
-  // `complete`: the line has its end, so nothing was cut off.
-  void read(std::string_view name, std::size_t number, std::string_view line, bool complete);
+  // `complete`: the line has its end, so nothing was cut off.  `place`: of a piece of a document,
+  // for problems.
+  void read(std::string_view name, std::size_t number, std::string_view line, bool complete,
+            const PiecePlace& place = {});
 
  private:
   using Json = simdjson::dom::element;
@@ -70,6 +73,7 @@ class LineReader {
   Span span_;  // its memory serves one span after another
   std::string_view name_;
   std::size_t number_ = 0;
+  PiecePlace place_;
 };
 
 }  // namespace spanwire::inspect

@@ -1,15 +1,16 @@
 #include "spanwire/inspect/span_reader.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "lib/inspect/line_reader.hpp"
+#include "lib/inspect/line_source.hpp"
+#include "lib/inspect/span_splitter.hpp"
 
 namespace spanwire::inspect {
 namespace {
-
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 struct CloseFile {
   void operator()(std::FILE* file) const noexcept {
@@ -31,71 +32,10 @@ void append_key(std::string& key, std::string_view part) {
   key += part;
 }
 
-// Lines of a file, in place: behind each there are kLinePadding bytes that may be looked at.
-class LineSource {
- public:
-  explicit LineSource(std::FILE* file) : file_(file), buffer_(kReadBytes + kLinePadding) {}
-
-  enum class Kind { line, last, too_long, end };
-
-  // The next line, valid until the next call; `last` has no line end.
-  Kind next(std::string_view& line) {
-    for (;;) {
-      const std::string_view rest(buffer_.data() + begin_, end_ - begin_);
-      const std::size_t found = rest.find('\n', searched_);
-      if (found != std::string_view::npos) {
-        line = rest.substr(0, found);
-        begin_ += found + 1;
-        searched_ = 0;
-        if (!skipping_) return Kind::line;
-        skipping_ = false;
-        continue;
-      }
-      searched_ = rest.size();
-      if (rest.size() > kLineBytesMax) {
-        drop_rest();
-        if (std::exchange(skipping_, true)) continue;
-        return Kind::too_long;
-      }
-      if (skipping_) drop_rest();
-      if (fill()) continue;
-      line = std::string_view(buffer_.data() + begin_, end_ - begin_);
-      drop_rest();
-      return line.empty() ? Kind::end : Kind::last;
-    }
-  }
-
-  std::uint64_t bytes_read() const noexcept { return bytes_read_; }
-
- private:
-  void drop_rest() noexcept { begin_ = end_ = searched_ = 0; }
-
-  bool fill() {
-    if (begin_ > 0) {
-      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
-    }
-    if (end_ + kReadBytes / 2 + kLinePadding > buffer_.size()) buffer_.resize(2 * buffer_.size());
-    const std::size_t room = buffer_.size() - kLinePadding - end_;
-    const std::size_t got = std::fread(buffer_.data() + end_, 1, room, file_);
-    end_ += got;
-    bytes_read_ += got;
-    return got > 0;
-  }
-
-  std::FILE* file_;
-  std::vector<char> buffer_;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
-  std::size_t searched_ = 0;  // bytes behind begin_ that hold no line end
-  std::uint64_t bytes_read_ = 0;
-  bool skipping_ = false;  // behind a line that is too long, up to its end
-};
-
 }  // namespace
 
-SpanReader::SpanReader() : lines_(std::make_unique<LineReader>(*this)) {}
+SpanReader::SpanReader(const ReadLimits& limits)
+    : limits_(limits), lines_(std::make_unique<LineReader>(*this)) {}
 SpanReader::~SpanReader() = default;
 
 Result<void> SpanReader::read_file(const std::string& path) {
@@ -103,34 +43,96 @@ Result<void> SpanReader::read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(standard_input ? stdin
                                                                   : std::fopen(path.c_str(), "re"));
   if (!file) return fail(Errc::file_open_failed, system_text(path, errno));
-  const std::string_view name = standard_input ? std::string_view("standard input") : path;
+  LineSource source([&](char* to, std::size_t room) { return std::fread(to, 1, room, file.get()); },
+                    limits_.line_bytes);
+  read_source(standard_input ? std::string_view("standard input") : path, source);
+  if (std::ferror(file.get()) != 0) return fail(Errc::file_read_failed, system_text(path, errno));
+  return {};
+}
+
+void SpanReader::read_text(std::string_view name, std::string_view text) {
+  LineSource source(
+      [&](char* to, std::size_t room) {
+        const std::size_t got = text.copy(to, room);
+        text.remove_prefix(got);
+        return got;
+      },
+      limits_.line_bytes);
+  read_source(name, source);
+}
+
+void SpanReader::read_source(std::string_view name, LineSource& source) {
   ++report_.files;
-  LineSource source(file.get());
   std::string_view line;
   for (std::size_t number = 1;; ++number) {
     const LineSource::Kind kind = source.next(line);
     on_progress(source.bytes_read());
-    if (std::ferror(file.get()) != 0) return fail(Errc::file_read_failed, system_text(path, errno));
-    if (kind == LineSource::Kind::end) return {};
-    if (kind == LineSource::Kind::too_long) {
-      add_problem(name, number, "longer than " + std::to_string(kLineBytesMax) + " bytes");
-    } else {
-      read_line(name, number, line, kind == LineSource::Kind::line);
+    switch (kind) {
+      case LineSource::Kind::end:
+        return;
+      case LineSource::Kind::line:
+      case LineSource::Kind::last:
+        read_line(name, number, line, kind == LineSource::Kind::line);
+        break;
+      case LineSource::Kind::long_line:
+      case LineSource::Kind::document:
+        read_document(name, number, source, kind == LineSource::Kind::long_line);
     }
   }
 }
 
-void SpanReader::read_text(std::string_view name, std::string_view text) {
-  ++report_.files;
-  std::string padded;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = text.find('\n');
-    const bool complete = end != std::string_view::npos;
-    const std::string_view line = text.substr(0, end);
-    padded.assign(line);
-    padded.append(kLinePadding, '\0');
-    read_line(name, number, std::string_view(padded).substr(0, line.size()), complete);
-    text.remove_prefix(complete ? end + 1 : text.size());
+// Cut into pieces as it comes.  `number` ends as the number of the last line that was taken.
+void SpanReader::read_document(std::string_view name, std::size_t& number, LineSource& source,
+                               bool one_line) {
+  ++report_.lines;
+  SpanSplitter splitter(
+      limits_.piece_bytes, limits_.span_bytes,
+      [&](std::string_view piece, const PiecePlace& place) {
+        padded_.assign(piece);
+        padded_.append(kLinePadding, '\0');
+        lines_->read(name, number, std::string_view(padded_).substr(0, piece.size()), true, place);
+      },
+      [&](std::string text) { add_problem(name, number, std::move(text)); });
+  bool line_ended = false;
+  while (!line_ended && !splitter.ended() && !splitter.failed()) {
+    std::string_view bytes = source.buffered();
+    if (bytes.empty()) break;
+    if (one_line) {
+      const std::size_t end = bytes.find('\n');
+      line_ended = end != std::string_view::npos;
+      bytes = bytes.substr(0, end);
+    }
+    const std::size_t taken = splitter.feed(bytes);
+    number += static_cast<std::size_t>(
+        std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(taken), '\n'));
+    source.consume(taken);
+    on_progress(source.bytes_read());
+  }
+  const bool ended = splitter.ended();
+  if (!ended) {
+    add_problem(name, number, splitter.failed() ? "not JSON" : "cut off: it ends in the middle");
+    splitter.finish();
+  } else if (!splitter.has_resources()) {
+    add_problem(name, number, "no resourceSpans: not a document of OTLP traces");
+  }
+  if (!rest_is_blank(source, !one_line && !ended) && ended) {
+    add_problem(name, number, "not JSON: more behind the end of the document");
+  }
+}
+
+// Up to the end of the line.  With `stay`, a line that begins here is left where it is: it may be
+// a good one.
+bool SpanReader::rest_is_blank(LineSource& source, bool stay) {
+  bool blank = true;
+  for (;;) {
+    const std::string_view bytes = source.buffered();
+    if (bytes.empty()) return blank;
+    if (stay && bytes.front() == '{') return false;
+    stay = false;
+    const std::size_t end = std::min(bytes.find('\n'), bytes.size());
+    blank = blank && is_blank(bytes.substr(0, end));
+    source.consume(end < bytes.size() ? end + 1 : end);
+    if (end < bytes.size()) return blank;
   }
 }
 

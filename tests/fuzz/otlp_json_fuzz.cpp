@@ -24,6 +24,18 @@ void check_span(const inspect::TraceSet& traces, const inspect::Span& span) {
   for (const inspect::Attribute& attribute : span.attributes) attribute.value.text();
 }
 
+// Read in pieces, a line gives the spans that it gives as a whole.
+void check_split(std::string_view text, std::size_t spans) {
+  inspect::ReadLimits limits;
+  limits.line_bytes = 1;
+  inspect::Reader split(limits);
+  split.read_text("fuzz", text);
+  for (const inspect::Span& span : split.traces().spans) check_span(split.traces(), span);
+  if (text.find('\n') == std::string_view::npos && nlohmann::json::accept(text)) {
+    require(split.traces().spans.size() >= spans);
+  }
+}
+
 // In pieces of every size, and whole: the same events.
 void check_profile(std::string_view text) {
   std::size_t whole = 0;
@@ -56,6 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reader.read_text("fuzz", text);
   require(traces.spans.size() == spans);
   require(reader.report().duplicates == spans + 2 * duplicates);
+  check_split(text, spans);
   check_profile(text);
   return 0;
 }

@@ -12,6 +12,8 @@ namespace spanwire::inspect {
 // Keeps every span once.  One thread at a time.
 class Reader final : public SpanReader {
  public:
+  using SpanReader::SpanReader;
+
   TraceSet take_traces() noexcept { return std::move(traces_); }
 
  private:

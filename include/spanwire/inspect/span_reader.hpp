@@ -1,7 +1,8 @@
 // Reads spans from OTLP JSON lines, as OpenTelemetry's file exporters write them (one TracesData
 // object a line), and hands each on as soon as it is read.  A line may also be an answer of
-// Jaeger's API v3 (`result`), of Tempo (`batches`), or a list of any of these.  Ids are hex in any
-// case, or base64 as a plain protobuf-to-JSON converter writes them.
+// Jaeger's API v3 (`result`), of Tempo (`batches`, `trace`), or a list of any of these; and each
+// may be laid out over several lines, as long as its first bracket stands alone in one.  Ids are
+// hex in any case, or base64 as a plain protobuf-to-JSON converter writes them.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,12 @@
 
 namespace spanwire::inspect {
 
-// A longer line is a problem, and left out.
-inline constexpr std::size_t kLineBytesMax = 128u << 20;
+// A longer line is read span by span, as is a document over several lines.
+inline constexpr std::size_t kLineBytesMax = 8u << 20;
+// Of such a one, a longer span, resource or scope is a problem, and left out.
+inline constexpr std::size_t kSpanBytesMax = 32u << 20;
+// Of such a one, what is held at a time.
+inline constexpr std::size_t kReadPieceBytes = 1u << 20;
 // Problems that are kept with their text; all are counted.
 inline constexpr std::size_t kProblemsKeptMax = 100;
 // Lists and maps inside of one another in an attribute.
@@ -56,13 +61,21 @@ struct ReadReport {
   std::vector<Problem> problems;  // the first kProblemsKeptMax of them
 };
 
-class LineReader;
+struct ReadLimits {
+  std::size_t line_bytes = kLineBytesMax;     // of a line that is held as a whole
+  std::size_t span_bytes = kSpanBytesMax;     // of a span in a longer one, or in several lines
+  std::size_t piece_bytes = kReadPieceBytes;  // of such a one, held at a time
+};
 
-// Damage costs what is damaged: a bad span its span, a bad line its line.  Memory is bounded by the
-// longest line and the tables of processes and scopes, not by the input.  One thread at a time.
+class LineReader;
+class LineSource;
+
+// Damage costs what is damaged: a bad span its span, a bad line its line.  Memory is bounded by
+// kLineBytesMax, the longest span and the tables of processes and scopes, not by the input.  One
+// thread at a time.
 class SpanReader {
  public:
-  SpanReader();
+  explicit SpanReader(const ReadLimits& limits = {});
   SpanReader(const SpanReader&) = delete;
   SpanReader& operator=(const SpanReader&) = delete;
   virtual ~SpanReader();
@@ -92,13 +105,18 @@ class SpanReader {
  private:
   friend class LineReader;
 
+  void read_source(std::string_view name, LineSource& source);
+  void read_document(std::string_view name, std::size_t& number, LineSource& source, bool one_line);
+  static bool rest_is_blank(LineSource& source, bool stay);
   void read_line(std::string_view name, std::size_t number, std::string_view line, bool complete);
   void add_problem(std::string_view name, std::size_t line, std::string text,
                    ProblemKind kind = ProblemKind::damaged);
   std::uint32_t intern_process(Process process);
   std::uint32_t intern_scope(Scope scope);
 
+  ReadLimits limits_;
   std::unique_ptr<LineReader> lines_;
+  std::string padded_;
   std::unordered_map<std::string, std::uint32_t> process_index_;
   std::unordered_map<std::string, std::uint32_t> scope_index_;
 };
