@@ -49,13 +49,15 @@ void ZmqCore::send(wire::OutFrame& frame) {
   wire::lay_out_parts(frame, out);
   add_envelope(queue_);
   std::size_t bytes = 0;
+  Slice large;
   for (std::size_t i = 0; i < out.count; ++i) {
     const ByteView part = out.parts[i];
     bytes += part.size();
     const bool keep = part.size() >= kZmqCopyBelow && out.payload_last && i + 1 == out.count;
-    queue_.add(keep ? flight_->take(std::move(frame.payload)) : copied_part(part));
+    queue_.add(keep ? ZmqPart() : copied_part(part));
+    if (keep) large = std::move(frame.payload);
   }
-  queue_.end(bytes);
+  queue_.end(bytes, std::move(large));
   sent(bytes);
 }
 
@@ -186,9 +188,12 @@ void ZmqCore::retry() noexcept {
 void ZmqCore::flush() noexcept {
   bool progress = false;
   while (!queue_.empty()) {
-    if (flight_->full()) {
-      flight_->wait();
-      return wait_for_room(progress);
+    if (!queue_.front_payload().empty()) {
+      if (flight_->full()) {
+        flight_->wait();
+        return wait_for_room(progress);
+      }
+      queue_.front().back() = flight_->take(std::move(queue_.front_payload()));
     }
     const std::size_t bytes = queue_.front_bytes();
     switch (hand_over(queue_.front())) {

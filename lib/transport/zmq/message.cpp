@@ -81,8 +81,8 @@ void ZmqFlight::abandon() noexcept {
   loop_ = nullptr;
 }
 
-void ZmqQueue::end(std::size_t bytes) {
-  messages_.push_back({parts_.size() - ended_parts_, bytes});
+void ZmqQueue::end(std::size_t bytes, Slice&& payload) {
+  messages_.push_back({parts_.size() - ended_parts_, bytes, std::move(payload)});
   ended_parts_ = parts_.size();
   bytes_ += bytes;
 }

@@ -61,18 +61,22 @@ class ZmqFlight final : public std::enable_shared_from_this<ZmqFlight> {
   Wake wake_;
 };
 
-// Whole messages that wait to be handed to libzmq.  One thread.
+// Whole messages that wait to be handed to libzmq.  A large payload stays a slice until its turn
+// has come: what waits here is not in flight.  One thread.
 class ZmqQueue {
  public:
   void add(ZmqPart part) { parts_.push_back(std::move(part)); }
-  // The parts added since the last end() are a message; `bytes` are what it counts.
-  void end(std::size_t bytes);
+  // The parts added since the last end() are a message; `bytes` are what it counts.  `payload`, if
+  // there is one, is to become its last part, which was added empty.
+  void end(std::size_t bytes, Slice&& payload = {});
 
   bool empty() const noexcept { return first_message_ == messages_.size(); }
   std::size_t bytes() const noexcept { return bytes_; }
   std::span<ZmqPart> front() noexcept {
     return {parts_.data() + first_part_, messages_[first_message_].parts};
   }
+  // Not yet a part; empty: there is none, or it is one.
+  Slice& front_payload() noexcept { return messages_[first_message_].payload; }
   std::size_t front_bytes() const noexcept { return messages_[first_message_].bytes; }
   void pop();
   void clear() noexcept;
@@ -81,6 +85,7 @@ class ZmqQueue {
   struct Message {
     std::size_t parts = 0;
     std::size_t bytes = 0;
+    Slice payload;
   };
 
   std::vector<ZmqPart> parts_;
