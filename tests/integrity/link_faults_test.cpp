@@ -1,13 +1,16 @@
-// The promises of trace on every channel while its links are cut, delayed and shortened: what was
+// The promises of trace on every channel while its links are cut, delayed and shortened (or, where
+// nothing can come between, the server behind goes and comes back): what was
 // sent, what was received, no orphan that nothing explains, no forged flag, and what is lost is
 // what the counters say.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -49,6 +52,8 @@ constexpr Way kWays[] = {
     {"v2_multipart", "memory://", transport::LinkMode::multipart, true},
     {"v2_tcp", "tcp://", transport::LinkMode::bytes, true},
     {"v2_zmq_tcp", "zmq+tcp://", transport::LinkMode::multipart, true},
+    {"v2_zmq_ipc", "zmq+ipc://", transport::LinkMode::multipart, true},
+    {"v2_zmq_inproc", "zmq+inproc://", transport::LinkMode::multipart, true},
     {"v1_tcp", "dynamo+tcp://", transport::LinkMode::bytes, false},
 };
 void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
@@ -100,32 +105,36 @@ struct Arrivals {
 class Hop {
  public:
   Hop(rpc::Runtime& runtime, const Way& way, std::uint64_t seed, const char* name)
-      : runtime_(runtime),
-        way_(way),
-        seed_(seed),
-        name_(name),
-        server_(std::make_unique<Server>(runtime)) {}
+      : runtime_(runtime), way_(way), seed_(seed), name_(name) {}
 
-  Server& server() { return *server_; }
   Client& client() { return *client_; }
 
-  void open() {
+  void open(const char* path, rpc::Handler handler) {
+    path_ = std::string(path);
+    handler_ = std::move(handler);
     const std::string_view scheme = way_.scheme;
-    const bool memory = scheme == "memory://";
-    const std::string host =
-        memory ? std::string(name_) + std::to_string(seed_) : std::string("127.0.0.1:0");
+    const bool tcp = scheme.ends_with("tcp://");
+    const bool file = scheme == "zmq+ipc://";
+    const std::string host = tcp ? "127.0.0.1:0" : (file ? "/tmp/" : "") + unique_name();
     // v1 and v2 share a port, and v1 has no address of its own to listen on.
-    const Result<std::string> bound = server_->listen(
-        (scheme == "dynamo+tcp://" ? std::string("tcp://") : std::string(scheme)) + host);
-    ASSERT_TRUE(bound) << bound.error().message();
-    ASSERT_TRUE(server_->start());
-    std::string address = *bound;
-    if (!memory) {
-      const std::uint16_t port = transport::parse_address(*bound)->port;
-      proxy_ = std::make_unique<CuttingProxy>(port, seed_, 1'000, 12'000);
-      address = way_.scheme + proxy_->address();
+    const std::string where = (scheme == "dynamo+tcp://" ? "tcp://" : way_.scheme) + host;
+    ASSERT_TRUE(serve(where));
+    address_ = server_->addresses().at(0);
+    std::string address = address_;
+    if (tcp) {
+      const std::uint16_t port = transport::parse_address(address_)->port;
+      proxy_ = std::make_unique<CuttingProxy>(port, seed_, kCutMin, kCutMax);
+    } else if (file) {
+      proxy_ = std::make_unique<CuttingProxy>(host, seed_, kCutMin, kCutMax);
     }
+    if (proxy_ != nullptr) address = way_.scheme + proxy_->address();
     client_ = std::make_unique<Client>(runtime_, address, options());
+  }
+  // The server goes, with all that it has not answered, and another comes.
+  void restart() {
+    server_.reset();
+    // libzmq gives the name back on a thread of its own.
+    while (!serve(address_)) std::this_thread::yield();
   }
   void close() {
     client_.reset();
@@ -134,6 +143,19 @@ class Hop {
   }
 
  private:
+  static constexpr std::size_t kCutMin = 1'000;
+  static constexpr std::size_t kCutMax = 12'000;
+
+  std::string unique_name() const {
+    return name_ + std::to_string(::getpid()) + "-" + std::to_string(seed_);
+  }
+  bool serve(const std::string& where) {
+    server_ = std::make_unique<Server>(runtime_);
+    server_->handle(path_, handler_);
+    const Result<std::string> bound = server_->listen(where);
+    EXPECT_TRUE(bound || bound.error() == Errc::already_exists) << bound.error().message();
+    return bound && server_->start();
+  }
   rpc::ClientOptions options() const {
     rpc::ClientOptions options;
     options.wait_for_ready = true;
@@ -151,7 +173,10 @@ class Hop {
   rpc::Runtime& runtime_;
   const Way way_;
   const std::uint64_t seed_;
-  const char* name_;
+  const std::string name_;
+  rpc::Path path_;
+  rpc::Handler handler_;
+  std::string address_;
   std::unique_ptr<CuttingProxy> proxy_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
@@ -176,10 +201,8 @@ class LinkFaults : public ::testing::TestWithParam<std::tuple<Way, Exporting, st
     if (exporter_fails()) options.ring_bytes_per_thread = 64u << 10;
     options.batch_spans_max = 32;
     trace::init(std::move(options));
-    front_.server().handle("front", [this](Call& call) { return relay(call); });
-    back_.server().handle("back", [this](Call& call) { return answer(call); });
-    front_.open();
-    back_.open();
+    front_.open("front", [this](Call& call) { return relay(call); });
+    back_.open("back", [this](Call& call) { return answer(call); });
   }
 
   Task<Status> relay(Call& call) {
@@ -221,9 +244,22 @@ class LinkFaults : public ::testing::TestWithParam<std::tuple<Way, Exporting, st
     co_await when_all(std::move(callers));
   }
 
+  // Nothing comes between two ends inside of one process: there the server behind goes, now and
+  // then.
+  void restart_now_and_then() {
+    if (std::string_view(way().scheme) != "zmq+inproc://") return;
+    for (int after = 40; after < kCallers * kCallsEach; after += 40) {
+      while (ended_ < after) std::this_thread::yield();
+      back_.restart();
+      restarts_ += 1;
+    }
+  }
+
   // Every call has ended, nothing runs any more, what was recorded is exported or lost.
   trace::TraceStats settle() {
+    std::thread fault([this] { restart_now_and_then(); });
     EXPECT_TRUE(runtime_.block_on(call_all()));
+    fault.join();
     for (Hop* hop : {&front_, &back_}) hop->close();
     EXPECT_TRUE(trace::provider()->force_flush(kGuard).in_time);
     const trace::TraceStats stats = trace::provider()->stats();
@@ -233,8 +269,8 @@ class LinkFaults : public ::testing::TestWithParam<std::tuple<Way, Exporting, st
   void note_fault(const Result<Reply>& reply) {
     lost_ += !reply && reply.error().code() == Errc::connection_lost ? 1 : 0;
   }
-  // Calls under which the connection broke.
-  int faults() const { return lost_ + retries(); }
+  // Calls under which the connection broke, and servers that went.
+  int faults() const { return lost_ + retries() + restarts_; }
   int retries() const {
     return static_cast<int>(counter_snapshot().value(kRetries) - retries_before_);
   }
@@ -242,6 +278,7 @@ class LinkFaults : public ::testing::TestWithParam<std::tuple<Way, Exporting, st
   static constexpr const char* kRetries = "spanwire.rpc.client.retries";
   const std::int64_t retries_before_ = counter_snapshot().value(kRetries);
   std::atomic<int> lost_{0};
+  std::atomic<int> restarts_{0};
   testing::LeakCheck leaks_;
   SpanLedger ledger_;
   Arrivals arrivals_;

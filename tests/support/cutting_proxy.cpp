@@ -5,10 +5,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <stdexcept>
 
 namespace spanwire::testing {
@@ -17,14 +19,6 @@ namespace {
 constexpr std::size_t kPieceBytesMax = 2048;
 constexpr int kBacklog = 64;
 
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
 int check(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string("the proxy cannot ") + what);
   return result;
@@ -32,12 +26,40 @@ int check(int result, const char* what) {
 
 }  // namespace
 
+CuttingProxy::Endpoint CuttingProxy::loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  Endpoint endpoint{{}, sizeof(address)};
+  std::memcpy(&endpoint.address, &address, sizeof(address));
+  return endpoint;
+}
+
+CuttingProxy::Endpoint CuttingProxy::file(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  check(path.size() < sizeof(address.sun_path) ? 0 : -1, "have so long a path");
+  path.copy(address.sun_path, path.size());
+  Endpoint endpoint{{}, sizeof(address)};
+  std::memcpy(&endpoint.address, &address, sizeof(address));
+  return endpoint;
+}
+
 CuttingProxy::CuttingProxy(std::uint16_t target_port, std::uint64_t seed, std::size_t bytes_min,
                            std::size_t bytes_max)
-    : target_port_(target_port), bytes_min_(bytes_min), bytes_max_(bytes_max), random_(seed) {
-  listener_ = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "listen");
-  const sockaddr_in any = loopback(0);
-  check(bind(listener_, reinterpret_cast<const sockaddr*>(&any), sizeof(any)), "bind");
+    : CuttingProxy(loopback(0), loopback(target_port), seed, bytes_min, bytes_max) {}
+
+CuttingProxy::CuttingProxy(const std::string& target_path, std::uint64_t seed,
+                           std::size_t bytes_min, std::size_t bytes_max)
+    : CuttingProxy(file(target_path + ".cut"), file(target_path), seed, bytes_min, bytes_max) {}
+
+CuttingProxy::CuttingProxy(const Endpoint& at, const Endpoint& target, std::uint64_t seed,
+                           std::size_t bytes_min, std::size_t bytes_max)
+    : target_(target), bytes_min_(bytes_min), bytes_max_(bytes_max), random_(seed) {
+  const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  listener_ = check(socket(target.address.ss_family, type, 0), "listen");
+  check(bind(listener_, at.get(), at.bytes), "bind");
   check(listen(listener_, kBacklog), "listen");
   stop_ = check(eventfd(0, EFD_CLOEXEC), "be stopped");
   thread_ = std::thread([this] { run(); });
@@ -48,15 +70,17 @@ CuttingProxy::~CuttingProxy() {
   static_cast<void>(!write(stop_, &one, sizeof(one)));
   thread_.join();
   for (const Pair& pair : pairs_) close_pair(pair, false);
+  if (target_.address.ss_family == AF_UNIX) unlink(address().c_str());
   close(stop_);
   close(listener_);
 }
 
 std::string CuttingProxy::address() const {
-  sockaddr_in bound{};
+  sockaddr_storage bound{};
   socklen_t bytes = sizeof(bound);
   check(getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &bytes), "name its port");
-  return "127.0.0.1:" + std::to_string(ntohs(bound.sin_port));
+  if (bound.ss_family == AF_UNIX) return reinterpret_cast<const sockaddr_un&>(bound).sun_path;
+  return "127.0.0.1:" + std::to_string(ntohs(reinterpret_cast<const sockaddr_in&>(bound).sin_port));
 }
 
 void CuttingProxy::run() {
@@ -86,9 +110,8 @@ void CuttingProxy::accept_one() {
   pair.client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (pair.client < 0) return;
   pair.bytes_left = bytes_min_ + random_.below(bytes_max_ - bytes_min_ + 1);
-  pair.server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in target = loopback(target_port_);
-  if (connect(pair.server, reinterpret_cast<const sockaddr*>(&target), sizeof(target)) != 0) {
+  pair.server = socket(target_.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(pair.server, target_.get(), target_.bytes) != 0) {
     close_pair(pair, true);
     return;
   }
