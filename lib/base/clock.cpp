@@ -1,6 +1,7 @@
 #include "spanwire/base/clock.hpp"
 
 #include <atomic>
+#include <ctime>
 
 namespace spanwire {
 namespace {
@@ -8,6 +9,12 @@ namespace {
 class SystemClock final : public Clock {
  public:
   MonotonicTime monotonic() const noexcept override { return std::chrono::steady_clock::now(); }
+  MonotonicTime coarse() const noexcept override {
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return MonotonicTime(std::chrono::seconds(time.tv_sec) +
+                         std::chrono::nanoseconds(time.tv_nsec));
+  }
   WallTime wall() const noexcept override {
     return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
   }

@@ -44,7 +44,7 @@ RequestBegin begin_of(const RequestOptions& options) {
   begin.bootstrap_room = options.bootstrap_room;
   begin.module = options.module;
   begin.by_id = true;
-  if (options.parent != nullptr) begin.received.request = *options.parent;
+  begin.request = options.parent;
   begin.at = options.at;
   return begin;
 }
@@ -165,7 +165,8 @@ Errc set_propagate_context(std::string_view rid, const PropagateContext& context
   begin.rid = rid;
   begin.copy = true;
   begin.by_id = true;
-  begin.received = context;
+  begin.request = &context.request;
+  begin.previous = &context.previous;
   // Not bound yet: if another thread is faster, nothing of this one is exported.
   const Request request = RequestState::start(begin, false);
   if (!has_request(request)) return strict() ? Errc::too_many_requests : Errc::ok;

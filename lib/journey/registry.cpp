@@ -54,7 +54,7 @@ void set_options(const JourneyOptions& options) {
 }
 
 std::int64_t Registry::sweep_if_due() {
-  const std::int64_t now = ns_of(options_.clock->monotonic());
+  const std::int64_t now = ns_of(options_.clock->coarse());
   std::int64_t last = swept_ns_.load(std::memory_order_relaxed);
   if (last == 0) {
     swept_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed);

@@ -186,7 +186,8 @@ Request Request::copy_for_thread() const {
   begin.rid = request_->rid();
   begin.module = request_->module();
   begin.copy = true;
-  begin.received = context;
+  begin.request = &context.request;
+  begin.previous = &context.previous;
   return RequestState::start(begin, false);
 }
 
@@ -240,7 +241,7 @@ Request start_request(const RequestOptions& options) {
   begin.role = options.role;
   begin.bootstrap_room = options.bootstrap_room;
   begin.module = options.module;
-  if (options.parent != nullptr) begin.received.request = *options.parent;
+  begin.request = options.parent;
   begin.at = options.at;
   return RequestState::start(begin, true);
 }
@@ -255,7 +256,8 @@ Request attach_request(const PropagateContext& from, std::string_view rid, std::
   begin.rid = rid;
   begin.module = module;
   begin.copy = true;
-  begin.received = from;
+  begin.request = &from.request;
+  begin.previous = &from.previous;
   begin.at = at;
   return RequestState::start(begin, true);
 }

@@ -2,6 +2,8 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 
 #include "lib/journey/registry.hpp"
 #include "lib/journey/state.hpp"
@@ -26,8 +28,9 @@ const trace::Tracer& tracer() {
 
 // Without the worker's id, which a tokenizer with several processes puts before it.
 std::string_view own_part(std::string_view rid) noexcept {
-  const std::size_t at = rid.rfind('_');
-  return at == std::string_view::npos ? rid : rid.substr(at + 1);
+  const void* const found = rid.empty() ? nullptr : ::memrchr(rid.data(), '_', rid.size());
+  if (found == nullptr) return rid;
+  return rid.substr(static_cast<std::size_t>(static_cast<const char*>(found) - rid.data()) + 1);
 }
 
 bool is_role(std::string_view role) noexcept { return role != "unified" && role != "null"; }
@@ -49,19 +52,26 @@ void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
   ending_ = false;
   begun_ns_ = now_ns;
   rid_.assign(begin.rid);
-  module_.assign(kModulePrefix).append(begin.module);
+  module_.assign(begin.module);
   module_index_ = module_index(begin.module);
   copy_ = begin.copy;
   by_id_ = begin.by_id;
-  received_ = begin.received;
-  above_ = received_.request;
+  // Made in place: an assignment would copy twice.
+  std::destroy_at(&received_.request);
+  if (begin.request != nullptr) {
+    std::construct_at(&received_.request, *begin.request);
+  } else {
+    std::construct_at(&received_.request);
+  }
+  received_.previous = begin.previous != nullptr ? *begin.previous : trace::SpanContext();
+  under_room_ = false;
   previous_ = received_.previous;
   announced_.store(false, std::memory_order_relaxed);
   level_.store(kFollowProcess, std::memory_order_relaxed);
   threads_ = nullptr;
-  room_.clear();
-  if (begin.bootstrap_room != 0) assign_hex(room_, begin.bootstrap_room);
-  if (by_id_ && !copy_ && !room_.empty()) begin_room(begin);
+  room_name_.clear();
+  if (begin.bootstrap_room != 0) assign_hex(room_name_, begin.bootstrap_room);
+  if (by_id_ && !copy_ && !room_name_.empty()) begin_room(begin);
   copy_ ? begin_copy() : begin_root(begin);
   if (!recorder_.recording()) return;
   start_ns_ = given_or_now(begin.at);
@@ -70,24 +80,28 @@ void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
 
 void RequestState::begin_room(const RequestBegin& begin) {
   if (auto brought = registry().rooms.find(std::to_string(begin.bootstrap_room))) {
-    above_ = brought->request;
+    room_ = brought->request;
+    under_room_ = true;
     previous_ = brought->previous;
     return;
   }
-  const trace::Decided decided = trace::decide(tracer(), above_, kRoomName + room_);
+  const trace::Decided decided = trace::decide(tracer(), received_.request, kRoomName + room_name_);
   room_recorder_ = decided.recorder;
-  if (decided.context.valid()) above_ = above_.with_span(decided.context, decided.tracestate);
+  if (!decided.context.valid()) return;
+  room_ = received_.request.with_span(decided.context, decided.tracestate);
+  under_room_ = true;
 }
 
 void RequestState::begin_root(const RequestBegin& begin) {
   name_.clear();
   if (is_role(begin.role)) name_.append(begin.role);
   name_.append(" Req ").append(own_part(rid_).substr(0, kRidShown));
-  const trace::Decided decided = trace::decide(tracer(), above_, name_);
+  const trace::Decided decided = trace::decide(tracer(), above(), name_);
   recorder_ = decided.recorder;
   root_ = decided.context;
   tracestate_.assign(decided.tracestate);
   attributes_.add(decided.attributes);
+  if (recorder_.recording()) module_shown_.assign(kModulePrefix).append(module_);
 }
 
 // The request's span is somebody else's: the sampler is asked about the first thread's.
@@ -157,48 +171,49 @@ PropagateContext RequestState::propagate(const trace::SpanContext& previous) con
   const bool forwards = copy_ ? !recorder_.recording() : recorder_.recording() && !announced();
   if (forwards || !root_.valid()) return received_;
   if (copy_) return {received_.request, previous};
-  const bool same = tracestate_ == above_.tracestate();
-  return {same ? above_.with_span(root_) : above_.with_span(root_, tracestate_), previous};
+  const bool same = tracestate_ == above().tracestate();
+  return {same ? above().with_span(root_) : above().with_span(root_, tracestate_), previous};
 }
 
 PropagateContext RequestState::propagate_room(const trace::SpanContext& previous) const {
-  if (room_.empty()) return propagate(previous);
-  return {above_, previous};
+  if (room_name_.empty()) return propagate(previous);
+  return {above(), previous};
 }
 
 void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {
   if (!copy_ && announced()) write_root(at_ns, attributes, misuse);
   if (room_recorder_.recording() && announced()) write_room(at_ns);
-  if (by_id_ && !copy_ && !room_.empty() && !room_recorder_.recording()) {
-    registry().rooms.remove(std::to_string(std::strtoull(room_.c_str(), nullptr, 16)));
+  if (by_id_ && !copy_ && !room_name_.empty() && !room_recorder_.recording()) {
+    registry().rooms.remove(std::to_string(std::strtoull(room_name_.c_str(), nullptr, 16)));
   }
   alive_ = false;
   attributes_.clear();
-  received_ = PropagateContext();
-  above_ = trace::Context();
+  // What it refers to; the rest is made anew by the next one.
+  if (received_.request.block() != nullptr) received_.request = trace::Context();
+  if (under_room_) room_ = trace::Context();
   recorder_ = room_recorder_ = trace::Recorder();
   decided_id_ = trace::SpanId();
 }
 
 void RequestState::write_room(std::int64_t at_ns) {
-  const std::string name = kRoomName + room_;
+  const std::string name = kRoomName + room_name_;
   const trace::SpanContext& parent = received_.request.span();
-  const trace::Attribute own[] = {{"bootstrap_room", room_}};
+  const trace::Attribute own[] = {{"bootstrap_room", room_name_}};
   const Attributes lists[] = {own};
   trace::WholeSpan span;
-  span.context = above_.span();
+  span.context = above().span();
   span.parent = parent.valid() ? parent.span_id() : trace::SpanId();
   span.parent_remote = parent.valid() && parent.remote();
   span.name = name;
   span.start = time_of(start_ns_);
   span.end = time_of(at_ns);
-  span.tracestate = above_.tracestate();
+  span.tracestate = above().tracestate();
   span.attributes = lists;
   room_recorder_.write(span);
 }
 
 void RequestState::write_root(std::int64_t at_ns, Attributes attributes, Errc misuse) {
-  const trace::SpanContext& parent = above_.span();
+  const trace::SpanContext& parent = above().span();
   trace::WholeSpan span;
   span.context = root_;
   span.parent = parent.valid() ? parent.span_id() : trace::SpanId();
@@ -208,7 +223,7 @@ void RequestState::write_root(std::int64_t at_ns, Attributes attributes, Errc mi
   span.end = time_of(at_ns);
   span.tracestate = tracestate_;
   const trace::Attribute own[] = {
-      {"rid", own_part(rid_)}, {"module", module_}, {"bootstrap_room", room_}};
+      {"rid", own_part(rid_)}, {"module", module_shown_}, {"bootstrap_room", room_name_}};
   const trace::Attribute mark[] = {{"spanwire.misuse", name(misuse)}};
   if (misuse != Errc::ok) {
     span.status = trace::StatusCode::error;
@@ -216,7 +231,7 @@ void RequestState::write_root(std::int64_t at_ns, Attributes attributes, Errc mi
   }
   std::array<Attributes, kSavedPiecesMax + 3> lists;
   std::size_t count = 0;
-  lists[count++] = Attributes(own, room_.empty() ? 2 : 3);
+  lists[count++] = Attributes(own, room_name_.empty() ? 2 : 3);
   for (const SavedPiece* at = attributes_.first(); at != nullptr; at = at->next) {
     lists[count++] = at->attributes();
   }

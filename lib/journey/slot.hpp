@@ -64,6 +64,22 @@ class SlotLock {
   std::atomic<std::uint32_t> fork_{0};
 };
 
+// A mutex for a few instructions: half the price of std::mutex where nobody waits.
+class SpinLock {
+ public:
+  void lock() noexcept {
+    for (unsigned round = 1; held_.exchange(true, std::memory_order_acquire); ++round) {
+      if (round % kSpins == 0) sched_yield();
+    }
+  }
+  void unlock() noexcept { held_.store(false, std::memory_order_release); }
+
+ private:
+  static constexpr unsigned kSpins = 64;
+
+  std::atomic<bool> held_{false};
+};
+
 // Slots of one kind, in shards by thread so that taking one rarely waits.  Safe from any thread.
 // T has `SlotLock lock` and `std::uint32_t home`.
 template <class T>
@@ -105,7 +121,7 @@ class SlotPool {
   static constexpr std::uint32_t kShards = 16;
   static constexpr std::size_t kChunk = 64;
   struct alignas(64) Shard {
-    std::mutex mutex;
+    SpinLock mutex;
     std::vector<T*> free;
     std::vector<std::unique_ptr<T[]>> chunks;
   };

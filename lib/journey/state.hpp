@@ -133,8 +133,10 @@ struct RequestBegin {
   bool copy = false;
   // Known by its id; the request's span stands under its room's.
   bool by_id = false;
-  // What came in: the caller's span, or the request's own where it is a copy.
-  PropagateContext received;
+  // What came in, borrowed: the caller's span, or the request's own where it is a copy; and the
+  // slice before the hand-over.  Null: nothing.
+  const trace::Context* request = nullptr;
+  const trace::SpanContext* previous = nullptr;
   MonotonicTime at{};
 };
 
@@ -171,9 +173,7 @@ class RequestState {
   // What the first slice links to.
   const trace::SpanContext& previous() const noexcept { return previous_; }
   const std::string& rid() const noexcept { return rid_; }
-  std::string_view module() const noexcept {
-    return std::string_view(module_).substr(kModulePrefix.size());
-  }
+  const std::string& module() const noexcept { return module_; }
   // The level in force for it, now.
   Level level() const noexcept {
     if (!module_wanted(module_index_) || !recorder_.recording()) return kOff;
@@ -227,15 +227,18 @@ class RequestState {
   trace::Recorder recorder_;
   // Of the room's span, if this request is its first.
   trace::Recorder room_recorder_;
-  // What the request's span stands under: the caller's span, or its room's.
-  trace::Context above_;
+  // What the request's span stands under: its room's, else the caller's.
+  const trace::Context& above() const noexcept { return under_room_ ? room_ : received_.request; }
+
+  trace::Context room_;
   trace::SpanContext root_;
   trace::SpanContext previous_;
   trace::SpanId decided_id_;  // of a copy's first thread: what the sampler was asked about
   std::string rid_;
   std::string name_;
   std::string module_;
-  std::string room_;
+  std::string module_shown_;  // as an attribute; only where the request's span is recorded
+  std::string room_name_;
   std::string tracestate_;
   PropagateContext received_;
   std::int64_t start_ns_ = 0;
@@ -244,6 +247,7 @@ class RequestState {
   bool by_id_ = false;
   bool alive_ = false;
   bool ending_ = false;
+  bool under_room_ = false;
   std::int64_t begun_ns_ = 0;
   std::atomic<bool> announced_{false};
   std::atomic<std::uint8_t> level_{kFollowProcess};

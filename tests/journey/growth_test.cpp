@@ -25,7 +25,7 @@ constexpr std::size_t kRingBytes = 8u << 20;
 // The rings are touched all around after so many, and every shard of the registry has been used.
 constexpr int kWarmUp = 4;
 // A context that stays behind in each of its threads would be twenty times as much.
-constexpr std::size_t kGrowthMax = 1u << 20;
+[[maybe_unused]] constexpr std::size_t kGrowthMax = 1u << 20;
 
 class TakingExporter final : public trace::Exporter {
  public:
