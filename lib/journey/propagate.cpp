@@ -1,6 +1,7 @@
 #include "spanwire/journey/propagate.hpp"
 
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "spanwire/journey/misuse.hpp"
@@ -74,14 +75,15 @@ Errc parse(ByteView bytes, PropagateContext& context) noexcept {
   const unsigned random = (head & kRequestRandom) != 0 ? trace::kFlagRandom : 0u;
   const unsigned sampled = (head & kRequestSampled) != 0 ? trace::kFlagSampled : 0u;
   const unsigned previous_sampled = (head & kPreviousSampled) != 0 ? trace::kFlagSampled : 0u;
-  context.request = trace::Context(
+  // Made in place: an assignment would copy twice.
+  std::destroy_at(&context.request);
+  std::construct_at(
+      &context.request,
       SpanContext(trace_id, span_id, static_cast<std::uint8_t>(random | sampled), true));
-  context.previous = SpanContext();
-  if (!previous.is_zero()) {
-    const unsigned flags = previous_sampled | (elsewhere ? 0u : random);
-    context.previous =
-        SpanContext(previous_trace, previous, static_cast<std::uint8_t>(flags), true);
-  }
+  const unsigned flags = previous_sampled | (elsewhere ? 0u : random);
+  context.previous = previous.is_zero() ? SpanContext()
+                                        : SpanContext(previous_trace, previous,
+                                                      static_cast<std::uint8_t>(flags), true);
   return Errc::ok;
 }
 
@@ -131,80 +133,106 @@ bool read_group(const char* from, std::uint32_t& number) noexcept {
   return bad == 0 && value <= 0xFFFF'FFFFu;
 }
 
-// `Bytes` bytes as text, and back; the sizes that there are, so that nothing is left to loops.
+// The bytes of a form, with room for whole groups.
+struct Groups {
+  std::array<std::byte, 4 * kGroupsMax> bytes;
+  std::size_t size = 0;
+
+  ByteView view() const noexcept { return {bytes.data(), size}; }
+};
+
+std::uint32_t number_at(const std::byte* at) noexcept {
+  std::uint32_t number;
+  std::memcpy(&number, at, sizeof number);
+  return __builtin_bswap32(number);
+}
+
+// `Bytes` bytes as text, and back; the sizes that there are, so that nothing is left to loops.  All
+// of them leave one byte for the last group.
 template <std::size_t Bytes>
-void write_digits(const std::byte* from, char* to) noexcept {
-  constexpr std::size_t kGroups = (Bytes + 3) / 4;
-  std::array<std::byte, 4 * kGroups> whole{};
-  std::memcpy(whole.data(), from, Bytes);
-  std::array<char, 5 * kGroups> digits;
-  for (std::size_t i = 0; i < kGroups; ++i) {
-    std::uint32_t number;
-    std::memcpy(&number, whole.data() + 4 * i, sizeof number);
-    write_group(__builtin_bswap32(number), digits.data() + 5 * i);
-  }
-  std::memcpy(to, digits.data(), text_size(Bytes));
+void write_digits(const Groups& from, char* to) noexcept {
+  static_assert(Bytes % 4 == 1);
+  constexpr std::size_t kWhole = Bytes / 4;
+  for (std::size_t i = 0; i < kWhole; ++i) write_group(number_at(&from.bytes[4 * i]), to + 5 * i);
+  std::array<char, 5> last;
+  write_group(static_cast<std::uint32_t>(from.bytes[4 * kWhole]) << 24, last.data());
+  std::memcpy(to + 5 * kWhole, last.data(), text_size(1));
 }
 
 template <std::size_t Bytes>
-bool read_digits(const char* from, std::byte* to) noexcept {
-  constexpr std::size_t kGroups = (Bytes + 3) / 4;
-  std::array<char, 5 * kGroups> digits;
-  digits.fill('~');
-  std::memcpy(digits.data(), from, text_size(Bytes));
-  std::array<std::byte, 4 * kGroups> whole;
+bool read_digits(const char* from, Groups& to) noexcept {
+  static_assert(Bytes % 4 == 1);
+  constexpr std::size_t kWhole = Bytes / 4;
   bool good = true;
-  for (std::size_t i = 0; i < kGroups; ++i) {
+  const auto read = [&](const char* digits, std::size_t group) {
     std::uint32_t number = 0;
-    good &= read_group(digits.data() + 5 * i, number);
+    good &= read_group(digits, number);
     number = __builtin_bswap32(number);
-    std::memcpy(whole.data() + 4 * i, &number, sizeof number);
-  }
-  std::memcpy(to, whole.data(), Bytes);
+    std::memcpy(&to.bytes[4 * group], &number, sizeof number);
+  };
+  for (std::size_t i = 0; i < kWhole; ++i) read(from + 5 * i, i);
+  const char last[] = {from[5 * kWhole], from[5 * kWhole + 1], '~', '~', '~'};
+  read(last, kWhole);
+  to.size = Bytes;
   return good;
 }
 
 // The bytes of a text of another size, for its error alone.
-Errc decode_slowly(std::string_view text, PropagateBytes& bytes) noexcept {
+Errc decode_slowly(std::string_view text, Groups& groups) noexcept {
   if (text.size() > kPropagateTextMax) return Errc::trailing_bytes;
-  const std::size_t groups = (text.size() + 4) / 5;
+  const std::size_t count = (text.size() + 4) / 5;
   std::array<char, kGroupsMax * 5> padded;
   padded.fill('~');
   if (!text.empty()) std::memcpy(padded.data(), text.data(), text.size());
-  std::array<std::byte, kGroupsMax * 4> whole{};
-  for (std::size_t i = 0; i < groups; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t number = 0;
     if (!read_group(padded.data() + 5 * i, number)) return Errc::bad_escape;
     number = __builtin_bswap32(number);
-    std::memcpy(whole.data() + 4 * i, &number, sizeof number);
+    std::memcpy(&groups.bytes[4 * i], &number, sizeof number);
   }
-  const std::size_t missing = groups * 5 - text.size();
+  const std::size_t missing = count * 5 - text.size();
   // One digit alone says nothing.
   if (missing == 4) return Errc::truncated;
-  bytes.size = groups * 4 - missing;
-  std::memcpy(bytes.units.data(), whole.data(), bytes.size);
+  groups.size = count * 4 - missing;
   return Errc::ok;
 }
 
-Errc decode(std::string_view text, PropagateBytes& bytes) noexcept {
+Errc decode(std::string_view text, Groups& groups) noexcept {
   bool good = false;
   switch (text.size()) {
     case text_size(kAlone):
-      bytes.size = kAlone;
-      good = read_digits<kAlone>(text.data(), bytes.units.data());
+      good = read_digits<kAlone>(text.data(), groups);
       break;
     case text_size(kWithPrevious):
-      bytes.size = kWithPrevious;
-      good = read_digits<kWithPrevious>(text.data(), bytes.units.data());
+      good = read_digits<kWithPrevious>(text.data(), groups);
       break;
     case text_size(kPropagateBytesMax):
-      bytes.size = kPropagateBytesMax;
-      good = read_digits<kPropagateBytesMax>(text.data(), bytes.units.data());
+      good = read_digits<kPropagateBytesMax>(text.data(), groups);
       break;
     default:
-      return decode_slowly(text, bytes);
+      return decode_slowly(text, groups);
   }
   return good ? Errc::ok : Errc::bad_escape;
+}
+
+// The bytes of a context that says something; how many.
+std::size_t write_bytes(const PropagateContext& context, std::byte* begin) noexcept {
+  const SpanContext& request = context.request.span();
+  const SpanContext& previous = context.previous;
+  const bool has_previous = previous.valid();
+  const bool elsewhere = has_previous && !(previous.trace_id() == request.trace_id());
+  unsigned head = kVersion << kVersionShift;
+  if (request.sampled()) head |= kRequestSampled;
+  if (request.random()) head |= kRequestRandom;
+  if (has_previous) head |= kHasPrevious;
+  if (elsewhere) head |= kPreviousElsewhere;
+  if (has_previous && previous.sampled()) head |= kPreviousSampled;
+  std::byte* to = begin;
+  *to++ = static_cast<std::byte>(head);
+  to = put(put(to, request.trace_id()), request.span_id());
+  if (has_previous) to = put(to, previous.span_id());
+  if (elsewhere) to = put(to, previous.trace_id());
+  return static_cast<std::size_t>(to - begin);
 }
 
 Errc refuse(Errc cause) noexcept {
@@ -216,41 +244,22 @@ Errc refuse(Errc cause) noexcept {
 
 PropagateBytes to_bytes(const PropagateContext& context) noexcept {
   PropagateBytes form;
-  if (!context) return form;
-  const SpanContext& request = context.request.span();
-  const SpanContext& previous = context.previous;
-  const bool elsewhere = previous.valid() && !(previous.trace_id() == request.trace_id());
-  unsigned head = kVersion << kVersionShift;
-  if (request.sampled()) head |= kRequestSampled;
-  if (request.random()) head |= kRequestRandom;
-  if (previous.valid()) head |= kHasPrevious;
-  if (elsewhere) head |= kPreviousElsewhere;
-  if (previous.valid() && previous.sampled()) head |= kPreviousSampled;
-  std::byte* to = form.units.data();
-  *to++ = static_cast<std::byte>(head);
-  to = put(put(to, request.trace_id()), request.span_id());
-  if (previous.valid()) to = put(to, previous.span_id());
-  if (elsewhere) to = put(to, previous.trace_id());
-  form.size = static_cast<std::size_t>(to - form.units.data());
+  if (context) form.size = write_bytes(context, form.units.data());
   return form;
 }
 
 PropagateText to_text(const PropagateContext& context) noexcept {
-  const PropagateBytes bytes = to_bytes(context);
   PropagateText text;
-  text.size = text_size(bytes.size);
-  switch (bytes.size) {
-    case kAlone:
-      write_digits<kAlone>(bytes.units.data(), text.units.data());
-      break;
-    case kWithPrevious:
-      write_digits<kWithPrevious>(bytes.units.data(), text.units.data());
-      break;
-    case kPropagateBytesMax:
-      write_digits<kPropagateBytesMax>(bytes.units.data(), text.units.data());
-      break;
-    default:
-      text.size = 0;
+  if (!context) return text;
+  Groups groups;
+  groups.size = write_bytes(context, groups.bytes.data());
+  text.size = text_size(groups.size);
+  if (groups.size == kWithPrevious) {
+    write_digits<kWithPrevious>(groups, text.units.data());
+  } else if (groups.size == kAlone) {
+    write_digits<kAlone>(groups, text.units.data());
+  } else {
+    write_digits<kPropagateBytesMax>(groups, text.units.data());
   }
   return text;
 }
@@ -261,9 +270,9 @@ Errc read_bytes(ByteView bytes, PropagateContext& context) noexcept {
 }
 
 Errc read_text(std::string_view text, PropagateContext& context) noexcept {
-  PropagateBytes bytes;
-  Errc cause = decode(text, bytes);
-  if (cause == Errc::ok) cause = parse({bytes.units.data(), bytes.size}, context);
+  Groups groups;
+  Errc cause = decode(text, groups);
+  if (cause == Errc::ok) cause = parse(groups.view(), context);
   return cause == Errc::ok ? cause : refuse(cause);
 }
 
