@@ -60,8 +60,8 @@ void extract_case(const bench::Bench& bench, const char* name, std::string_view 
       });
 }
 
-// From the bytes of a NATS block, parsed as part of it, against extract() from a JSON block that
-// was parsed before.
+// From the bytes of a NATS block against extract() from those of a JSON block with the same
+// headers: on both sides the block is parsed as part of it.
 void extract_nats(const bench::Bench& bench) {
   constexpr std::string_view kBlock =
       "NATS/1.0\r\n"
@@ -70,7 +70,7 @@ void extract_nats(const bench::Bench& bench) {
       "x-frontend-send-ts-ns: 1754000000000000000\r\n"
       "content-type: application/json\r\n\r\n";
   wire::HeaderList headers;
-  require(headers.parse(bytes_of(kPlain)) == Errc::ok, "block is not read");
+  std::string_view json = kPlain;
   wire::NatsHeaders lines;
   std::string_view block = kBlock;
   bench.compare(
@@ -85,7 +85,8 @@ void extract_nats(const bench::Bench& bench) {
       },
       [&](std::uint64_t iterations) {
         for (; iterations > 0; --iterations) {
-          bench::opaque(headers);
+          bench::opaque(json);
+          if (headers.parse(bytes_of(json)) != Errc::ok) std::abort();
           trace::Extracted extracted = trace::extract(headers);
           bench::opaque(extracted);
         }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
+#include "lib/wire/scan.hpp"
 #include "spanwire/wire/headers.hpp"
 
 namespace spanwire::wire {
@@ -35,16 +37,12 @@ bool is_value(std::string_view value) noexcept {
   return true;
 }
 
-// Takes one line off the front of `text`.
-Errc take_line(std::string_view& text, std::string_view& line) noexcept {
-  const void* found = text.empty() ? nullptr : std::memchr(text.data(), '\n', text.size());
-  if (found == nullptr) return Errc::truncated;
-  const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
-  if (size == 0 || text[size - 1] != '\r') return Errc::bad_header_line;
-  line = text.substr(0, size - 1);
-  text.remove_prefix(size + 1);
-  const bool clean = line.empty() || std::memchr(line.data(), '\r', line.size()) == nullptr;
-  return clean ? Errc::ok : Errc::bad_header_line;
+// What a line ends with that begins before `at`, if not with the pair that it should: no line feed
+// at all means that the block was cut.
+Errc bad_end(const char* at, const char* end) noexcept {
+  const bool cut =
+      at == end || std::memchr(at, '\n', static_cast<std::size_t>(end - at)) == nullptr;
+  return cut ? Errc::truncated : Errc::bad_header_line;
 }
 
 // Lines that continue, put behind those that they continue.
@@ -74,6 +72,7 @@ bool continues(std::string_view text) noexcept {
 }  // namespace
 
 Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
+  if (line == kVersion) return Errc::ok;
   if (line.substr(0, kVersion.size()) != kVersion) return Errc::bad_version;
   std::string_view rest = line.substr(kVersion.size());
   if (!rest.empty() && !is_blank(rest.front())) return Errc::bad_version;
@@ -91,27 +90,34 @@ Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
   return Errc::ok;
 }
 
-Errc NatsHeaders::parse_line(std::string_view line) noexcept {
-  const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || !is_name(line.substr(0, colon))) {
-    return Errc::bad_header_line;
-  }
+Errc NatsHeaders::parse_line(const char* at, const char* end) noexcept {
+  const char* colon = at;
+  bool good = true;
+  for (; colon != end && *colon != ':'; ++colon) good &= *colon > 32 && *colon < 127;
+  if (colon == at || colon == end || !good) return Errc::bad_header_line;
   if (size_ == kHeaderMembersMax) return Errc::headers_too_many;
-  new (lines() + size_++) NatsHeader{line.substr(0, colon), trim(line.substr(colon + 1))};
+  const std::string_view name(at, static_cast<std::size_t>(colon - at));
+  const std::string_view value(colon + 1, static_cast<std::size_t>(end - colon - 1));
+  new (lines() + size_++) NatsHeader{name, trim(value)};
   return Errc::ok;
 }
 
+// One scan.
 Errc NatsHeaders::parse_lines(std::string_view text) noexcept {
-  std::string_view line;
-  Errc cause = take_line(text, line);
-  if (cause == Errc::ok) cause = parse_first_line(line);
-  while (cause == Errc::ok) {
-    cause = take_line(text, line);
+  size_ = 0;
+  status_ = 0;
+  description_ = {};
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (bool first = true;; first = false) {
+    const char* const stop = scan_line(at, end);
+    if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n') return bad_end(stop, end);
+    const char* const line = std::exchange(at, stop + 2);
+    if (stop == line && !first) return at == end ? Errc::ok : Errc::trailing_bytes;
+    const Errc cause = first ? parse_first_line({line, static_cast<std::size_t>(stop - line)})
+                             : parse_line(line, stop);
     if (cause != Errc::ok) return cause;
-    if (line.empty()) return text.empty() ? Errc::ok : Errc::trailing_bytes;
-    cause = parse_line(line);
   }
-  return cause;
 }
 
 Errc NatsHeaders::parse(ByteView block, std::size_t block_bytes_max) {
@@ -120,9 +126,10 @@ Errc NatsHeaders::parse(ByteView block, std::size_t block_bytes_max) {
   description_ = {};
   if (block.empty()) return Errc::ok;
   if (block.size() > block_bytes_max) return Errc::headers_too_long;
-  const std::string_view text = text_of(block);
-  if (!continues(text)) return parse_lines(text);
-  unfolded_ = unfold(text);
+  // A line that continues another one begins with a blank and is never good by itself.
+  const Errc cause = parse_lines(text_of(block));
+  if (cause == Errc::ok || !continues(text_of(block))) return cause;
+  unfolded_ = unfold(text_of(block));
   return parse_lines(unfolded_);
 }
 

@@ -93,6 +93,12 @@ inline bool words_have_special(std::uint64_t a, std::uint64_t b) noexcept {
   const Chunk both = _mm_set_epi64x(static_cast<long long>(b), static_cast<long long>(a));
   return mask_of(special_bytes(both)) != 0;
 }
+// One bit for each of 16 bytes that is a line feed or carriage return.
+inline unsigned line_end_mask(const char* from) noexcept {
+  const Chunk chunk = load_chunk(from);
+  return mask_of(_mm_or_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8('\n')),
+                              _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\r'))));
+}
 // True if all 16 are printable ASCII.
 inline bool printable_chunk(const char* from) noexcept {
   const Chunk chunk = load_chunk(from);
@@ -126,6 +132,13 @@ inline bool copy_chunk(char* to, const char* from) noexcept {
   std::memcpy(to, from, kChunkBytes);
   return words_have_special(load_word<std::uint64_t>(from), load_word<std::uint64_t>(from + 8));
 }
+inline unsigned line_end_mask(const char* from) noexcept {
+  unsigned mask = 0;
+  for (unsigned i = 0; i < kChunkBytes; ++i) {
+    if (from[i] == '\n' || from[i] == '\r') mask |= 1u << i;
+  }
+  return mask;
+}
 inline bool printable_chunk(const char* from) noexcept {
   for (std::size_t i = 0; i < kChunkBytes; ++i) {
     const auto byte = static_cast<unsigned char>(from[i]);
@@ -145,6 +158,17 @@ inline bool all_ascii(const char* at, std::size_t size) noexcept {
   unsigned bits = 0;
   for (std::size_t i = 0; i < size; ++i) bits |= static_cast<unsigned char>(at[i]);
   return bits < 0x80;
+}
+
+// The first line feed or carriage return of [at, end), or end.
+inline const char* scan_line(const char* at, const char* end) noexcept {
+  while (static_cast<std::size_t>(end - at) >= kChunkBytes) {
+    const unsigned mask = line_end_mask(at);
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += kChunkBytes;
+  }
+  while (at != end && *at != '\n' && *at != '\r') ++at;
+  return at;
 }
 
 // The first byte of [at, end) beyond ASCII, or end.

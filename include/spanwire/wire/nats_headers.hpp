@@ -56,7 +56,7 @@ class NatsHeaders {
   }
   NatsHeader* lines() noexcept { return reinterpret_cast<NatsHeader*>(room_.data()); }
   Errc parse_first_line(std::string_view line) noexcept;
-  Errc parse_line(std::string_view line) noexcept;
+  Errc parse_line(const char* at, const char* end) noexcept;
   Errc parse_lines(std::string_view text) noexcept;
 
   std::size_t size_ = 0;
