@@ -15,6 +15,7 @@
 
 #include "bench/floor/propagate_by_hand.hpp"
 #include "bench/floor/slice_by_hand.hpp"
+#include "bench/in_chunks.hpp"
 #include "bench/measure.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/journey/batch.hpp"
@@ -32,20 +33,6 @@ using namespace spanwire;
 constexpr std::size_t kBatch = 1024;
 constexpr std::array<const char*, 8> kNames = {"schedule",      "prepare", "forward",    "sample",
                                                "process_batch", "stream",  "detokenize", "send"};
-
-class CountingExporter final : public trace::Exporter {
- public:
-  std::string_view name() const noexcept override { return "counting"; }
-  trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
-                                   MonotonicTime) override {
-    for (const trace::SpanRecordView& span : spans) bytes_ += span.queued_bytes();
-    bench::opaque(bytes_);
-    return {spans.size(), {}};
-  }
-
- private:
-  std::size_t bytes_ = 0;
-};
 
 void require(bool condition, const char* what) {
   if (condition) return;
@@ -116,18 +103,8 @@ void record_ours(journey::Request& request, const Work& work) {
       {.name = "decode_loop", .start = at(1000), .end = at(2000), .attributes = attributes});
 }
 
-// A decode step's worth, then a pause until it is out of the ring: nothing is lost on either side,
-// and waiting costs no CPU time.
+// A decode step's worth.
 constexpr std::uint64_t kChunk = 8192;
-template <class Record, class Drained>
-void in_chunks(std::uint64_t iterations, const Record& record, const Drained& drained) {
-  while (iterations > 0) {
-    const std::uint64_t now = std::min(iterations, kChunk);
-    for (std::uint64_t i = 0; i < now; ++i) record();
-    drained();
-    iterations -= now;
-  }
-}
 
 void slice(const bench::Bench& bench) {
   journey::Request request = journey::start_request({.rid = "r"});
@@ -137,8 +114,8 @@ void slice(const bench::Bench& bench) {
   bench.compare(
       "journey/slice",
       [&](std::uint64_t iterations) {
-        in_chunks(
-            iterations,
+        bench::in_chunks(
+            kChunk, iterations,
             [&] {
               bench::opaque(work);
               record_ours(request, work);
@@ -146,8 +123,8 @@ void slice(const bench::Bench& bench) {
             drain);
       },
       [&](std::uint64_t iterations) {
-        in_chunks(
-            iterations,
+        bench::in_chunks(
+            kChunk, iterations,
             [&] {
               bench::opaque(work);
               const floor::SliceTimes times{"decode_loop", 1000, 2000};
@@ -308,7 +285,7 @@ int main(int argc, char** argv) {
   off(bench);
   propagate(bench);
   trace::ProviderOptions options;
-  options.exporters.push_back(std::make_unique<CountingExporter>());
+  options.exporters.push_back(std::make_unique<bench::TakingExporter>());
   trace::Provider& provider = trace::init(std::move(options));
   journey::set_thread_info("scheduler", {.tp = 0});
   unsampled(bench);

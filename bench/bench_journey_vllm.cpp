@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bench/floor/vllm_by_hand.hpp"
+#include "bench/in_chunks.hpp"
 #include "bench/measure.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/journey/numbers.hpp"
@@ -26,30 +27,6 @@ using journey::VllmStep;
 constexpr std::string_view kId = "chatcmpl-0123456789abcdef";
 // The largest entry is about 2 KiB: a quarter of a ring.
 constexpr std::uint64_t kChunk = 1024;
-
-class NoExporter final : public trace::Exporter {
- public:
-  std::string_view name() const noexcept override { return "none"; }
-  trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
-                                   MonotonicTime) override {
-    for (const trace::SpanRecordView& span : spans) bytes_ += span.queued_bytes();
-    bench::opaque(bytes_);
-    return {spans.size(), {}};
-  }
-
- private:
-  std::size_t bytes_ = 0;
-};
-
-template <class Work, class Drained>
-void in_chunks(std::uint64_t iterations, const Work& work, const Drained& drained) {
-  while (iterations > 0) {
-    const std::uint64_t now = std::min(iterations, kChunk);
-    for (std::uint64_t i = 0; i < now; ++i) work();
-    drained();
-    iterations -= now;
-  }
-}
 
 VllmStep step(std::int64_t number, VllmPhase phase, std::int64_t prefill, std::int64_t decode,
               std::int64_t preemptions) {
@@ -125,8 +102,8 @@ void requests(const bench::Bench& bench, const trace::Context& incoming) {
   bench.compare(
       "journey/vllm_request",
       [&](std::uint64_t iterations) {
-        in_chunks(
-            iterations,
+        bench::in_chunks(
+            kChunk, iterations,
             [&] {
               bench::opaque(incoming);
               request_ours(incoming);
@@ -134,8 +111,8 @@ void requests(const bench::Bench& bench, const trace::Context& incoming) {
             [] { trace::provider()->force_flush(std::chrono::seconds(30)); });
       },
       [&](std::uint64_t iterations) {
-        in_chunks(
-            iterations,
+        bench::in_chunks(
+            kChunk, iterations,
             [&] {
               bench::opaque(trace_id);
               request_by_hand(drain.ring(), trace_id);
@@ -185,7 +162,7 @@ int main(int argc, char** argv) {
   // A line for each request is no part of what is measured.
   set_log_level(LogLevel::warn);
   trace::ProviderOptions options;
-  options.exporters.push_back(std::make_unique<NoExporter>());
+  options.exporters.push_back(std::make_unique<bench::TakingExporter>());
   trace::Provider& provider = trace::init(std::move(options));
   Random random(7);
   const trace::Context incoming(trace::SpanContext(trace::TraceId::generate(random),
