@@ -164,6 +164,7 @@ Result<ChatRequest> parse_chat(std::string_view text, std::uint64_t seed) {
                number_in(body, "temperature", request.sampling.temperature, kTemperatureMax));
   SPANWIRE_TRY(request.sampling.top_p, number_in(body, "top_p", 1, 1));
   SPANWIRE_TRY(request.stream, flag_in(body, "stream"));
+  SPANWIRE_TRY(request.sampling.ignore_eos, flag_in(body, "ignore_eos"));
   request.sampling.seed = seed;
   if (const json* given = member(body, "seed")) {
     if (!given->is_number_integer()) return refuse("seed is not a whole number");

@@ -178,7 +178,7 @@ void Engine::advance(Job& job) {
   const std::size_t at = job.generated();
   const Token token =
       at < job.opening.size() ? job.opening[at] : model_->next(job.tokens, job.sampling);
-  if (token == kEndOfText) return end(job, Finish::stop);
+  if (token == kEndOfText && !job.sampling.ignore_eos) return end(job, Finish::stop);
   job.tokens.push_back(token);
   job.on_token(token);
   if (job.generated() == job.tokens_max || !fits(job.tokens.size() + 1)) end(job, Finish::length);

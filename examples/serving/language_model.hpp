@@ -20,6 +20,7 @@ struct Sampling {
   double temperature = 0.7;  // 0: always the likeliest
   double top_p = 1;          // only the likeliest that have this share together
   std::uint64_t seed = 0;
+  bool ignore_eos = false;  // goes on where the text ends, until something else ends it
 };
 
 // Immutable once made; safe from any thread then.

@@ -6,7 +6,7 @@ namespace serving {
 
 using nlohmann::json;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sampling, temperature, top_p, seed)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Sampling, temperature, top_p, seed, ignore_eos)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GenerateRequest, id, model, tokens, tokens_max, sampling,
                                    expects_state, send_state_to)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PrefillAnswer, cached_tokens, state_bytes)

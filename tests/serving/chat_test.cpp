@@ -24,6 +24,7 @@ TEST(ParseChat, TakesWhatClientsSend) {
   body["temperature"] = 0;
   body["top_p"] = 0.5;
   body["seed"] = 42;
+  body["ignore_eos"] = true;
   body["user"] = "somebody";
   body["stop"] = nullptr;
   const json parts = {{{"type", "text"}, {"text", "Be "}}, {{"type", "text"}, {"text", "brief."}}};
@@ -37,6 +38,7 @@ TEST(ParseChat, TakesWhatClientsSend) {
   EXPECT_EQ(chat->sampling.temperature, 0);
   EXPECT_EQ(chat->sampling.top_p, 0.5);
   EXPECT_EQ(chat->sampling.seed, 42u);
+  EXPECT_TRUE(chat->sampling.ignore_eos);
   ASSERT_EQ(chat->messages.size(), 2u);
   EXPECT_EQ(chat->messages[0].content, "Be brief.");
 }

@@ -35,7 +35,7 @@ class Load(unittest.TestCase):
         with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], **FOR_EVER) as cluster:
             with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
                 streams = list(pool.map(
-                    lambda n: cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2), range(STREAMS)))
+                    lambda n: cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True), range(STREAMS)))
             self.assertEqual({stream.status for stream in streams}, {200})
             self.assertEqual(cluster.health()["in_flight"], STREAMS)
             for stream in streams:
@@ -45,7 +45,7 @@ class Load(unittest.TestCase):
     # The places are held by answers that do not end, so that nothing depends on who is faster.
     def test_beyond_its_limit_it_answers_503_and_recovers(self):
         with Cluster(frontend=["--requests=3"], **FOR_EVER) as cluster:
-            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2) for n in range(3)]
+            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True) for n in range(3)]
             self.assertEqual([stream.status for stream in streams], [200] * 3)
             for _ in range(2):
                 status, headers, text = cluster.request("POST", "/v1/chat/completions", json.dumps(body()))
@@ -60,7 +60,7 @@ class Load(unittest.TestCase):
 
     def vanish(self, **fields):
         with Cluster(**FOR_EVER) as cluster:
-            connection = cluster.send(max_tokens=4096, temperature=2, **fields)
+            connection = cluster.send(max_tokens=4096, ignore_eos=True, **fields)
             cluster.until("it generates", lambda health: health["workers"][1]["steps"] > 2)
             connection.close()
             health = cluster.until("the worker has dropped it", lambda health: cancelled(health) == 1)
@@ -107,7 +107,7 @@ class Load(unittest.TestCase):
 
     def test_a_worker_that_dies_costs_its_own_requests_only(self):
         with Cluster(decode=2, **FOR_EVER) as cluster:
-            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2) for n in range(2)]
+            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True) for n in range(2)]
             cluster.until("one each", lambda health: [w["running"] for w in health["workers"][1:]] == [1, 1])
             cluster.kill("decode-0")
             end = [event for event in streams[0].events() if event is None or "error" in event]

@@ -91,7 +91,7 @@ class Traces(unittest.TestCase):
             for n in range(6):
                 cluster.chat(text=f"{n}?", max_tokens=5)
             cluster.chat(text="long " * 30000)
-            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, temperature=2) for n in range(4)]
+            streams = [cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True) for n in range(4)]
             for stream in streams:
                 stream.close()
             cluster.until("all are given up", lambda health: health["in_flight"] == 0)
