@@ -51,6 +51,12 @@ Result<Prepared> prepare(const CallArguments& arguments) {
     }
   }
   prepared.context = trace::extract(trace_headers).context();
+  const auto parent = trace_headers.find("traceparent");
+  if (parent != trace_headers.end() && !prepared.context.span().valid()) {
+    const auto read = trace::parse_traceparent(parent->second);
+    complain("traceparent '" + parent->second + "' is no parent (" + read.error().message() +
+             "): the call begins a trace of its own");
+  }
   SPANWIRE_TRY(prepared.options.timeout, parse_duration(arguments.timeout));
   std::string payload = arguments.data;
   if (!arguments.file.empty()) {

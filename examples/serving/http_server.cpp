@@ -117,10 +117,10 @@ HttpServer::Impl::Impl(Gateway& gateway, const HttpOptions& options)
   Get("/health", [this](const Request&, Response& response) { health(response); });
   set_error_handler([](const Request& request, Response& response) {
     if (!response.body.empty()) return;
-    const std::string what = request.method + " " + request.path + " is not served here";
-    refuse(response, response.status,
-           response.status == 404 ? what : "the request is not valid HTTP",
-           "invalid_request_error");
+    std::string what = "the request is not valid HTTP";
+    if (response.status == 404) what = request.method + " " + request.path + " is not served here";
+    if (response.status == 413) what = "the body is too large, or is not sent as application/json";
+    refuse(response, response.status, what, "invalid_request_error");
   });
   set_exception_handler([](const Request&, Response& response, std::exception_ptr) {
     refuse(response, 500, "the server failed", "server_error");

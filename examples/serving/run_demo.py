@@ -278,7 +278,7 @@ def serve(address, processes):
     _, trace = converse(address, QUESTIONS[0])
     body = json.dumps({"model": MODEL, "stream": True, "messages": [{"role": "user", "content": QUESTIONS[2]}]})
     say(style(BOLD, "Try it (Ctrl-C ends it):"))
-    say(f"  curl -N {address}/v1/chat/completions -d '{body}'")
+    say(f"  curl -N {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'")
     say(f"  curl {address}/health\n")
     try:
         signals.wait()

@@ -37,8 +37,7 @@ void Acceptor::on_accept(transport::Incoming incoming) {
   spawn(server.loop(), std::move(task));
 }
 
-void Acceptor::on_accept_paused(const Error& error) {
-  log_warn("accepting rests", {{"error", error.message()}});
-}
+// The listener has logged it.
+void Acceptor::on_accept_paused(const Error& /*error*/) {}
 
 }  // namespace spanwire::rpc

@@ -33,8 +33,9 @@ enum class Connectivity : std::uint8_t {
 // Safe from any thread.  The destructor cancels what is in flight; it must not run on one of the
 // runtime's own threads while other threads still call.
 //
-// Addresses: "tcp://host:port", "unix:///path", "memory://name", "dynamo+tcp://host:port" (wire
-// v1), several parted by commas.  A malformed one fails every call with bad_address.
+// Addresses: "tcp://host:port", "unix:///path", "memory://name", "zmq+tcp://host:port",
+// "zmq+ipc:///path", "zmq+inproc://name", "dynamo+tcp://host:port" (wire v1), several parted by
+// commas.  A malformed one fails every call with bad_address.
 //
 // Every call makes a client span and ends exactly once.  A failed call's error carries a
 // CallFailure (see call_failure()).  Errors: deadline_exceeded, cancelled, not_connected,
