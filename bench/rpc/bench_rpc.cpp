@@ -1,6 +1,6 @@
 // Our calls, measured as the floor measures its own: unary at any size and number in flight, and
-// streams of messages one way (--oneway).  --sample R records that share of calls, drained by an
-// exporter that counts.
+// messages one way (--oneway): in a stream, or from a Pusher to a Puller (--zmq).  --sample R
+// records that share of calls, drained by an exporter that counts.
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -9,8 +9,10 @@
 #include "bench/measure.hpp"
 #include "bench/support/echo.hpp"
 #include "spanwire/base/random.hpp"
+#include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
 #include "spanwire/rpc/client.hpp"
+#include "spanwire/rpc/one_way.hpp"
 #include "spanwire/rpc/server.hpp"
 #include "spanwire/trace/exporter.hpp"
 #include "spanwire/trace/provider.hpp"
@@ -78,9 +80,27 @@ Task<rpc::Status> sink_stream(rpc::Call& call) {
   }
 }
 
+Task<void> take_messages(rpc::Puller* puller) {
+  for (;;) {
+    const Result<rpc::Message> message = co_await puller->receive();
+    if (!message) co_return;
+    count_served();
+  }
+}
+
+void pull(const EchoOptions& options, const std::function<void(int)>& ready) {
+  rpc::Runtime runtime;
+  rpc::Puller puller(runtime, rpc::OneWayOptions().listen(address_at(options, 0)));
+  if (!puller.start()) std::abort();
+  const std::string bound = puller.addresses().at(0);
+  ready(std::atoi(bound.substr(bound.rfind(':') + 1).c_str()));
+  static_cast<void>(runtime.block_on(take_messages(&puller)));
+}
+
 void serve(const EchoOptions& options, EchoShared& shared, const std::function<void(int)>& ready) {
   shared_counts = &shared;
   start_tracing(options);
+  if (options.oneway && options.zmq) return pull(options, ready);
   rpc::Runtime runtime;
   rpc::Server server(runtime);
   server.handle("bench/echo", echo_call);
@@ -147,16 +167,43 @@ Task<void> sender(rpc::Client* client, trace::Context context, Slice payload, Me
   }
 }
 
+Task<void> push_messages(rpc::Pusher* pusher, const std::vector<trace::Context>* contexts,
+                         Slice payload, Meter* meter) {
+  for (std::size_t i = 0; !meter->stop(); i = i + 1 == contexts->size() ? 0 : i + 1) {
+    // As whoever shares a loop must.
+    if (i % 64 == 0) co_await yield();
+    if (!pusher->try_push((*contexts)[i], "bench/echo", payload)) {
+      const Result<void> pushed = co_await pusher->push((*contexts)[i], "bench/echo", payload);
+      if (!pushed) std::abort();
+    }
+    meter->hit(0);
+  }
+}
+
+// Constant for the whole run, as the floor's is.
+Slice payload_of(const EchoOptions& options) {
+  static const std::string bytes(options.payload, 'x');
+  return Slice::of_static(bytes);
+}
+
+void push(const EchoOptions& options, int port, Meter& meter) {
+  rpc::Runtime runtime;
+  rpc::Pusher pusher(runtime, rpc::OneWayOptions().connect(address_at(options, port)));
+  if (!pusher.start() || !pusher.connected_blocking({})) std::abort();
+  const std::vector<trace::Context> contexts = contexts_of(options);
+  static_cast<void>(
+      runtime.block_on(push_messages(&pusher, &contexts, payload_of(options), &meter)));
+}
+
 void call(const EchoOptions& options, int port, Meter& meter) {
   start_tracing(options);
+  if (options.oneway && options.zmq) return push(options, port, meter);
   rpc::Runtime runtime;
   rpc::ClientOptions client_options;
   client_options.connections_per_endpoint_max = 1;
   rpc::Client client(runtime, address_at(options, port), client_options);
   const std::vector<trace::Context> contexts = contexts_of(options);
-  // Constant for the whole run, as the floor's is.
-  static const std::string bytes(options.payload, 'x');
-  const Slice payload = Slice::of_static(bytes);
+  const Slice payload = payload_of(options);
   Task<void> work = options.oneway ? sender(&client, contexts.front(), payload, &meter)
                                    : callers(&client, &contexts, payload, &meter, options.inflight);
   static_cast<void>(runtime.block_on(std::move(work)));
