@@ -126,13 +126,30 @@ void warn_of_others(EnvironmentReader& reader) {
     reader.warn("OTEL_CONFIG_FILE", *file,
                 "configuration files are not supported: using the other variables");
   }
+}
+
+// Several "none" or none beside others are as if it were not there.
+trace::Propagators read_propagators(EnvironmentReader& reader) {
   const std::optional<std::string> list = reader.text("OTEL_PROPAGATORS");
-  if (!list) return;
+  if (!list) return trace::Propagators::w3c();
+  trace::Propagators propagators;
+  bool none = false;
+  std::vector<std::string> unknown;
   for (const std::string_view part : split_list(*list)) {
-    const std::string name = lower_case(part);
-    if (name == "tracecontext" || name == "baggage") continue;
-    reader.warn("OTEL_PROPAGATORS", *list, name + " is left out: using tracecontext and baggage");
+    if (const auto propagator = trace::propagator_of(part)) {
+      propagators.add(*propagator);
+    } else if (lower_case(part) == "none") {
+      none = true;
+    } else {
+      unknown.push_back(lower_case(part));
+    }
   }
+  // Contexts lost over a typing error would be the worst answer.
+  if (propagators.size() == 0 && !none) propagators = trace::Propagators::w3c();
+  for (const std::string& name : unknown) {
+    reader.warn("OTEL_PROPAGATORS", *list, name + " is left out: using " + propagators.to_string());
+  }
+  return propagators;
 }
 
 std::string first_line(const Configuration& configuration, const std::string& sampler) {
@@ -155,6 +172,7 @@ Environment process_environment() {
 Configuration read_environment(const Environment& environment) {
   Configuration configuration;
   EnvironmentReader reader(environment, configuration.warnings);
+  configuration.propagators = read_propagators(reader);
   if (reader.boolean("OTEL_SDK_DISABLED")) {
     configuration.enabled = false;
     configuration.summary.emplace_back(
@@ -188,6 +206,10 @@ trace::Provider* start(Configuration configuration) {
   }
   for (const std::string& line : configuration.summary) {
     log_info("tracing", {{"does", line}});
+  }
+  trace::set_propagators(configuration.propagators);
+  if (configuration.propagators != trace::Propagators::w3c()) {
+    log_info("tracing", {{"does", "contexts as " + configuration.propagators.to_string()}});
   }
   if (!configuration.enabled) return nullptr;
   return &trace::init(std::move(configuration.options));

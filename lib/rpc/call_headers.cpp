@@ -45,6 +45,8 @@ const wire::TimeoutText& timeout_text(std::chrono::nanoseconds timeout) noexcept
 // What inject() leaves out for want of room it only counts: there has to be room, whatever they
 // are.
 bool texts_fit(const RequestFields& fields) noexcept {
+  // Several forms of one context; rare enough to be given memory.
+  if (trace::propagators() != trace::Propagators::w3c()) return false;
   if (fields.context.block() == nullptr) return true;
   const trace::ContextTexts& texts = fields.context.texts();
   return 6 * (texts.tracestate.size() + texts.baggage.size() + texts.x_request_id.size() +

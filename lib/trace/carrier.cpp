@@ -1,5 +1,7 @@
 #include "spanwire/trace/carrier.hpp"
 
+#include <utility>
+
 #include "lib/trace/text.hpp"
 #include "spanwire/trace/baggage.hpp"
 #include "spanwire/trace/context_counters.hpp"
@@ -67,6 +69,11 @@ void FieldSink::add_if_legacy(std::string_view header_name, std::string_view val
   if (equal_without_case(header_name, kLegacyRequestId)) add_legacy_request_id(value);
 }
 
+void FieldSink::add_if_foreign(std::string_view header_name, std::string_view value) noexcept {
+  if (header_name.size() == kLegacyRequestId.size()) add_if_legacy(header_name, value);
+  foreign_->add(header_name, value);
+}
+
 void FieldSink::add_again(Field field, std::string_view value) {
   const auto index = static_cast<std::size_t>(field);
   if (field != Field::tracestate && field != Field::baggage) {
@@ -78,6 +85,47 @@ void FieldSink::add_again(Field field, std::string_view value) {
   text += ',';
   text += value;
   keep(index, text);
+}
+
+bool is_header(std::string_view header_name, std::string_view name) noexcept {
+  return header_name.size() == name.size() && equal_without_case(header_name, name);
+}
+
+Extracted::Extracted(FieldSink&& fields, const detail::ForeignFields& foreign,
+                     Propagators propagators, TrustRemote trust)
+    : joined_(std::move(fields.joined_)), trust_(trust) {
+  const auto read_w3c = [&fields, this] {
+    SpanContext span;
+    if (fields.count(Field::traceparent) == 0) return span;
+    const Errc cause = fields.count(Field::traceparent) > 1
+                           ? Errc::traceparent_repeated
+                           : read_traceparent(fields.value(Field::traceparent), span);
+    if (cause != Errc::ok) refuse(cause);
+    return span;
+  };
+  bool b3_read = false;
+  for (std::size_t i = 0; i < propagators.size(); ++i) {
+    const Propagator propagator = propagators.at(i);
+    if (propagator == Propagator::baggage) continue;
+    // One reading serves both forms of B3.
+    const bool b3 = propagator == Propagator::b3 || propagator == Propagator::b3multi;
+    if (b3 && std::exchange(b3_read, true)) continue;
+    const bool w3c = propagator == Propagator::tracecontext;
+    const SpanContext span = w3c ? read_w3c() : foreign.read(propagator);
+    if (!span.valid()) continue;
+    if (remote_.valid()) {
+      const bool same = span.trace_id() == remote_.trace_id() &&
+                        span.span_id() == remote_.span_id() && span.sampled() == remote_.sampled();
+      if (!same) refuse(Errc::propagators_disagree);
+      continue;
+    }
+    remote_ = span;
+    if (w3c && fields.count(Field::tracestate) != 0) {
+      take_tracestate(fields.value(Field::tracestate));
+    }
+  }
+  if (!propagators.has(Propagator::baggage)) fields.leave_out(Field::baggage);
+  if (fields.has_texts()) take_texts(fields.all());
 }
 
 void Extracted::refuse(Errc cause) { count_refused(cause); }

@@ -23,9 +23,12 @@ constinit NamedCounter counters_refused[] = {
     NamedCounter("spanwire.trace.refused.baggage_too_long"),
     NamedCounter("spanwire.trace.refused.baggage_too_many_members"),
     NamedCounter("spanwire.trace.refused.request_id_invalid"),
+    NamedCounter("spanwire.trace.refused.b3_malformed"),
+    NamedCounter("spanwire.trace.refused.uber_trace_id_malformed"),
+    NamedCounter("spanwire.trace.refused.propagators_disagree"),
 };
 static_assert(std::size(counters_refused) ==
-              static_cast<unsigned>(Errc::request_id_invalid) - kFirst + 1);
+              static_cast<unsigned>(Errc::propagators_disagree) - kFirst + 1);
 
 // In the order of Field.
 constinit NamedCounter counters_not_injected[] = {

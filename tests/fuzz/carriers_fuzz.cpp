@@ -1,8 +1,9 @@
-// The same fields on every carrier make the same context.  Input: lines of a name, a tab and a
-// value.
+// The same fields on every carrier make the same context, whatever the propagators are; and what
+// one form of it says comes back from that form.  Input: lines of a name, a tab and a value.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -69,13 +70,43 @@ void check_frames(const Pairs& pairs, const trace::Extracted& expected) {
   if (frames.headers().duplicates() == 0) require_same(extracted, expected);
 }
 
-}  // namespace
+// A foreign context has no room for the random bit.
+void check_forms(const trace::SpanContext& span) {
+  if (!span.valid()) return;
+  for (const auto form :
+       {trace::Propagator::b3, trace::Propagator::b3multi, trace::Propagator::jaeger}) {
+    trace::Propagators only;
+    only.add(form);
+    trace::set_propagators(only);
+    Pairs pairs;
+    trace::inject(trace::Context(span), pairs);
+    const trace::SpanContext back = trace::extract(pairs).parent();
+    require(back.trace_id() == span.trace_id() && back.span_id() == span.span_id());
+    require(back.sampled() == span.sampled());
+  }
+}
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const Pairs pairs = pairs_of({reinterpret_cast<const char*>(data), size});
+trace::Propagators all_of(std::initializer_list<int> order) {
+  trace::Propagators all;
+  for (const int propagator : order) all.add(static_cast<trace::Propagator>(propagator));
+  return all;
+}
+
+void check(const Pairs& pairs, trace::Propagators propagators) {
+  trace::set_propagators(propagators);
   const trace::Extracted expected = trace::extract(pairs);
   require_same(trace::extract(trace::GrpcMetadata(pairs)), expected);
   check_nats(pairs, expected);
   check_frames(pairs, expected);
+  check_forms(expected.parent());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const Pairs pairs = pairs_of({reinterpret_cast<const char*>(data), size});
+  check(pairs, trace::Propagators::w3c());
+  check(pairs, all_of({1, 2, 3, 4, 5}));
+  check(pairs, all_of({5, 4, 3}));
   return 0;
 }

@@ -142,7 +142,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"NoKey", "OTEL_RESOURCE_ATTRIBUTES", "=b", "left out"},
         BadValue{"OtherExporter", "OTEL_TRACES_EXPORTER", "zipkin", "left out"},
         BadValue{"NoneAndFile", "OTEL_TRACES_EXPORTER", "none,file", "none is left out"},
-        BadValue{"Propagator", "OTEL_PROPAGATORS", "tracecontext,b3", "tracecontext and baggage"},
+        BadValue{"Propagator", "OTEL_PROPAGATORS", "tracecontext,xray",
+                 "xray is left out: using tracecontext"},
         BadValue{"ConfigFile", "OTEL_CONFIG_FILE", "/etc/otel.yaml", "other variables"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
@@ -310,6 +311,34 @@ TEST(InitFromEnv, SaysWhatItDoesAndKeepsTheFirstProvider) {
   unsetenv("OTEL_SERVICE_NAME");
   unsetenv("OTEL_BSP_SCHEDULE_DELAY");
   EXPECT_EQ(init_from_env(), nullptr);
+}
+
+// ---- Propagators
+
+TEST(ReadEnvironment, TakesPropagatorsInTheirOrder) {
+  const auto read = [](const std::string& value) {
+    return read_environment([&value](std::string_view name) -> std::optional<std::string> {
+      if (name == "OTEL_PROPAGATORS") return value;
+      return std::nullopt;
+    });
+  };
+  EXPECT_EQ(read("B3, tracecontext,baggage,b3").propagators.to_string(), "b3,tracecontext,baggage");
+  EXPECT_EQ(read("b3multi,jaeger").propagators.to_string(), "b3multi,jaeger");
+  EXPECT_EQ(read("none").propagators.to_string(), "none");
+  EXPECT_EQ(read("").propagators, trace::Propagators::w3c());
+  EXPECT_EQ(read("xray").propagators, trace::Propagators::w3c()) << "contexts are not lost";
+  EXPECT_EQ(read("xray").warnings.size(), 1u);
+}
+
+// Also a process that does not trace passes contexts on in the form that is asked for.
+TEST(Start, SetsThePropagatorsOfADisabledProcess) {
+  Configuration configuration;
+  configuration.enabled = false;
+  configuration.propagators = trace::Propagators();
+  configuration.propagators.add(trace::Propagator::b3);
+  EXPECT_EQ(start(std::move(configuration)), nullptr);
+  EXPECT_EQ(trace::propagators().to_string(), "b3");
+  trace::set_propagators(trace::Propagators::w3c());
 }
 
 }  // namespace

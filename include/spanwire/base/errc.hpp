@@ -107,6 +107,9 @@ enum class Errc : std::uint16_t {
   baggage_too_long = 170,
   baggage_too_many_members = 171,
   request_id_invalid = 172,
+  b3_malformed = 173,
+  uber_trace_id_malformed = 174,
+  propagators_disagree = 175,  // two forms of context in one message name different spans
   // Export and files.
   export_failed = 200,
   export_timeout = 201,

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "spanwire/trace/propagators.hpp"
 #include "spanwire/trace/provider.hpp"
 
 namespace spanwire::otlp {
@@ -23,6 +24,8 @@ struct Configuration {
   // False: no provider is to be started.  Contexts are passed on all the same.
   bool enabled = true;
   trace::ProviderOptions options;
+  // Set by start() whether tracing is enabled or not.
+  trace::Propagators propagators = trace::Propagators::w3c();
   std::vector<std::string> warnings;
   // What tracing is going to do, for people; at most five lines.
   std::vector<std::string> summary;
@@ -35,8 +38,8 @@ struct Configuration {
 // without any exporter named, anything of OTLP and a file, nothing is started.
 Configuration read_environment(const Environment& environment = process_environment());
 
-// Logs warnings and summary, starts the provider.  Null if there is nothing to start; the active
-// provider, unchanged, if there is one already.
+// Logs warnings and summary, sets the propagators, starts the provider.  Null if there is nothing
+// to start; the active provider, unchanged, if there is one already.
 trace::Provider* start(Configuration configuration);
 
 // Reads the environment and starts what it says.

@@ -13,7 +13,8 @@
 // A carrier to write to has an overload of
 //   void set_field(Carrier&, Field, std::string_view value, bool needs_escape)
 // that replaces the field, and one of remove_field(Carrier&, Field) if fields may stand there
-// already.  One that can be written in place has
+// already; for propagators that are not W3C's, set_header(Carrier&, const HeaderField&), which
+// replaces too.  One that can be written in place has
 //   char* field_in_place(Carrier&, Field, std::size_t bytes)
 // which adds the field and returns the room for its value, valid until the next one is added, or
 // null if there is none.  All are found by argument-dependent lookup or in this namespace.
@@ -32,6 +33,7 @@
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/trace/context.hpp"
+#include "spanwire/trace/propagators.hpp"
 #include "spanwire/trace/traceparent.hpp"
 
 namespace spanwire::trace {
@@ -73,6 +75,8 @@ class FieldSink {
     Field field;
     if (field_of(header_name, field)) {
       add(field, value);
+    } else if (foreign_ != nullptr) {
+      add_if_foreign(header_name, value);
     } else if (header_name.size() == kLegacyRequestId.size()) {
       add_if_legacy(header_name, value);
     }
@@ -93,6 +97,11 @@ class FieldSink {
     }
   }
 
+  // Collects also what is not W3C's.
+  void collect_foreign(detail::ForeignFields& fields) noexcept { foreign_ = &fields; }
+  bool collects_foreign() const noexcept { return foreign_ != nullptr; }
+  void leave_out(Field field) noexcept { counts_[static_cast<std::size_t>(field)] = 0; }
+
   // Only for a field with a count.
   std::string_view value(Field field) const noexcept {
     const auto index = static_cast<std::size_t>(field);
@@ -112,6 +121,7 @@ class FieldSink {
   friend class Extracted;
   std::string_view legacy_request_id() const noexcept { return {data_[kLegacy], sizes_[kLegacy]}; }
   void add_if_legacy(std::string_view header_name, std::string_view value) noexcept;
+  void add_if_foreign(std::string_view header_name, std::string_view value) noexcept;
   // tracestate and baggage are lists: joined by a comma.  Of the ids the last one counts.
   void add_again(Field field, std::string_view value);
 
@@ -131,6 +141,7 @@ class FieldSink {
     std::array<std::string, kFields> texts;
   };
   std::unique_ptr<Joined> joined_;
+  detail::ForeignFields* foreign_ = nullptr;
 };
 
 // What extract() found, checked.  Texts are views into the carrier, or into this object where they
@@ -154,6 +165,10 @@ class Extracted {
     }
     if (fields.has_texts()) take_texts(fields.all());
   }
+
+  // As set_propagators() says.
+  Extracted(FieldSink&& fields, const detail::ForeignFields& foreign, Propagators propagators,
+            TrustRemote trust);
 
   // The parent for our spans; not valid without a usable traceparent, or if not trusted as one.
   SpanContext parent() const noexcept {
@@ -186,6 +201,17 @@ class Extracted {
   TrustRemote trust_ = TrustRemote::parent;
 };
 
+namespace detail {
+template <class Carrier>
+[[gnu::noinline]] Extracted extract_as_set(const Carrier& carrier, TrustRemote trust) {
+  FieldSink fields;
+  ForeignFields foreign;
+  fields.collect_foreign(foreign);
+  for_each_field(carrier, fields);
+  return Extracted(std::move(fields), foreign, propagators(), trust);
+}
+}  // namespace detail
+
 // Reads a context.  Never fails and never touches other headers: what is bad is left out and
 // counted (context_counters.hpp) by cause.
 // - Two traceparents, equal or not: neither is used.
@@ -195,6 +221,8 @@ class Extracted {
 template <class Carrier>
 [[gnu::always_inline]] inline Extracted extract(const Carrier& carrier,
                                                 TrustRemote trust = TrustRemote::parent) {
+  if (!detail::w3c_only()) [[unlikely]]
+    return detail::extract_as_set(carrier, trust);
   if constexpr (requires { fields_of(carrier, LookUp()); }) {
     return Extracted(fields_of(carrier, LookUp()), trust);
   } else {
@@ -233,20 +261,45 @@ template <class Carrier>
     remove_field(carrier, Field::tracestate);  // one that stands there is of another trace
   }
 }
+// A carrier without an overload of set_header() takes W3C's fields only.
+template <class Carrier>
+void inject_foreign(Propagator propagator, const SpanContext& span, Carrier& carrier) {
+  const ForeignText text(propagator, span);
+  for (const HeaderField& field : text.fields()) {
+    if constexpr (requires { set_header(carrier, field); }) {
+      set_header(carrier, field);
+    } else {
+      count_foreign_not_injected();
+    }
+  }
+}
+// What set_propagators() asks for, but for W3C's.
+template <class Carrier>
+[[gnu::noinline]] void inject_all_foreign(const SpanContext& span, Carrier& carrier) {
+  const Propagators all = propagators();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all.at(i) > Propagator::baggage) inject_foreign(all.at(i), span, carrier);
+  }
+}
 }  // namespace detail
 
 // Writes `context`: traceparent of its current span if that is valid, with the tracestate that came
-// in, byte for byte; baggage and request ids if it has them.
+// in, byte for byte; baggage and request ids if it has them.  Other forms, or not these, as
+// set_propagators() says.
 template <class Carrier>
 [[gnu::always_inline]] inline void inject(const Context& context, Carrier& carrier,
                                           const InjectOptions& options = {}) {
   const ContextTexts& texts = context.texts();
-  if (context.span().valid()) {
+  const Propagators set = propagators();
+  const bool w3c = set == Propagators::w3c();
+  if (!w3c && context.span().valid()) [[unlikely]]
+    detail::inject_all_foreign(context.span(), carrier);
+  if (context.span().valid() && (w3c || set.has(Propagator::tracecontext))) {
     detail::inject_trace(context.span(), texts, carrier,
                          options.sampled_bit_only ? kFlagSampled : kFlagsKnown);
   }
   if (context.block() == nullptr) return;
-  if (options.baggage && !texts.baggage.empty()) {
+  if (options.baggage && !texts.baggage.empty() && (w3c || set.has(Propagator::baggage))) {
     set_field(carrier, Field::baggage, texts.baggage, texts.baggage_needs_escape);
   }
   if (!texts.x_request_id.empty()) {
@@ -315,6 +368,21 @@ void set_field(Container& container, Field field, std::string_view value, bool /
     container.insert(container.end(), {std::string(name(field)), std::string(value)});
   } else {
     container.insert(container.end(), {std::string(name(field)), Value{std::string(value)}});
+  }
+}
+
+// True for `name` (in lower case) in any case.
+bool is_header(std::string_view header_name, std::string_view name) noexcept;
+template <OwningContainer Container>
+void set_header(Container& container, const HeaderField& field) {
+  for (auto at = container.begin(); at != container.end();) {
+    at = is_header(std::string_view(at->first), field.name) ? container.erase(at) : std::next(at);
+  }
+  using Value = std::remove_cvref_t<decltype(container.begin()->second)>;
+  if constexpr (PairRange<Container>) {
+    container.insert(container.end(), {std::string(field.name), std::string(field.value)});
+  } else {
+    container.insert(container.end(), {std::string(field.name), Value{std::string(field.value)}});
   }
 }
 

@@ -78,4 +78,9 @@ void set_field(GrpcMetadataOut<Context>& out, Field field, std::string_view valu
   out.add(name(field), value);
 }
 
+template <class Context>
+void set_header(GrpcMetadataOut<Context>& out, const HeaderField& field) {
+  out.add(field.name, field.value);
+}
+
 }  // namespace spanwire::trace

@@ -19,4 +19,8 @@ inline void set_field(wire::NatsHeaderWriter& writer, Field field, std::string_v
   if (writer.add(name(field), value) != Errc::ok) count_not_injected(field);
 }
 
+inline void set_header(wire::NatsHeaderWriter& writer, const HeaderField& field) {
+  if (writer.add(field.name, field.value) != Errc::ok) detail::count_foreign_not_injected();
+}
+
 }  // namespace spanwire::trace

@@ -37,6 +37,11 @@ inline void for_each_field(const wire::HeaderList& headers, FieldSink& sink) {
     sink.add_legacy_request_id(header->value);
   }
   if (headers.repeated(wire::WellKnown::traceparent)) sink.add(Field::traceparent, {});
+  if (!sink.collects_foreign()) return;
+  for (const wire::Header& header : headers) {
+    Field field;
+    if (!field_of(header.name, field)) sink.add(header.name, header.value);
+  }
 }
 
 // Looks up what nearly every block has, instead of collecting all that it might have.
@@ -81,6 +86,10 @@ inline void set_field(wire::HeaderWriter& writer, Field field, std::string_view 
   char* const at = writer.add_in_place(detail::well_known(field), value.size());
   if (at == nullptr) return count_not_injected(field);
   std::memcpy(at, value.data(), value.size());
+}
+
+inline void set_header(wire::HeaderWriter& writer, const HeaderField& field) {
+  if (writer.add(field.name, field.value) != Errc::ok) detail::count_foreign_not_injected();
 }
 
 inline char* field_in_place(wire::HeaderWriter& writer, Field field, std::size_t bytes) {
