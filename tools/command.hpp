@@ -36,6 +36,7 @@ void add_jaeger(CLI::App& app, int& exit_code);
 void add_exec(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 void add_receive(CLI::App& app, int& exit_code);
+void add_doctor(CLI::App& app, int& exit_code);
 
 // "spanwire: TEXT" on standard error.
 void complain(std::string_view text);

@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_exec(app, exit_code);
   add_compare(app, exit_code);
   add_receive(app, exit_code);
+  add_doctor(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
