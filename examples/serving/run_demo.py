@@ -18,6 +18,8 @@ import textwrap
 import threading
 import time
 
+import demo_jaeger
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = "spanwire-ngram"
 START_MAX = 120  # seconds until a process must be ready; a guard, not a wait
@@ -35,6 +37,7 @@ examples:
   run_demo.py --zmq                 ZeroMQ in place of TCP, to the workers and inside them
   run_demo.py --break headers       loses every context, and shows what spanwire verify says
   run_demo.py --serve               stays up until Ctrl-C
+  run_demo.py --jaeger              spans into a Jaeger too, read back and judged
   run_demo.py --perfetto            also writes all requests as a timeline for ui.perfetto.dev
   run_demo.py --corpus book.txt --step-ms 30
 """
@@ -320,6 +323,13 @@ def show(processes, trace, options):
 
 
 def run(processes, options):
+    if not options.jaeger:
+        return run_in(processes, options, None)
+    with demo_jaeger.Jaeger(str(processes.build / "bin" / "spanwire"), processes.folder, say) as jaeger:
+        return run_in(processes, options, jaeger)
+
+
+def run_in(processes, options, jaeger):
     began = time.monotonic()
     address, workers = start_all(processes, options)
     took = time.monotonic() - began
@@ -328,6 +338,8 @@ def run(processes, options):
     processes.stop()
     say(style(BOLD, "One request, over all processes"))
     show(processes, trace, options)
+    if jaeger and jaeger.judge(sorted(processes.folder.glob("traces-*.jsonl")), trace) != 0 and not options.broken:
+        raise Failed("what Jaeger has is not what was recorded")
 
 
 def arguments():
@@ -342,6 +354,7 @@ def arguments():
     parser.add_argument("--break", dest="broken", choices=sorted(BROKEN), metavar="BUG",
                         help="one of other systems' bugs, on purpose: %(choices)s; spanwire verify finds it")
     parser.add_argument("--serve", action="store_true", help="stay up until interrupted")
+    parser.add_argument("--jaeger", action="store_true", help="spans into a Jaeger too; read back, judged")
     parser.add_argument("--perfetto", action="store_true", help="also write a timeline of all requests")
     parser.add_argument("--port", type=int, default=0, help="of the frontend (default: a free one)")
     parser.add_argument("--corpus", default=str(ROOT), metavar="FILE",
@@ -372,7 +385,7 @@ def main():
         status = 130
         if processes.dead:
             status = f"error: {processes.obituary(processes.dead)}"
-    except (Failed, OSError, http.client.HTTPException, subprocess.CalledProcessError) as problem:
+    except (Failed, demo_jaeger.NoJaeger, OSError, http.client.HTTPException, subprocess.CalledProcessError) as problem:
         status = f"error: {processes.obituary(processes.dead) if processes.dead else problem}"
     finally:
         signals.held = True  # whoever is impatient waits for the cleaning up

@@ -1,5 +1,6 @@
 """The demo script: what it shows, and that nothing of it is left over, however it ends."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ from cluster import BUILD, GUARD, ROOT  # noqa: E402
 
 sys.path.append(str(ROOT / "tests" / "tools"))
 import timeline  # noqa: E402
+from receiving import Receive  # noqa: E402
 
 SCRIPT = ROOT / "examples" / "serving" / "run_demo.py"
 
@@ -22,15 +24,16 @@ SCRIPT = ROOT / "examples" / "serving" / "run_demo.py"
 class Demo:
     """with Demo(...) as demo: the script as a process of its own, its output folder, its children."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, **variables):
         self.arguments = arguments
+        self.environment = dict(os.environ, **variables)
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
         self.folder = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="spanwire-demo-")))
         self.process = self.stack.enter_context(subprocess.Popen(
             [sys.executable, str(SCRIPT), "--build", str(BUILD), "--output", str(self.folder),
-             "--step-ms=2", "--prefill-us-per-token=10", *self.arguments],
+             "--step-ms=2", "--prefill-us-per-token=10", *self.arguments], env=self.environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return self
 
@@ -102,6 +105,17 @@ class Runs(unittest.TestCase):
         for item in batches:
             self.assertEqual(len(item.flows_in) + len(item.flows_out), item.args["otel.links"])
             self.assertEqual(item.args["batch.size"], item.args["otel.links"])
+
+    def test_an_endpoint_in_the_environment_gets_every_span(self):
+        with Receive("--quiet") as receive:
+            with Demo(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{receive.port}") as demo:
+                code, output, errors = demo.end()
+                self.assertEqual((code, errors), (0, ""), output)
+                recorded = sum(len(scope["spans"]) for file in demo.folder.glob("traces-*.jsonl")
+                               for line in file.read_text().splitlines() for one in json.loads(line)["resourceSpans"]
+                               for scope in one["scopeSpans"])
+            _, said, _ = receive.stop()
+            self.assertIn(f" {recorded} spans, ", said)
 
     @staticmethod
     def folder_of(demo):
