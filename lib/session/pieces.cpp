@@ -32,7 +32,9 @@ void Session::begin_assembly(Stream& stream, const wire::FrameHeader& header, Me
   assembly.flags = header.flags;
   assembly.payload_bytes = parts.payload_bytes;
   assembly.filled = parts.payload.size();
-  const bool unwanted = client() && stream.user == nullptr;
+  // Also of a body that is thrown away: until it has ended it keeps others from being sent.
+  if (header.type == static_cast<std::uint8_t>(FrameType::data)) lend(stream);
+  const bool unwanted = stream.has(kDeaf) || (client() && stream.user == nullptr);
   const bool affordable = room_for(parts.payload_bytes);
   if (unwanted || !affordable) assembly.dropped = true;
   if (!unwanted && !affordable) return refuse_assembly(stream, header);
@@ -47,7 +49,6 @@ void Session::begin_assembly(Stream& stream, const wire::FrameHeader& header, Me
     if (!parts.payload.empty()) {
       std::memcpy(assembly.payload->data(), parts.payload.data(), parts.payload.size());
     }
-    if (header.type == static_cast<std::uint8_t>(FrameType::data)) lend(stream);
   }
   if (assembly.missing() == 0) complete_assembly(stream);
 }

@@ -135,7 +135,12 @@ void Session::pump() {
       break;
     }
     // Its window frame will put it back.
-    if (pumped == Pumped::no_stream_credit) leave_ring(stream);
+    if (pumped == Pumped::no_stream_credit) {
+      leave_ring(stream);
+      Outgoing& out = *stream.flow->first;
+      // What has begun keeps its place: the peer gives it the credit that it needs to end.
+      if (!out.begun) leave_place(out);
+    }
   }
   pumping_ = false;
   update_pause();
@@ -154,6 +159,8 @@ Session::Pumped Session::send_next(Stream& stream) {
     chunk = std::min({chunk, wire::kPieceBytes, frame_bytes_max(out.type)});
   } else {
     chunk = begin_body(out, frame);
+    const bool pieces = (frame.header.flags & wire::kFlagPieces) != 0;
+    if (pieces && !out.has_place && !find_place(stream)) return Pumped::no_place;
   }
   const std::size_t fields = frame.first.size() + frame.headers.size();
   // Without its payload yet, to be able to stop here.
@@ -196,10 +203,9 @@ void Session::pop_outgoing(Stream& stream) noexcept {
   Flow& flow = *stream.flow;
   Outgoing* out = flow.first;
   flow.first = out->next;
-  if (flow.first == nullptr) {
-    flow.last = nullptr;
-    leave_ring(stream);
-  }
+  if (flow.first == nullptr) flow.last = nullptr;
+  if (flow.first == nullptr || flow.in_line) leave_ring(stream);
+  leave_place(*out);
   delete out;
 }
 
@@ -223,31 +229,6 @@ void Session::sent_whole(Stream& stream, FrameType type) {
   if (stream.flow != nullptr && stream.flow->wants_writable && !stream.waits()) {
     maybe_writable_.push_back(stream.id);
   }
-}
-
-void Session::join_ring(Stream& stream) noexcept {
-  Flow& flow = *stream.flow;
-  if (flow.ring_next != nullptr) return;
-  if (ring_ == nullptr) {
-    flow.ring_next = flow.ring_previous = &stream;
-    ring_ = &stream;
-    return;
-  }
-  // Behind everybody else.
-  Stream* last = ring_->flow->ring_previous;
-  flow.ring_next = ring_;
-  flow.ring_previous = last;
-  last->flow->ring_next = &stream;
-  ring_->flow->ring_previous = &stream;
-}
-
-void Session::leave_ring(Stream& stream) noexcept {
-  Flow& flow = *stream.flow;
-  if (flow.ring_next == nullptr) return;
-  flow.ring_previous->flow->ring_next = flow.ring_next;
-  flow.ring_next->flow->ring_previous = flow.ring_previous;
-  if (ring_ == &stream) ring_ = flow.ring_next == &stream ? nullptr : flow.ring_next;
-  flow.ring_next = flow.ring_previous = nullptr;
 }
 
 bool Session::writable(const Stream& stream) const noexcept {

@@ -179,6 +179,8 @@ void Session::on_data(const wire::FrameHeader& header, MessageParts& parts) {
   if (!take_stream_credit(flow, charge)) return;
   if (unwanted) {
     ++counters_.late_frames;
+    const bool goes_on = in_pieces(header.flags) && parts.damage == Errc::ok;
+    if (goes_on && !client() && !flow.assembly.active) begin_assembly(*stream, header, parts);
     return;
   }
   if (flow.assembly.active) return fail(Errc::bad_piece);

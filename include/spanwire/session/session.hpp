@@ -146,7 +146,7 @@ class Session final : private wire::PiecePlacer {
  private:
   struct MessageParts;
   enum class Keep : std::uint8_t { nothing, reply };
-  enum class Pumped : std::uint8_t { sent, no_stream_credit, no_connection_credit };
+  enum class Pumped : std::uint8_t { sent, no_stream_credit, no_connection_credit, no_place };
 
   // How often to look whether a one-way request has been written, or a stream has become free,
   // when nothing else happens.
@@ -228,13 +228,20 @@ class Session final : private wire::PiecePlacer {
   void sent_whole(Stream& stream, wire::FrameType type);
   void pop_outgoing(Stream& stream) noexcept;
   void drop_outgoing(Stream& stream, Keep keep) noexcept;
-  void join_ring(Stream& stream) noexcept;
-  void leave_ring(Stream& stream) noexcept;
   void add_waiting(std::size_t bytes) noexcept;
   void take_waiting(std::size_t bytes) noexcept;
   bool writable(const Stream& stream) const noexcept;
   void deliver_writable();
   void update_pause();
+
+  // ring.cpp: whose turn it is to send.
+  void join_ring(Stream& stream) noexcept;
+  void leave_ring(Stream& stream) noexcept;
+  bool room_in_pieces(const Outgoing& out) const noexcept;
+  void give_place(Outgoing& out) noexcept;
+  bool find_place(Stream& stream) noexcept;
+  void leave_place(Outgoing& out) noexcept;
+  void call_up_line() noexcept;
 
   // ends.cpp: how streams and the session end.
   Flow& flow_of(Stream& stream);
@@ -301,6 +308,9 @@ class Session final : private wire::PiecePlacer {
   std::size_t data_frame_bytes_max_ = 0;  // of a stream's data
   std::size_t link_queue_bytes_max_;
   Stream* ring_ = nullptr;  // streams that have something to send; the next one's turn
+  Stream* line_ = nullptr;  // streams whose next body may not begin yet: it would go in pieces
+  std::size_t bodies_in_pieces_ = 0;
+  std::size_t bytes_in_pieces_ = 0;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t requests_sent_ = 0;
   wire::Hello peer_;

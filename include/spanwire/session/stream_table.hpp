@@ -19,6 +19,7 @@ struct Outgoing : Pooled {
   wire::FrameType type = wire::FrameType::data;
   std::uint8_t flags = 0;
   bool begun = false;             // its first piece has been sent
+  bool has_place = false;         // among the bodies in pieces that are under way
   std::uint32_t first_bytes = 0;  // of `fields`: the path or the fixed fields; the rest is headers
   Slice fields;
   Slice payload;
@@ -46,8 +47,9 @@ struct Flow : Pooled {
   std::int64_t send_credit = 0;
   Outgoing* first = nullptr;
   Outgoing* last = nullptr;
-  struct Stream* ring_next = nullptr;  // streams that have something to send
+  struct Stream* ring_next = nullptr;  // streams that have something to send, or wait in line
   struct Stream* ring_previous = nullptr;
+  bool in_line = false;
   bool wants_writable = false;  // a write was refused
   // Receiving.
   std::int64_t receive_credit = 0;

@@ -18,6 +18,10 @@ inline constexpr std::size_t kPathBytesMax = 4u << 10;
 inline constexpr std::size_t kPayloadBytesMax = 32u << 20;
 // A larger body goes in pieces of this size, so that small frames pass between them.
 inline constexpr std::size_t kPieceBytes = 64u << 10;
+// So many bodies, and so many bytes of their payloads, are under way in pieces at once in one
+// direction of a connection; the first may always begin, the others wait for their turn.
+inline constexpr std::size_t kBodiesInPiecesMax = 8;
+inline constexpr std::size_t kBytesInPiecesMax = 32u << 20;
 // The largest body of one frame that a decoder takes: a piece, and room for path and headers before
 // it.
 inline constexpr std::size_t kFrameBodyBytesMax =
