@@ -31,8 +31,10 @@ class Load(unittest.TestCase):
             self.assertEqual(answers, [expected[question] for question in questions])
             self.assertEqual(cluster.until("idle", idle)["refused"], 0)
 
+    # Steps so long that all are there before one of them can have come to the end of its text.
     def test_two_hundred_streams_run_at_once(self):
-        with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], **FOR_EVER) as cluster:
+        slow = ["--step-ms=2000", "--batch=512", "--blocks=8192"]
+        with Cluster(decode=2, frontend=[f"--requests={STREAMS}"], worker=slow) as cluster:
             with concurrent.futures.ThreadPoolExecutor(STREAMS) as pool:
                 streams = list(pool.map(
                     lambda n: cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True), range(STREAMS)))
