@@ -31,8 +31,8 @@ journey::Outcome outcome_of(Finish how) {
   return how == Finish::length ? journey::Outcome::length : journey::Outcome::stop;
 }
 
-}  // namespace
-
+// A request as a worker takes it over: the call's span above all, and the caller's latest slice as
+// the one before; none where the header is bad, which is counted.
 journey::PropagateContext handed_over(const rpc::Call& call) {
   journey::PropagateContext context;
   if (const auto text = call.header(journey::kPropagateHeader)) {
@@ -41,6 +41,8 @@ journey::PropagateContext handed_over(const rpc::Call& call) {
   context.request = call.context();
   return context;
 }
+
+}  // namespace
 
 TracedJob::TracedJob(const GenerateRequest& request, journey::PropagateContext from,
                      journey::Stage queue, const journey::RouteNumbers& route)

@@ -16,10 +16,6 @@
 
 namespace serving {
 
-// A request as a worker takes it over: the call's span above all, and the caller's latest slice as
-// the one before.
-spanwire::journey::PropagateContext handed_over(const spanwire::rpc::Call& call);
-
 // What a job and its handler share.
 struct Answer {
   spanwire::rpc::Stream text;         // to and from the detokenizer
