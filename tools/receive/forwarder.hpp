@@ -22,7 +22,7 @@ namespace spanwire::tools {
 // Of requests that wait; while there are more, senders are asked to come back later.
 inline constexpr std::size_t kForwardBytesMax = 64u << 20;
 // For what waits when the command ends.
-inline constexpr std::chrono::seconds kForwardAtEnd{5};
+inline constexpr std::chrono::seconds kForwardAtEnd{10};
 
 class Forwarder final : public Onward {
  public:
