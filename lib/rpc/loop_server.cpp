@@ -11,7 +11,7 @@
 namespace spanwire::rpc {
 
 // A task that waits until nothing of the server is left on this loop.
-struct LoopServer::Idle final : Suspension {
+struct LoopServer::Idle final : detail::Waiter {
   explicit Idle(LoopServer* s) noexcept : server(s) {}
   bool await_ready() const noexcept { return server->idle(); }
   template <class Promise>
@@ -20,7 +20,7 @@ struct LoopServer::Idle final : Suspension {
       cancelled = true;
       return false;
     }
-    server->idle_ = this;
+    server->idle_waiters_.push(*this);
     return true;
   }
   bool await_resume() const noexcept { return !cancelled; }
@@ -28,7 +28,7 @@ struct LoopServer::Idle final : Suspension {
   static void on_cancel(Suspension* suspension) noexcept {
     auto* self = static_cast<Idle*>(suspension);
     self->cancelled = true;
-    self->server->idle_ = nullptr;
+    if (self->linked()) self->server->idle_waiters_.remove(*self);
     self->resume_later();
   }
   LoopServer* server;
@@ -37,7 +37,7 @@ struct LoopServer::Idle final : Suspension {
 
 LoopServer::LoopServer(ServerCore& core, transport::Loop& loop) : core_(core), loop_(loop) {}
 
-LoopServer::~LoopServer() { SPANWIRE_ASSERT(idle_ == nullptr); }
+LoopServer::~LoopServer() { SPANWIRE_ASSERT(idle_waiters_.empty()); }
 
 Result<std::string> LoopServer::listen(const transport::Address& address,
                                        const ListenOptions& options) {
@@ -84,12 +84,12 @@ void LoopServer::call_ended(IncomingCall& call) noexcept {
   if (call.next_ != nullptr) call.next_->previous_ = call.previous_;
   count_running(running() - 1);
   ++ended_calls_;
-  if (idle_ != nullptr) tell_if_idle();
+  if (!idle_waiters_.empty()) tell_if_idle();
 }
 
 void LoopServer::tell_if_idle() noexcept {
-  if (idle_ == nullptr || !idle()) return;
-  std::exchange(idle_, nullptr)->resume_later();
+  if (!idle()) return;
+  while (detail::Waiter* waiter = idle_waiters_.pop()) waiter->resume_later();
 }
 
 Task<bool> LoopServer::until_idle() {
@@ -101,6 +101,11 @@ Task<bool> LoopServer::until_idle() {
 void LoopServer::stop_listening() noexcept {
   draining_ = true;
   for (const auto& acceptor : acceptors_) acceptor->close();
+}
+
+Task<void> LoopServer::stop() {
+  stop_listening();
+  co_return;
 }
 
 Task<void> LoopServer::begin_drain() {
@@ -123,12 +128,14 @@ Task<DrainCounts> LoopServer::finish_drain(std::chrono::nanoseconds timeout) {
   }
   counts.finished = ended_calls_ - ended_before;
   counts.abandoned = running();
-  if (idle()) co_return counts;
+  counts.idle = idle();
+  if (counts.idle) co_return counts;
   cancel_calls(Errc::cancelled);
   close(Error(Errc::shutting_down, "the server's time to drain is over"));
   // Handlers that listen to cancellation end now; the others are left behind.
   auto outcome = co_await when_any(until_idle(), sleep_for(kCancelGrace));
   static_cast<void>(outcome);
+  counts.idle = idle();
   co_return counts;
 }
 
@@ -152,6 +159,12 @@ void LoopServer::close(const Error& cause) {
     if (!connection->closed()) channels.push_back(&connection->channel());
   }
   for (channel::ServerChannel* channel : channels) channel->close(cause);
+}
+
+Task<bool> LoopServer::close_and_wait() {
+  close(Error(Errc::shutting_down, "the server is being closed"));
+  const bool reached = co_await until_idle();
+  co_return reached;
 }
 
 }  // namespace spanwire::rpc

@@ -111,6 +111,7 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
   set_serving(false);
   const MonotonicTime began = Clock::system().monotonic();
   DrainReport report;
+  bool idle = true;
   for (const auto& loop : loops_) {
     co_await run_on(loop->loop(), loop->begin_drain());
   }
@@ -119,10 +120,12 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
     const DrainCounts counts = co_await run_on(loop->loop(), loop->finish_drain(left));
     report.finished += counts.finished;
     report.abandoned += counts.abandoned;
+    idle = idle && counts.idle;
   }
   report.refused = refused_.load(std::memory_order_relaxed);
   report.took = Clock::system().monotonic() - began;
-  closed_.store(true);
+  // What was left behind is still waited for, by close().
+  if (idle) closed_.store(true);
   keep.reset();
   co_return report;
 }
@@ -130,21 +133,24 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
 void ServerCore::close() {
   set_serving(false);
   if (closed_.exchange(true) || runtime_.inherited_over_fork()) return;
-  const bool may_wait = Executor::current() == nullptr;
-  for (const auto& loop : loops_) {
-    Task<void> task = close_loop(shared_from_this(), loop.get());
-    if (may_wait) {
-      static_cast<void>(block_on(loop->loop(), std::move(task)));
-    } else {
-      spawn(loop->loop(), std::move(task));
-    }
+  transport::Loop& loop = loops_.front()->loop();
+  Task<void> task = close_loops(shared_from_this());
+  if (Executor::current() == nullptr) {
+    static_cast<void>(block_on(loop, std::move(task)));
+  } else {
+    spawn(loop, std::move(task));
   }
 }
 
-Task<void> ServerCore::close_loop(std::shared_ptr<ServerCore> /*keep*/, LoopServer* server) {
-  server->close(Error(Errc::shutting_down, "the server is being closed"));
-  const bool idle = co_await server->until_idle();
-  static_cast<void>(idle);
+Task<void> ServerCore::close_loops(std::shared_ptr<ServerCore> core) {
+  // Listeners first: one of them may just be giving a connection to another loop.
+  for (const auto& server : core->loops_) {
+    co_await run_on(server->loop(), server->stop());
+  }
+  for (const auto& server : core->loops_) {
+    const bool idle = co_await run_on(server->loop(), server->close_and_wait());
+    static_cast<void>(idle);
+  }
 }
 
 }  // namespace spanwire::rpc

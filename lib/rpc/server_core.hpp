@@ -12,6 +12,7 @@
 #include "lib/rpc/span_attributes.hpp"
 #include "lib/rpc/thread_pool.hpp"
 #include "spanwire/base/suspension.hpp"
+#include "spanwire/base/waiter_list.hpp"
 #include "spanwire/channel/channel.hpp"
 #include "spanwire/rpc/server.hpp"
 #include "spanwire/transport/listen.hpp"
@@ -85,6 +86,7 @@ class ServerConnection final : private channel::ServerChannelEvents {
 struct DrainCounts {
   std::size_t finished = 0;
   std::size_t abandoned = 0;
+  bool idle = false;  // nothing is left behind
 };
 
 // The server's part on one loop.  Only on that loop, except running().
@@ -107,13 +109,16 @@ class LoopServer {
   void call_began(IncomingCall& call) noexcept;
   void call_ended(IncomingCall& call) noexcept;
 
+  // Stops listening.
+  Task<void> stop();
   // Stops listening and tells every peer.
   Task<void> begin_drain();
   // Waits for the calls, cancels them at the end of `timeout`, closes what is left.
   Task<DrainCounts> finish_drain(std::chrono::nanoseconds timeout);
   void close(const Error& cause);
+  Task<bool> close_and_wait();
   bool idle() const noexcept { return running() == 0 && connections_.empty(); }
-  // Until idle; one waiter.  False if cancelled.
+  // False if cancelled.
   Task<bool> until_idle();
 
  private:
@@ -134,7 +139,7 @@ class LoopServer {
   std::size_t ended_calls_ = 0;
   std::size_t ended_at_drain_ = 0;
   bool draining_ = false;
-  Idle* idle_ = nullptr;
+  detail::WaiterList idle_waiters_;
 };
 
 class ServerCore : public std::enable_shared_from_this<ServerCore> {
@@ -165,7 +170,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   LoopServer& next_loop() noexcept;
 
   Task<DrainReport> drain(std::shared_ptr<ServerCore> keep, std::chrono::nanoseconds timeout);
-  // Ends everything at once; waits for handlers unless on a loop's thread.
+  // Ends everything at once; waits for handlers, on a loop's thread lets them keep this alive.
   void close();
 
  private:
@@ -178,7 +183,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   Result<std::string> listen_now(const std::string& text, ListenOptions options);
   static Task<Result<std::string>> listen_on(LoopServer* server, transport::Address address,
                                              trace::TrustRemote trust);
-  static Task<void> close_loop(std::shared_ptr<ServerCore> keep, LoopServer* server);
+  static Task<void> close_loops(std::shared_ptr<ServerCore> core);
 
   Runtime& runtime_;
   ServerOptions options_;
@@ -190,7 +195,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   std::atomic<std::size_t> next_loop_{0};
   std::atomic<bool> serving_{false};
   std::atomic<bool> started_{false};
-  std::atomic<bool> closed_{false};
+  std::atomic<bool> closed_{false};  // nothing runs or listens any more, or close() sees to it
   std::atomic<std::size_t> queued_{0};
   std::atomic<std::size_t> refused_{0};
 };

@@ -10,36 +10,11 @@
 
 #include "spanwire/rpc/async.hpp"
 #include "spanwire/rpc/interceptor.hpp"
+#include "tests/rpc/gate.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 
 namespace spanwire::rpc {
 namespace {
-
-// A gate that handlers wait at, on threads of their own.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void await_waiting(int count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_ >= count; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int waiting_ = 0;
-  bool open_ = false;
-};
 
 using ServerTest = RpcTest;
 

@@ -52,7 +52,10 @@ struct DrainReport {
 class Server {
  public:
   explicit Server(Runtime& runtime, ServerOptions options = {});
-  // Closes at once what was not drained; waits until no handler of this server runs.
+  // Closes at once what was not drained; waits until no handler of this server runs, also for those
+  // that a drain left behind.  A Call that was moved out counts as one that runs until it is
+  // finished or dropped.  On a runtime's thread, which cannot wait, what the handlers need lives
+  // on until the last of them has ended.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
