@@ -143,18 +143,26 @@ void IncomingCall::run_blocking() noexcept {
   if (span_.recording()) {
     span_.set("spanwire.phase.queue_ns", (loop_.clock().monotonic() - began_).count());
   }
-  Status status;
-  try {
-    status = route_->blocking(handle_);
-  } catch (...) {
-    status = status_of_exception(std::current_exception());
-  }
-  asked_status_ = std::move(status);
+  asked_status_ = cancelled() ? skip_handler() : call_blocking_handler();
   step().run = [](Job* job) noexcept {
     IncomingCall* call = of_step(job);
     call->handler_ended(std::move(call->asked_status_));
   };
   loop_.post(step());
+}
+
+// Nobody waits for the answer: its thread is for those that somebody waits for.
+Status IncomingCall::skip_handler() noexcept {
+  count_skipped_handler();
+  return Status(StatusCode::cancelled, "given up before a thread of the pool was free");
+}
+
+Status IncomingCall::call_blocking_handler() noexcept {
+  try {
+    return route_->blocking(handle_);
+  } catch (...) {
+    return status_of_exception(std::current_exception());
+  }
 }
 
 void IncomingCall::handler_done(TaskHook* hook) noexcept {

@@ -91,6 +91,8 @@ class IncomingCall final : public trace::ContextBlock,
   void read_context(channel::RequestIn& request, std::byte* room);
   trace::ContextTexts own_texts(const trace::ContextTexts& texts);
   void run_blocking() noexcept;
+  Status skip_handler() noexcept;
+  Status call_blocking_handler() noexcept;
   static void handler_done(TaskHook* hook) noexcept;
   void handler_ended(Status status) noexcept;
   Status status_of_exception(const std::exception_ptr& exception) noexcept;

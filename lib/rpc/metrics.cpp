@@ -12,6 +12,7 @@ constinit NamedCounter client_retries_refused("spanwire.rpc.client.retries_refus
 constinit NamedCounter server_calls("spanwire.rpc.server.calls");
 constinit NamedCounter server_failures("spanwire.rpc.server.failures");
 constinit NamedCounter server_overloads("spanwire.rpc.server.overloads");
+constinit NamedCounter server_skipped("spanwire.rpc.server.skipped_handlers");
 constinit NamedCounter server_unknown_paths("spanwire.rpc.server.unknown_paths");
 constinit NamedCounter bad_timeouts("spanwire.rpc.server.bad_timeouts");
 constinit NamedCounter bad_header_blocks("spanwire.rpc.server.bad_header_blocks");
@@ -39,6 +40,7 @@ void count_server_call(StatusCode status, std::chrono::nanoseconds took) noexcep
 void count_retry() noexcept { client_retries.add(); }
 void count_retry_refused() noexcept { client_retries_refused.add(); }
 void count_overload() noexcept { server_overloads.add(); }
+void count_skipped_handler() noexcept { server_skipped.add(); }
 void count_unknown_path() noexcept { server_unknown_paths.add(); }
 void count_bad_timeout() noexcept { bad_timeouts.add(); }
 void count_bad_header_block() noexcept { bad_header_blocks.add(); }

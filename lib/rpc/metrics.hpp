@@ -13,6 +13,8 @@ void count_retry() noexcept;
 // One that the budget did not allow.
 void count_retry_refused() noexcept;
 void count_overload() noexcept;
+// A call of a pool that nobody waited for any more when its turn came.
+void count_skipped_handler() noexcept;
 void count_unknown_path() noexcept;
 void count_bad_timeout() noexcept;
 void count_bad_header_block() noexcept;

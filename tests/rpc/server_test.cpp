@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "spanwire/base/counters.hpp"
 #include "spanwire/rpc/async.hpp"
 #include "spanwire/rpc/interceptor.hpp"
 #include "tests/rpc/gate.hpp"
@@ -34,6 +35,39 @@ TEST_F(ServerTest, RunsBlockingHandlersOnTheirOwnThreads) {
   ASSERT_TRUE(reply) << reply.error().message();
   EXPECT_EQ(reply->payload().text(), "slow");
   EXPECT_FALSE(on_loop);
+}
+
+// Its caller has gone: the one thread is for those that are still waited for.
+TEST_F(ServerTest, SkipsBlockingHandlersThatNobodyWaitsFor) {
+  Gate gate;
+  std::atomic<int> ran{0};
+  server().handle(
+      "test/gate",
+      [&](Call&) {
+        ran.fetch_add(1);
+        gate.pass();
+        return Status::ok();
+      },
+      RunOn::pool(1));
+  client();
+  const auto skipped = [] {
+    return counter_snapshot().value("spanwire.rpc.server.skipped_handlers");
+  };
+  const std::int64_t before = skipped();
+  std::thread first([&] { EXPECT_TRUE(call("test/gate", "")); });
+  gate.await_waiting(1);
+  CallOptions hasty;
+  hasty.timeout = std::chrono::milliseconds(20);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(call("test/gate", "", hasty).error().code(), Errc::deadline_exceeded);
+  }
+  // Behind what has told the server that they are given up.
+  EXPECT_TRUE(call("test/echo", ""));
+  gate.open();
+  first.join();
+  EXPECT_TRUE(call("test/gate", ""));
+  EXPECT_EQ(ran, 2);
+  EXPECT_EQ(skipped() - before, 3);
 }
 
 TEST_F(ServerTest, RefusesBeyondItsLimitAtOnce) {

@@ -62,7 +62,8 @@ class Server {
 
   // A coroutine handler, on the connection's loop: must not block.
   void handle(Path path, Handler handler);
-  // A plain function that may block, on threads of its own.
+  // A plain function that may block, on threads of its own.  A call that was given up before one of
+  // them was free ends without it ("spanwire.rpc.server.skipped_handlers").
   void handle(Path path, BlockingHandler handler, RunOn where);
   // Typed: Task<Result<Answer>> handler(Call&, Question).
   template <class Question, class Answer, class Function>
