@@ -109,6 +109,7 @@ LoopServer& ServerCore::next_loop() noexcept {
 Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
                                     std::chrono::nanoseconds timeout) {
   set_serving(false);
+  const std::size_t refused_before = refused_.load(std::memory_order_relaxed);
   const MonotonicTime began = Clock::system().monotonic();
   DrainReport report;
   bool idle = true;
@@ -122,7 +123,7 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
     report.abandoned += counts.abandoned;
     idle = idle && counts.idle;
   }
-  report.refused = refused_.load(std::memory_order_relaxed);
+  report.refused = refused_.load(std::memory_order_relaxed) - refused_before;
   report.took = Clock::system().monotonic() - began;
   // What was left behind is still waited for, by close().
   if (idle) closed_.store(true);

@@ -104,6 +104,9 @@ TEST_F(ServerTest, RefusesBeyondItsLimitAtOnce) {
 
 TEST_F(ServerTest, DrainsWhatRunsAndRefusesWhatComes) {
   Gate gate;
+  ServerOptions full;
+  full.running_handlers_max = 1;
+  make_server(std::move(full));
   server().handle(
       "test/gate",
       [&](Call&) {
@@ -115,21 +118,19 @@ TEST_F(ServerTest, DrainsWhatRunsAndRefusesWhatComes) {
   std::atomic<bool> answered{false};
   std::thread caller([&] { answered = call("test/gate", "").has_value(); });
   gate.await_waiting(1);
+  EXPECT_EQ(status_of(call("test/echo", "").error()), StatusCode::resource_exhausted);
   DrainReport report;
   std::thread drainer([&] { report = server().drain_blocking(kGuard); });
   // Once the peer knows, a new call has nowhere to go.
-  for (;;) {
-    CallOptions options;
-    options.timeout = std::chrono::seconds(5);
-    const Result<Reply> late = call("test/echo", "", options);
-    if (!late) break;
-  }
+  std::size_t late = 0;
+  while (status_of(call("test/echo", "").error()) == StatusCode::resource_exhausted) ++late;
   gate.open();
   drainer.join();
   caller.join();
   EXPECT_TRUE(answered);
   EXPECT_GE(report.finished, 1u);
   EXPECT_EQ(report.abandoned, 0u);
+  EXPECT_LE(report.refused, late) << "counts what was refused before the drain";
   EXPECT_NE(report.text().find("0 abandoned"), std::string::npos);
 }
 

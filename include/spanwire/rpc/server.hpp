@@ -42,7 +42,10 @@ class RunOn {
 struct DrainReport {
   std::size_t finished = 0;   // calls that ended during the drain
   std::size_t abandoned = 0;  // calls that still ran at its deadline and were cancelled
-  std::size_t refused = 0;    // calls that came too late and were answered not_started
+  // Calls that came during the drain and that the server's limits refused, as not_started.  Peers
+  // that know of the drain send none; what they had sent by then and their connection refuses is
+  // not in here ("spanwire.session.requests_behind_goaway").
+  std::size_t refused = 0;
   std::chrono::nanoseconds took{};
   std::string text() const;
 };
