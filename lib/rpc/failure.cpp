@@ -47,11 +47,12 @@ StatusCode status_of(const Error& error) noexcept {
   return failure != nullptr ? failure->status : status_code_of(error.code());
 }
 
-Error make_call_error(Errc cause, CallFailure failure) {
+Error make_call_error(Errc code, CallFailure failure) {
+  if (failure.cause == Errc::ok) failure.cause = code;
   std::string line = line_of(failure);
   if (!failure.detail.empty()) line.append("; ").append(failure.detail);
   failure.detail = std::move(line);
-  return Error(cause, std::make_shared<const CallFailure>(std::move(failure)));
+  return Error(code, std::make_shared<const CallFailure>(std::move(failure)));
 }
 
 }  // namespace spanwire::rpc

@@ -14,20 +14,6 @@ namespace {
 
 constexpr Errc kTooLate = Errc::stream_closed;  // in cancel_reason_: the call has ended
 
-Reached reached_by(channel::Progress progress) noexcept {
-  switch (progress) {
-    case channel::Progress::not_sent:
-      return Reached::not_sent;
-    case channel::Progress::not_started:
-      return Reached::not_started;
-    case channel::Progress::sent:
-      return Reached::sent;
-    case channel::Progress::started:
-      return Reached::started;
-  }
-  return Reached::sent;
-}
-
 // Whether another connection may do what this one could not.
 bool connection_cannot(Errc code) noexcept {
   return code == Errc::queue_full || code == Errc::not_connected || code == Errc::draining ||
@@ -252,21 +238,6 @@ void OutgoingCall::on_reply(channel::ReplyIn& reply) {
   refuse(reply);
 }
 
-void OutgoingCall::on_lost(const Error& cause, channel::Progress progress) {
-  const Reached reached = saw_first_byte_ ? Reached::first_byte : reached_by(progress);
-  if (reached <= Reached::not_started && !went_elsewhere_ && !core_->closed()) {
-    went_elsewhere_ = true;
-    send_again("rpc.elsewhere");
-    return;
-  }
-  if (reached < Reached::first_byte && may_repeat()) {
-    send_again("rpc.retry");
-    return;
-  }
-  const Errc code = core_->closed() ? Errc::shutting_down : Errc::connection_lost;
-  fail_with(code, cause.message(), reached);
-}
-
 void OutgoingCall::succeed(channel::ReplyIn& reply) noexcept {
   if (idempotent_) home_->retry_budget().succeeded();
   result_->payload_ = reply.payload.take();
@@ -317,12 +288,13 @@ Phases OutgoingCall::waiting() const noexcept {
   return phases;
 }
 
-void OutgoingCall::fail_with(Errc cause, std::string detail, Reached reached) noexcept {
+void OutgoingCall::fail_with(Errc code, std::string detail, Reached reached, Errc cause) noexcept {
   CallFailure failure = facts(reached);
-  failure.status = status_code_of(cause);
+  failure.status = status_code_of(code);
+  failure.cause = cause;
   failure.detail = std::move(detail);
-  result_ = fail(make_call_error(cause, std::move(failure)));
-  end(status_code_of(cause));
+  result_ = fail(make_call_error(code, std::move(failure)));
+  end(status_code_of(code));
 }
 
 void OutgoingCall::fail_with(const Error& error) noexcept {

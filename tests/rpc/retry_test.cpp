@@ -67,6 +67,7 @@ class BrokenLinks : public RpcTest {
         attempts_.insert(std::string(reply->payload().text()));
       } else {
         EXPECT_EQ(reply.error().code(), Errc::connection_lost) << reply.error().message();
+        EXPECT_EQ(call_failure(reply.error())->cause, Errc::fault_injected);
         ++failed;
       }
     }

@@ -32,6 +32,9 @@ struct CallFailure : ErrorInfo {
   CallFailure() : ErrorInfo(std::string()) {}
 
   StatusCode status = StatusCode::unknown;
+  // What broke: the error's own code, but of connection_lost what ended the connection
+  // (connection_reset, ping_timeout, ...).
+  Errc cause = Errc::ok;
   Reached reached = Reached::not_sent;
   std::string status_message;  // the peer's words
   std::string path;
@@ -47,7 +50,8 @@ const CallFailure* call_failure(const Error& error) noexcept;
 // The status of a failed call, also for an error without CallFailure.
 StatusCode status_of(const Error& error) noexcept;
 
-// The one place that makes a call's error: fills `detail` with one line that names all of it.
-Error make_call_error(Errc cause, CallFailure failure);
+// The one place that makes a call's error: fills `detail` with one line that names all of it, and
+// `cause` with the code unless it is set.
+Error make_call_error(Errc code, CallFailure failure);
 
 }  // namespace spanwire::rpc

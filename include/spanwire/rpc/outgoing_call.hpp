@@ -112,6 +112,8 @@ class OutgoingCall : private channel::CallSink,
   // cannot: this connection does not take it now (full or closed), nothing has happened.  ended:
   // the call has, with its error.
   Sent try_send(Connection& connection) noexcept;
+  // Whether the connection goes on: what was lost is one message.
+  bool connection_lives() const noexcept;
   // Whether a call that may have run may run again; takes from the budget.
   bool may_repeat() noexcept;
   void send_again(std::string_view event) noexcept;
@@ -120,7 +122,8 @@ class OutgoingCall : private channel::CallSink,
   CallFailure facts(Reached reached) const;
   // How the time was spent but for the way there and back.
   Phases waiting() const noexcept;
-  void fail_with(Errc cause, std::string detail, Reached reached) noexcept;
+  // `cause`: what is behind the code, where that is another one.
+  void fail_with(Errc code, std::string detail, Reached reached, Errc cause = Errc::ok) noexcept;
   void fail_with(const Error& error) noexcept;
   // `at` zero: now.
   void end(StatusCode status, MonotonicTime at = {}) noexcept;
