@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/reconnect_pause.hpp"
 #include "lib/rpc/retry_budget.hpp"
 #include "lib/rpc/span_attributes.hpp"
-#include "spanwire/base/random.hpp"
 #include "spanwire/base/spawn.hpp"
 #include "spanwire/base/timer_wheel.hpp"
 #include "spanwire/base/waiter_list.hpp"
@@ -65,6 +65,8 @@ class Connection final : private channel::ClientChannelEvents {
 // One address.
 struct Endpoint {
   Endpoint(LoopClient& p, transport::Address a);
+  // A connection is on its way.
+  bool connecting() const noexcept;
 
   LoopClient& pool;
   transport::Address address;
@@ -74,7 +76,7 @@ struct Endpoint {
   unsigned dialing = 0;
   bool failed = false;  // the last attempt failed and no other has succeeded since
   Error last_error;
-  std::chrono::nanoseconds pause{};
+  ReconnectPause pause;
   struct Backoff : Timer {
     explicit Backoff(Endpoint* e) noexcept;
     Endpoint* endpoint;

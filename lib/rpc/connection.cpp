@@ -43,7 +43,18 @@ void Connection::add_waiting(Phases& phases, MonotonicTime started,
 }
 
 Endpoint::Endpoint(LoopClient& p, transport::Address a)
-    : pool(p), address(std::move(a)), text(transport::to_string(address)), target(address) {}
+    : pool(p),
+      address(std::move(a)),
+      text(transport::to_string(address)),
+      target(address),
+      pause(p.core().options().reconnect_first, p.core().options().reconnect_last) {}
+
+bool Endpoint::connecting() const noexcept {
+  return dialing != 0 ||
+         std::any_of(connections.begin(), connections.end(), [](const auto& connection) {
+           return connection->channel().state() == channel::State::handshake;
+         });
+}
 
 Endpoint::Backoff::Backoff(Endpoint* e) noexcept
     : Timer([](Timer* timer) noexcept {

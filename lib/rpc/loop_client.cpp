@@ -12,13 +12,6 @@ namespace {
 // A connection that lasted less counts as a failed attempt, so that a server which accepts and
 // closes at once is not called in a tight loop.
 constexpr auto kLastedMin = std::chrono::seconds(1);
-constexpr double kJitter = 0.2;
-
-std::chrono::nanoseconds jittered(std::chrono::nanoseconds pause) {
-  const double factor = 1.0 + kJitter * (2.0 * Random::of_thread().unit() - 1.0);
-  return std::chrono::nanoseconds(
-      static_cast<std::int64_t>(static_cast<double>(pause.count()) * factor));
-}
 
 }  // namespace
 
@@ -28,7 +21,6 @@ LoopClient::LoopClient(ClientCore& core, transport::Loop& loop)
       retry_budget_(core.options().retry_tokens_max, core.options().retry_token_ratio) {
   for (const transport::Address& address : core.addresses()) {
     endpoints_.push_back(std::make_unique<Endpoint>(*this, address));
-    endpoints_.back()->pause = core.options().reconnect_first;
   }
 }
 
@@ -121,6 +113,8 @@ void LoopClient::serve_waiting() noexcept {
     break;
   }
   serving_ = false;
+  // What still waits came while there was no connection, or no room: nobody else asks for more.
+  if (first_waiting_ != nullptr && !ready_.empty()) grow();
 }
 
 void LoopClient::fail_waiting() noexcept {
@@ -149,11 +143,7 @@ Error LoopClient::last_error() const {
 
 bool LoopClient::any_attempt_under_way() const noexcept {
   return std::any_of(endpoints_.begin(), endpoints_.end(), [](const auto& endpoint) {
-    if (endpoint->dialing != 0 || (endpoint->backoff.armed() && !endpoint->failed)) return true;
-    return std::any_of(endpoint->connections.begin(), endpoint->connections.end(),
-                       [](const auto& connection) {
-                         return connection->channel().state() == channel::State::handshake;
-                       });
+    return endpoint->connecting() || (endpoint->backoff.armed() && !endpoint->failed);
   });
 }
 
@@ -172,8 +162,11 @@ void LoopClient::connect_where_idle() noexcept {
 void LoopClient::grow() noexcept {
   Endpoint* smallest = nullptr;
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->dialing != 0) return;  // more room is coming already
-    if (endpoint->failed || endpoint->connections.size() >= core_.connections_per_loop()) continue;
+    if (endpoint->connecting()) return;  // more room is coming already
+    if (endpoint->failed || endpoint->backoff.armed() ||
+        endpoint->connections.size() >= core_.connections_per_loop()) {
+      continue;
+    }
     if (smallest == nullptr || endpoint->connections.size() < smallest->connections.size())
       smallest = endpoint.get();
   }
@@ -232,8 +225,7 @@ void LoopClient::attempt_failed(Endpoint& endpoint, const Error& cause) noexcept
   endpoint.failed = true;
   endpoint.last_error = cause;
   if (!endpoint.backoff.armed()) {
-    loop_.timers().add(endpoint.backoff, loop_.now() + jittered(endpoint.pause));
-    endpoint.pause = std::min(endpoint.pause * 2, core_.options().reconnect_last);
+    loop_.timers().add(endpoint.backoff, loop_.now() + endpoint.pause.next(Random::of_thread()));
   }
   note_state();
   fail_waiting();
@@ -273,7 +265,7 @@ void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
     leave_if_ended();
     return;
   }
-  if (lasted) endpoint.pause = core_.options().reconnect_first;
+  if (lasted) endpoint.pause.reset();
   if (cause.code() == Errc::idle_timeout || cause.code() == Errc::draining) {
     if (first_waiting_ != nullptr) connect_where_idle();
     return;
@@ -284,8 +276,7 @@ void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
   }
   // Lost: the next attempt comes after a pause, and whoever waits sees its outcome.
   if (!endpoint.backoff.armed() && endpoint.dialing == 0 && all.empty()) {
-    loop_.timers().add(endpoint.backoff, loop_.now() + jittered(endpoint.pause));
-    if (!lasted) endpoint.pause = std::min(endpoint.pause * 2, core_.options().reconnect_last);
+    loop_.timers().add(endpoint.backoff, loop_.now() + endpoint.pause.next(Random::of_thread()));
   }
 }
 

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <set>
 #include <thread>
 
+#include "tests/rpc/gate.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 
 namespace spanwire::rpc {
@@ -88,6 +90,67 @@ TEST_F(PoolTest, PrefersWhoHasLeastInFlight) {
   const std::size_t in_a = a.server().running();
   const std::size_t in_b = b.server().running();
   EXPECT_LE(in_a > in_b ? in_a - in_b : in_b - in_a, 1u);
+}
+
+// Calls that are held, one a connection, on all connections that the pool may open.
+class FullPool : public PoolTest {
+ protected:
+  static constexpr unsigned kConnections = 3;
+
+  FullPool() : server_(runtime_, one_stream()) {
+    server_.handle(
+        "test/gate",
+        [this](Call& call) {
+          {
+            const std::lock_guard lock(mutex_);
+            peers_.insert(std::string(call.peer()));
+          }
+          gate_.pass();
+          return Status::ok();
+        },
+        RunOn::pool(kConnections + 1));
+    server_.handle("who", echo);
+    const Result<std::string> bound = server_.listen("tcp://127.0.0.1:0");
+    EXPECT_TRUE(bound && server_.start());
+    ClientOptions options;
+    options.connections_per_endpoint_max = kConnections;
+    client_ = std::make_unique<Client>(runtime_, *bound, options);
+  }
+  static ServerOptions one_stream() {
+    ServerOptions options;
+    options.limits.streams_max = 1;
+    return options;
+  }
+  // One more call than there are connections, all made in one turn of the loop.
+  void hold_all() {
+    std::thread caller([&] { EXPECT_TRUE(runtime_.block_on(call_all(client_.get()))); });
+    gate_.await_waiting(kConnections);
+    EXPECT_EQ(server_.running(), kConnections);
+    gate_.open();
+    caller.join();
+    EXPECT_EQ(peers_.size(), kConnections);
+  }
+  static Task<void> call_all(Client* client) {
+    std::vector<Task<Result<Reply>>> calls;
+    for (unsigned i = 0; i < kConnections + 1; ++i) {
+      calls.push_back(client->call(trace::Context(), "test/gate", Slice()).as_task());
+    }
+    const std::vector<Result<Reply>> replies = co_await when_all(std::move(calls));
+    for (const Result<Reply>& reply : replies) EXPECT_TRUE(reply) << reply.error().message();
+  }
+
+  Gate gate_;
+  std::mutex mutex_;
+  std::set<std::string> peers_;
+  Server server_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(FullPool, GrowsForCallsThatWaitedForTheFirstConnection) { hold_all(); }
+
+TEST_F(FullPool, GrowsForCallsThatWaitForRoom) {
+  ASSERT_TRUE(who(*client_));
+  hold_all();
 }
 
 TEST_F(PoolTest, WaitsForAServerThatComesLater) {
