@@ -118,7 +118,8 @@ class LoopClient {
   friend struct Endpoint::Backoff;
 
   OutgoingCall::Sent try_ready(OutgoingCall& call, Connection* avoid) noexcept;
-  Connection* pick(std::size_t attempt, std::size_t start) noexcept;
+  // Where in ready_, which is not empty.
+  std::size_t first_to_try() noexcept;
   void wait(OutgoingCall& call) noexcept;
   void serve_waiting() noexcept;
   void fail_waiting() noexcept;

@@ -47,9 +47,9 @@ void LoopClient::submit(OutgoingCall& call, Connection* avoid) noexcept {
 OutgoingCall::Sent LoopClient::try_ready(OutgoingCall& call, Connection* avoid) noexcept {
   const std::size_t count = ready_.size();
   if (count == 0) return OutgoingCall::Sent::cannot;
-  const std::size_t start = next_ready_++;
-  for (std::size_t attempt = 0; attempt < count; ++attempt) {
-    Connection* connection = pick(attempt, start);
+  const std::size_t first = first_to_try();
+  for (std::size_t attempt = 0; attempt < count && !ready_.empty(); ++attempt) {
+    Connection* connection = ready_[(first + attempt) % ready_.size()];
     if (connection == avoid && count > 1) continue;
     const OutgoingCall::Sent sent = call.try_send(*connection);
     if (sent != OutgoingCall::Sent::cannot) return sent;
@@ -57,14 +57,17 @@ OutgoingCall::Sent LoopClient::try_ready(OutgoingCall& call, Connection* avoid) 
   return OutgoingCall::Sent::cannot;
 }
 
-Connection* LoopClient::pick(std::size_t attempt, std::size_t start) noexcept {
-  if (ready_.size() == 1) return ready_.front();
-  if (attempt == 0 && core_.options().balancing == Balancing::least_in_flight) {
-    return *std::min_element(ready_.begin(), ready_.end(), [](Connection* a, Connection* b) {
-      return a->channel().in_flight() < b->channel().in_flight();
-    });
+std::size_t LoopClient::first_to_try() noexcept {
+  const std::size_t count = ready_.size();
+  const std::size_t start = next_ready_++ % count;
+  if (count == 1 || core_.options().balancing == Balancing::round_robin) return start;
+  // From the next one on, so that those that have equally many take turns.
+  std::size_t least = start;
+  for (std::size_t step = 1; step < count; ++step) {
+    const std::size_t at = (start + step) % count;
+    if (ready_[at]->channel().in_flight() < ready_[least]->channel().in_flight()) least = at;
   }
-  return ready_[(start + attempt) % ready_.size()];
+  return least;
 }
 
 bool LoopClient::has_other(const Connection& than) const noexcept {

@@ -92,6 +92,22 @@ TEST_F(PoolTest, PrefersWhoHasLeastInFlight) {
   EXPECT_LE(in_a > in_b ? in_a - in_b : in_b - in_a, 1u);
 }
 
+TEST_F(PoolTest, TakesTurnsAmongThoseWithEquallyManyInFlight) {
+  const Named a(runtime_, "a", "tcp://127.0.0.1:0");
+  const Named b(runtime_, "b", "tcp://127.0.0.1:0");
+  ClientOptions options;
+  options.balancing = Balancing::least_in_flight;
+  Client client(runtime_, a.address() + "," + b.address(), options);
+  // Until both are connected one of them answers alone.
+  std::set<std::string> seen;
+  for (int i = 0; i < 10'000 && seen.size() < 2; ++i)
+    seen.emplace(who(client)->payload().text());
+  std::string answers;
+  for (int i = 0; i < 10; ++i) answers.append(who(client)->payload().text());
+  EXPECT_EQ(std::count(answers.begin(), answers.end(), 'a'), 5);
+  EXPECT_EQ(std::count(answers.begin(), answers.end(), 'b'), 5);
+}
+
 // Calls that are held, one a connection, on all connections that the pool may open.
 class FullPool : public PoolTest {
  protected:
