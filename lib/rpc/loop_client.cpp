@@ -211,6 +211,9 @@ void LoopClient::connected(Endpoint& endpoint, Result<transport::Dialled> dialle
   if (endpoint.address.protocol == "dynamo") {
     channel::V1Options options;
     options.limits = core_.options().limits;
+    options.message_bytes_max = core_.options().v1_message_bytes_max;
+    options.in_flight_max = core_.options().v1_in_flight_max;
+    options.acknowledgement_timeout = core_.options().v1_acknowledgement_timeout;
     channel = channel::make_v1_client(std::move(dialled->link), loop_, options);
   } else {
     channel::V2Options options;

@@ -48,7 +48,8 @@ Result<std::string> LoopServer::listen(const transport::Address& address,
 }
 
 void LoopServer::accept(std::unique_ptr<transport::Link> link, const ListenOptions& options) {
-  const channel::AcceptOptions accepting(core_.options().limits);
+  channel::AcceptOptions accepting(core_.options().limits);
+  accepting.v1.served_max = core_.options().v1_served_max;
   accepted(channel::accept_channel(std::move(link), loop_, accepting), options);
 }
 

@@ -1,12 +1,13 @@
 // Replies that are lost alone: their call fails with what was wrong, the connection goes on.
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "spanwire/wire/v1.hpp"
+#include "tests/rpc/raw_listener.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 
 namespace spanwire::rpc {
@@ -46,31 +47,18 @@ TEST_F(LostReply, BeyondTheClientsBudgetIsNotAskedForAgain) {
 // A v1 server that answers each request with the same text.
 class Babbler {
  public:
-  explicit Babbler(std::string text) : text_(std::move(text)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(::bind(listener_, any, size), 0);
-    EXPECT_EQ(::listen(listener_, 8), 0);
-    EXPECT_EQ(::getsockname(listener_, any, &size), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+  explicit Babbler(std::string text) : text_(std::move(text)), thread_([this] { serve(); }) {}
   ~Babbler() {
-    ::shutdown(listener_, SHUT_RDWR);
+    listener_.stop();
     thread_.join();
-    ::close(listener_);
   }
-  std::string address() const { return "dynamo+tcp://127.0.0.1:" + std::to_string(port_); }
+  std::string address() const { return "dynamo+tcp://" + listener_.endpoint(); }
   int connections() const { return connections_; }
 
  private:
   void serve() {
     for (;;) {
-      const int peer = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int peer = listener_.accept();
       if (peer < 0) return;
       connections_.fetch_add(1);
       std::vector<std::byte> reply(wire::reply_bytes(text_));
@@ -84,8 +72,7 @@ class Babbler {
   }
 
   std::string text_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  RawListener listener_;
   std::atomic<int> connections_{0};
   std::thread thread_;
 };

@@ -100,8 +100,7 @@ TEST_F(PoolTest, TakesTurnsAmongThoseWithEquallyManyInFlight) {
   Client client(runtime_, a.address() + "," + b.address(), options);
   // Until both are connected one of them answers alone.
   std::set<std::string> seen;
-  for (int i = 0; i < 10'000 && seen.size() < 2; ++i)
-    seen.emplace(who(client)->payload().text());
+  for (int i = 0; i < 10'000 && seen.size() < 2; ++i) seen.emplace(who(client)->payload().text());
   std::string answers;
   for (int i = 0; i < 10; ++i) answers.append(who(client)->payload().text());
   EXPECT_EQ(std::count(answers.begin(), answers.end(), 'a'), 5);

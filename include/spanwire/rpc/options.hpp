@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "spanwire/channel/v1.hpp"
 #include "spanwire/rpc/reply.hpp"
 #include "spanwire/trace/carrier.hpp"
 #include "spanwire/transport/memory_link.hpp"
@@ -58,6 +59,13 @@ struct ClientOptions {
   // What a success gives back, of a token; three decimals count.
   double retry_token_ratio = 0.1;
   wire::Limits limits;
+  // Of connections that speak v1 (dynamo+tcp): requests of one that wait for their acknowledgement;
+  // beyond, calls wait, or the pool grows.
+  std::size_t v1_in_flight_max = channel::kV1InFlightMax;
+  // How long the oldest of them may wait before the connection is given up.  Zero: for ever.
+  std::chrono::nanoseconds v1_acknowledgement_timeout = channel::kV1AcknowledgementTimeout;
+  // A request of theirs, all its parts together; beyond, a call fails with payload_too_long.
+  std::size_t v1_message_bytes_max = wire::kV1MessageBytesMax;
   transport::ZmqOptions zmq;  // of zmq addresses
   // Of memory:// connections, for tests of yours: their mode, and what goes wrong on them.  The
   // n-th connection of a loop has the plan's seed + n.
@@ -95,6 +103,8 @@ struct ServerOptions {
   std::chrono::milliseconds retry_after = std::chrono::milliseconds(100);
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(30);
   wire::Limits limits;
+  // Of connections that speak v1: calls of one that run at once; beyond, it answers "overloaded".
+  std::size_t v1_served_max = channel::kV1ServedMax;
   transport::ZmqOptions zmq;  // of zmq addresses
   std::vector<std::shared_ptr<ServerInterceptor>> interceptors;
 
