@@ -1,6 +1,10 @@
 #include "lib/rpc/incoming_call.hpp"
 
+#include <cxxabi.h>
+
+#include <cstdlib>
 #include <cstring>
+#include <typeinfo>
 
 #include "lib/rpc/call_headers.hpp"
 #include "lib/rpc/metrics.hpp"
@@ -16,6 +20,14 @@ namespace {
 bool inside(std::string_view text, ByteView memory) noexcept {
   const auto* begin = reinterpret_cast<const char*>(memory.data());
   return text.data() >= begin && text.data() + text.size() <= begin + memory.size();
+}
+
+// As the program's source writes it.
+std::string readable_name(const std::type_info& type) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+  return text != nullptr ? text.get() : type.name();
 }
 
 }  // namespace
@@ -176,16 +188,19 @@ void IncomingCall::handler_done(TaskHook* hook) noexcept {
 
 Status IncomingCall::status_of_exception(const std::exception_ptr& exception) noexcept {
   std::string what = "not a std::exception";
+  std::string type;
   try {
     std::rethrow_exception(exception);
   } catch (const std::exception& e) {
     what = e.what();
+    type = readable_name(typeid(e));
   } catch (...) {
+    type = readable_name(*abi::__cxa_current_exception_type());
   }
   log_error(
       "a handler threw",
       {{"path", path()}, {"what", what}, trace_field(context_.span().trace_id().hex().view())});
-  if (span_.recording()) span_.add_exception("std::exception", what);
+  if (span_.recording()) span_.add_exception(type, what);
   // The text may name what a caller must not see: it stays in the span and the log.
   return Status(StatusCode::unknown, "the handler failed");
 }

@@ -2,18 +2,10 @@
 
 #include <array>
 
-#include "spanwire/trace/tracer.hpp"
+#include "lib/rpc/span_attributes.hpp"
 
 namespace spanwire::rpc {
 namespace {
-
-const trace::Tracer& message_tracer() noexcept {
-  static const trace::Tracer tracer = trace::tracer("spanwire.rpc");
-  return tracer;
-}
-
-// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
-[[gnu::constructor]] void make_message_tracer() { message_tracer(); }
 
 void set_facts(trace::Span& span, const MessageFacts& facts, std::string_view type) noexcept {
   if (!span.recording()) return;
@@ -27,7 +19,7 @@ void set_facts(trace::Span& span, const MessageFacts& facts, std::string_view ty
 }  // namespace
 
 trace::Span start_producer_span(const trace::Context& context, const MessageFacts& facts) noexcept {
-  trace::Span span = message_tracer().start(context, facts.path, trace::SpanKind::producer);
+  trace::Span span = rpc_tracer().start(context, facts.path, trace::SpanKind::producer);
   set_facts(span, facts, "send");
   return span;
 }
@@ -44,7 +36,7 @@ trace::Span start_consumer_span(const trace::Extracted& sender, const trace::Con
   }
   const trace::Key name =
       sender.parent().valid() ? trace::Key(facts.path) : trace::Key(facts.operation);
-  trace::Span span = message_tracer().start(parent, name, options);
+  trace::Span span = rpc_tracer().start(parent, name, options);
   set_facts(span, facts, "receive");
   return span;
 }
@@ -54,7 +46,7 @@ trace::Span start_batch_span(const trace::Context& context, std::string_view ope
   trace::SpanOptions options;
   options.kind = trace::SpanKind::consumer;
   options.links = links;
-  trace::Span span = message_tracer().start(context, operation, options);
+  trace::Span span = rpc_tracer().start(context, operation, options);
   if (span.recording()) {
     span.set("messaging.system", "zeromq");
     span.set("messaging.operation.name", operation);

@@ -111,7 +111,7 @@ void OutgoingCall::begin() noexcept {
   if (timeout.count() > 0 && (!context_.has_deadline() || now + timeout < deadline_at_)) {
     deadline_at_ = now + timeout;
   }
-  span_ = start_client_span(context_, path_.text(), kind_);
+  span_ = start_client_span(context_, path_.text(), kind_, home_->only_target());
   if (CancelState* state = context_.cancellation(); state != nullptr) {
     listening_ = state->attach(*this);
     if (!listening_) {
@@ -306,10 +306,11 @@ void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
   if (listening_) context_.cancellation()->detach(*this);
   stage_ = Stage::finished;
   if (span_.recording()) {
-    const Target* const target =
-        connection_ != nullptr ? &connection_->endpoint().target : home_->only_target();
-    if (target != nullptr) target->add_to(span_);
-    if (connection_ != nullptr) connection_->peer().add_to(span_);
+    if (connection_ != nullptr) {
+      // Of several, the one that took the call; a single one was told at the start.
+      if (home_->only_target() == nullptr) connection_->endpoint().target.add_to(span_);
+      connection_->peer().add_to(span_);
+    }
     add_phases(span_, waiting());
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }

@@ -1,65 +1,90 @@
 #include "lib/rpc/span_attributes.hpp"
 
 #include <array>
+#include <span>
 
 #include "spanwire/trace/tracer.hpp"
 
 namespace spanwire::rpc {
-namespace {
 
 const trace::Tracer& rpc_tracer() noexcept {
-  static const trace::Tracer tracer = trace::tracer("spanwire.rpc");
+  // The conventions that the attributes' names are those of.
+  constexpr std::string_view kSchema = "https://opentelemetry.io/schemas/1.44.0";
+  static const trace::Tracer tracer = trace::tracer("spanwire.rpc", SPANWIRE_VERSION, kSchema);
   return tracer;
 }
+
+namespace {
 
 // Before there are threads: a fork amid the making of a static leaves its child waiting for it.
 [[gnu::constructor]] void make_rpc_tracer() { rpc_tracer(); }
 
-trace::Span start_linked(const trace::Extracted& extracted, const trace::Context& parent,
-                         trace::Key name, trace::SpanKind kind, MonotonicTime received) noexcept {
-  std::array<trace::Link, 1> links;
-  links[0].context = extracted.link();
-  links[0].tracestate = extracted.link_tracestate();
-  trace::SpanOptions options;
-  options.kind = kind;
-  options.start = received;
-  options.links = links;
-  return rpc_tracer().start(parent, name, options);
+// Attributes that are there when a span starts.
+class StartAttributes {
+ public:
+  void set(trace::Key key, trace::AttributeValue value) noexcept { all_[size_++] = {key, value}; }
+  std::span<const trace::Attribute> view() const noexcept { return {all_.data(), size_}; }
+
+ private:
+  static constexpr trace::Attribute kNone = {{}, false};
+  std::array<trace::Attribute, 4> all_ = {kNone, kNone, kNone, kNone};
+  std::size_t size_ = 0;
+};
+
+// `add(to)` sets the attributes, on the span or on what it starts with.  A sampler sees them; where
+// none is asked, only a recorded span costs them.
+template <class Add>
+trace::Span start_span(const trace::Context& parent, trace::Key name, trace::SpanOptions options,
+                       const Add& add) noexcept {
+  if (rpc_tracer().asks_sampler(parent)) {
+    StartAttributes attributes;
+    add(attributes);
+    options.attributes = attributes.view();
+    return rpc_tracer().start(parent, name, options);
+  }
+  trace::Span span = options.links.empty()
+                         ? rpc_tracer().start(parent, name, options.kind, options.start)
+                         : rpc_tracer().start(parent, name, options);
+  if (span.recording()) add(span);
+  return span;
 }
 
 }  // namespace
 
-trace::Span start_client_span(const trace::Context& context, std::string_view path,
-                              CallKind kind) noexcept {
-  trace::Span span = rpc_tracer().start(
-      context, path,
-      kind == CallKind::one_way ? trace::SpanKind::producer : trace::SpanKind::client);
-  if (span.recording()) {
-    span.set("rpc.system.name", "spanwire");
-    span.set("rpc.method", path);
-  }
-  return span;
+trace::Span start_client_span(const trace::Context& context, std::string_view path, CallKind kind,
+                              const Target* target) noexcept {
+  trace::SpanOptions options;
+  options.kind = kind == CallKind::one_way ? trace::SpanKind::producer : trace::SpanKind::client;
+  return start_span(context, path, options, [&](auto& to) {
+    to.set("rpc.system.name", "spanwire");
+    to.set("rpc.method", path);
+    if (target != nullptr) target->add_to(to);
+  });
 }
 
 trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
                               std::string_view path, bool known, bool one_way,
                               MonotonicTime received) noexcept {
+  trace::SpanOptions options;
+  options.kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
+  options.start = received;
+  trace::Link link;
+  if (extracted.link().valid()) {
+    link.context = extracted.link();
+    link.tracestate = extracted.link_tracestate();
+    options.links = {&link, 1};
+  }
   // A path that nobody registered is the caller's invention: it must not become a span's name.
   const trace::Key name = known ? trace::Key(path) : trace::Key("spanwire");
-  const auto kind = one_way ? trace::SpanKind::consumer : trace::SpanKind::server;
-  trace::Span span = extracted.link().valid()
-                         ? start_linked(extracted, parent, name, kind, received)
-                         : rpc_tracer().start(parent, name, kind, received);
-  if (span.recording()) {
-    span.set("rpc.system.name", "spanwire");
+  return start_span(parent, name, options, [&](auto& to) {
+    to.set("rpc.system.name", "spanwire");
     if (known) {
-      span.set("rpc.method", path);
+      to.set("rpc.method", path);
     } else {
-      span.set("rpc.method", "_OTHER");
-      span.set("rpc.method_original", path);
+      to.set("rpc.method", "_OTHER");
+      to.set("rpc.method_original", path);
     }
-  }
-  return span;
+  });
 }
 
 void add_reply_times(trace::Span& span, const ReplyTimes& times, WallTime now) noexcept {
@@ -97,12 +122,11 @@ void add_status(trace::Span& span, StatusCode status, std::string_view message) 
 
 Target::Target(const transport::Address& address) : address_(address.host), port_(address.port) {}
 
-void Target::add_to(trace::Span& span) const noexcept {
-  span.set("server.address", address_);
-  if (port_ != 0) span.set("server.port", std::int64_t{port_});
-}
-
 Peer::Peer(const channel::ChannelInfo& info) : address_(info.peer) {
+  if (info.scheme == "unix" && !info.peer.starts_with('/') && !info.peer.starts_with('@')) {
+    address_.clear();
+    return;
+  }
   const bool has_port = info.scheme == "tcp" || info.scheme == "zmq+tcp";
   const std::size_t colon = has_port ? info.peer.rfind(':') : std::string::npos;
   if (colon == std::string::npos) return;
@@ -114,6 +138,7 @@ Peer::Peer(const channel::ChannelInfo& info) : address_(info.peer) {
 }
 
 void Peer::add_to(trace::Span& span) const noexcept {
+  if (address_.empty()) return;
   span.set("network.peer.address", address_);
   if (port_ != kNone) span.set("network.peer.port", port_);
 }

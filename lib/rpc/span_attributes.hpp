@@ -14,13 +14,19 @@
 #include "spanwire/trace/carrier.hpp"
 #include "spanwire/trace/context.hpp"
 #include "spanwire/trace/span.hpp"
+#include "spanwire/trace/tracer.hpp"
 #include "spanwire/transport/address.hpp"
 
 namespace spanwire::rpc {
 
-// client, or producer for a one-way message.
-trace::Span start_client_span(const trace::Context& context, std::string_view path,
-                              CallKind kind) noexcept;
+class Target;
+
+// The scope of all spans of calls and messages.
+const trace::Tracer& rpc_tracer() noexcept;
+
+// client, or producer for a one-way message.  `target` is null where it is not known yet.
+trace::Span start_client_span(const trace::Context& context, std::string_view path, CallKind kind,
+                              const Target* target) noexcept;
 // server, or consumer.  `known` is false for a path without a handler, which must not name the
 // span.
 trace::Span start_server_span(const trace::Extracted& extracted, const trace::Context& parent,
@@ -47,14 +53,20 @@ class Target {
  public:
   explicit Target(const transport::Address& address);
 
-  void add_to(trace::Span& span) const noexcept;
+  // To a span, or to whatever takes attributes as one does.
+  template <class To>
+  void add_to(To& to) const noexcept {
+    to.set("server.address", address_);
+    if (port_ != 0) to.set("server.port", std::int64_t{port_});
+  }
 
  private:
   std::string address_;
   std::uint16_t port_;
 };
 
-// A connection's other end as spans show it.  Made once a connection.
+// A connection's other end as spans show it; nothing where it has no address (a client behind a
+// Unix socket).  Made once a connection.
 class Peer {
  public:
   explicit Peer(const channel::ChannelInfo& info);

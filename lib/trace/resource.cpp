@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kInstanceId = "service.instance.id";
 constexpr std::string_view kProcessId = "process.pid";
-constexpr std::string_view kVersion = "0.1.0";
+constexpr std::string_view kVersion = SPANWIRE_VERSION;
 
 // RFC 9562, version 4.
 std::string random_uuid() {

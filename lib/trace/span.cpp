@@ -205,6 +205,12 @@ inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) no
 }  // namespace
 }  // namespace detail
 
+bool Tracer::asks_sampler_of(const detail::Core& core, const Context& parent) noexcept {
+  const SpanContext& above = parent.span();
+  return core.sampler() != nullptr &&
+         (above.sampled() || !above.valid() || !core.drops_unsampled_children());
+}
+
 Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
                       const SpanOptions& options) const noexcept {
   const detail::Start start{parent, name, options.kind, &options, *scope_};

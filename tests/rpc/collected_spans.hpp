@@ -24,6 +24,8 @@ struct CollectedSpan {
   std::string tracestate;
   std::map<std::string, std::string> attributes;  // texts and integers
   std::vector<std::string> events;
+  std::map<std::string, std::string> event_attributes;  // of all of them
+  trace::Scope scope;
   std::vector<trace::SpanId> links;
 };
 
@@ -69,7 +71,12 @@ class CollectingExporter final : public trace::Exporter {
                                                             ? std::to_string(attribute.int64())
                                                             : std::string(attribute.text());
     }
-    for (const trace::EventView event : span.events()) copied.events.emplace_back(event.name());
+    copied.scope = span.scope();
+    for (const trace::EventView event : span.events()) {
+      copied.events.emplace_back(event.name());
+      for (const trace::AttributeView attribute : event.attributes())
+        copied.event_attributes[std::string(attribute.key())] = attribute.text();
+    }
     for (const trace::LinkView link : span.links())
       copied.links.push_back(link.context().span_id());
     return copied;

@@ -49,9 +49,17 @@ class Tracer {
     return start_in(*core, parent, name, options);
   }
 
+  // Whether starting a span under `parent` asks a sampler that may look at attributes.  If not,
+  // nothing is missed by setting them after the start, and only on a span that is recorded.
+  bool asks_sampler(const Context& parent) const noexcept {
+    const detail::Core* core = detail::active_core.load(std::memory_order_acquire);
+    return core != nullptr && asks_sampler_of(*core, parent);
+  }
+
   const Scope& scope() const noexcept { return *scope_; }
 
  private:
+  static bool asks_sampler_of(const detail::Core& core, const Context& parent) noexcept;
   Span start_plain(detail::Core& core, const Context& parent, Key name, SpanKind kind,
                    MonotonicTime at) const noexcept;
   Span start_in(detail::Core& core, const Context& parent, Key name,
