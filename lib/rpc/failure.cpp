@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "lib/rpc/shown_path.hpp"
+
 namespace spanwire::rpc {
 namespace {
 
@@ -14,7 +16,7 @@ void add_phase(std::string& text, std::string_view what, std::chrono::nanosecond
 std::string line_of(const CallFailure& failure) {
   std::string text(name(failure.status));
   if (!failure.status_message.empty()) text.append(" '").append(failure.status_message).append("'");
-  text.append(", path ").append(failure.path);
+  text.append(", path ").append(shown_path(failure.path));
   text.append(", peer ").append(failure.peer.empty() ? "none" : failure.peer);
   text.append(", attempt ").append(std::to_string(failure.attempt));
   text.append(", ").append(name(failure.reached));

@@ -1,5 +1,6 @@
 #include "spanwire/rpc/path.hpp"
 
+#include "lib/rpc/shown_path.hpp"
 #include "spanwire/wire/limits.hpp"
 #include "spanwire/wire/utf8.hpp"
 
@@ -16,6 +17,12 @@ Result<void> check_path(std::string_view path) {
   if (!wire::valid_utf8(path))
     return fail(Errc::path_not_utf8, std::to_string(path.size()) + " bytes");
   return {};
+}
+
+std::string shown_path(std::string_view path) {
+  if (path.size() <= kShownPathBytesMax) return std::string(path);
+  return std::string(wire::clip_utf8(path, kShownPathBytesMax)) + "... (" +
+         std::to_string(path.size()) + " bytes)";
 }
 
 }  // namespace spanwire::rpc

@@ -2,6 +2,7 @@
 #include "lib/rpc/incoming_call.hpp"
 #include "lib/rpc/metrics.hpp"
 #include "lib/rpc/server_core.hpp"
+#include "lib/rpc/shown_path.hpp"
 #include "lib/rpc/span_attributes.hpp"
 #include "spanwire/trace/wire_carrier.hpp"
 
@@ -57,7 +58,7 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
   const trace::Extracted extracted = trace::extract(headers, options_.trust);
   trace::Span span = start_server_span(extracted, extracted.context(), request.path, false,
                                        request.one_way, server_.loop().now());
-  const std::string message = "no handler for the path '" + std::string(request.path) + "'";
+  const std::string message = "no handler for the path '" + shown_path(request.path) + "'";
   if (span.recording()) {
     peer_.add_to(span);
     add_status(span, StatusCode::unimplemented, message);

@@ -60,6 +60,21 @@ TEST_F(RpcTest, RefusesAPathThatNobodyServes) {
   EXPECT_EQ(call_failure(reply.error())->reached, Reached::not_started);
 }
 
+// Error texts go to logs; a path may be 4 KiB long.
+TEST_F(RpcTest, ShowsTheBeginningOfALongPath) {
+  client();
+  const std::string path(3001, 'p');
+  const Result<Reply> reply = call(path, "");
+  ASSERT_FALSE(reply);
+  const CallFailure* failure = call_failure(reply.error());
+  EXPECT_EQ(failure->path, path);
+  const std::string shown = std::string(256, 'p') + "... (3001 bytes)";
+  EXPECT_EQ(failure->status_message, "no handler for the path '" + shown + "'");
+  const std::string text = reply.error().message();
+  EXPECT_NE(text.find(", path " + shown + ", peer "), std::string::npos) << text;
+  EXPECT_EQ(text.find(std::string(257, 'p')), std::string::npos);
+}
+
 TEST_F(RpcTest, EndsAtTheDeadline) {
   client();
   CallOptions options;

@@ -1,0 +1,16 @@
+// How error texts show a path.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace spanwire::rpc {
+
+inline constexpr std::size_t kShownPathBytesMax = 256;
+
+// The path, or its first kShownPathBytesMax bytes and how many there are: who may call with any
+// path must not fill a log with it.
+std::string shown_path(std::string_view path);
+
+}  // namespace spanwire::rpc
