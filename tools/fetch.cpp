@@ -5,6 +5,7 @@
 
 #include "tools/command.hpp"
 #include "tools/run_query.hpp"
+#include "tools/trace_sources.hpp"
 
 namespace spanwire::tools {
 namespace {
@@ -28,13 +29,36 @@ int judge(const inspect::Manifest& manifest, Extent extent) {
   return extent == Extent::all && fetched->truncated ? kExitFailed : kExitOk;
 }
 
-int fetch(const QueryArguments& arguments, Extent extent) {
+// Files are on the disk, servers are not.
+bool is_path(const std::string& source) {
+  std::error_code error;
+  return !source.empty() && !is_url(source) && std::filesystem::exists(source, error);
+}
+
+Result<inspect::Manifest> fetch_all(const QueryArguments& arguments, const Query& query,
+                                    const inspect::RunFolder& run, Extent extent,
+                                    const std::vector<std::string>& files) {
+  return files.empty() ? fetch_run(arguments, query, run, extent)
+                       : copy_run(arguments, query, run, files);
+}
+
+int fetch(QueryArguments arguments, Extent extent) {
+  std::vector<std::string> files;
+  const std::string source = arguments.source;
+  if (extent == Extent::all && is_path(source)) {
+    Result<std::vector<std::string>> found = files_of({source});
+    if (!found) return complain_of(found.error());
+    files = std::move(*found);
+    arguments.source.clear();
+  }
   const Result<Query> query = query_of(arguments);
   if (!query) return complain_of(query.error());
   const Result<std::string> path = run_path_of(arguments);
   if (!path) return complain_of(path.error());
+  arguments.source = source;
   if (is_dry(arguments)) {
-    print_plan(arguments, *query, *path, extent);
+    for (const std::string& file : files) print("READ " + file + '\n');
+    if (files.empty()) print_plan(arguments, *query, *path, extent);
     return kExitOk;
   }
   const Result<inspect::RunFolder> run = inspect::RunFolder::create(*path);
@@ -42,7 +66,7 @@ int fetch(const QueryArguments& arguments, Extent extent) {
     complain(run.error().message());
     return kExitFailed;
   }
-  const Result<inspect::Manifest> manifest = fetch_run(arguments, *query, *run, extent);
+  const Result<inspect::Manifest> manifest = fetch_all(arguments, *query, *run, extent, files);
   if (!manifest) return complain_of(manifest.error());
   print(run->of(inspect::kManifestFile) + '\n');
   return judge(*manifest, extent);
@@ -51,9 +75,10 @@ int fetch(const QueryArguments& arguments, Extent extent) {
 CLI::App* add_command(CLI::App& app, const char* name, const char* what,
                       const std::shared_ptr<QueryArguments>& arguments) {
   CLI::App* command = app.add_subcommand(name, what);
-  command->add_option("URL", arguments->source,
-                      "Of Jaeger's query server; default: SPANWIRE_JAEGER_URL, then\n"
-                      "http://127.0.0.1:16686");
+  command->add_option("SOURCE", arguments->source,
+                      "The address of Jaeger's query server; for fetch also of a Tempo,\n"
+                      "tempo+http://HOST:3200, or a file or folder of OTLP JSON.  Default:\n"
+                      "SPANWIRE_JAEGER_URL, then http://127.0.0.1:16686");
   add_query_options(*command, *arguments);
   command->add_option("--probe-depth", arguments->probe_depth, "Traces of the probe")
       ->type_name("N")
@@ -89,20 +114,23 @@ void add_probe(CLI::App& app, int& exit_code) {
 
 void add_fetch(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<QueryArguments>();
-  CLI::App* command = add_command(
-      app, "fetch", "Bring the traces of a time window from Jaeger into a run's folder", arguments);
+  CLI::App* command =
+      add_command(app, "fetch", "Bring the traces of a time window into a run's folder", arguments);
   command->add_option("--trace", arguments->trace, "This one only")->type_name("ID");
   command->footer(
       "Examples:\n"
       "  spanwire fetch --service sglang --start 10m --run runs/7\n"
       "  spanwire fetch http://jaeger:16686 --service frontend --service decode \\\n"
       "      --start 2026-11-21T09:30:00Z --end 2026-11-21T09:45:00Z --run runs/7\n"
+      "  spanwire fetch tempo+http://tempo:3200 --service sglang --start 10m --run runs/7\n"
+      "  spanwire fetch traces/ --run runs/7\n"
       "  spanwire fetch --dry-run --service sglang --run runs/7\n"
       "  HOST_TELEMETRY_ROOT=telemetry RUN_ID=7 spanwire fetch --service sglang\n"
       "\n"
       "Writes telemetry/jaeger_services.json, jaeger_probe.json, jaeger_traces.json (as it came),\n"
       "traces.otlp.json (the same without its wrapper) and manifest.json, each whole or not at\n"
-      "all.  A search that is full is repeated in halves of its window.  VALIDATE_ONLY=1 is\n"
+      "all; from Tempo and from files traces.otlp.json and manifest.json only.  A search that is "
+      "full is repeated in halves of its window.  VALIDATE_ONLY=1 is\n"
       "--dry-run.  Then: spanwire verify runs/7.\n"
       "Exit codes: 0 all fetched, 1 nothing there, or more than can be fetched, 2 the command "
       "line\n"

@@ -15,6 +15,8 @@
 namespace spanwire::tools {
 namespace {
 
+constexpr std::string_view kTempo = "tempo+";
+
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr ? value : "";
@@ -44,17 +46,6 @@ Result<inspect::FileMark> mark_of(const std::string& path) {
 // The services of the backend itself, which no run is about.
 bool is_backends_own(std::string_view service) {
   return service == "jaeger" || service == "jaeger-query" || service == "jaeger-all-in-one";
-}
-
-std::string count_text(const inspect::Fetched& fetched) {
-  std::string text = std::to_string(fetched.spans) + " spans in " + std::to_string(fetched.traces) +
-                     " traces, " + std::to_string(fetched.searches) + " searches";
-  if (fetched.truncated) text += ", TRUNCATED: there are more";
-  if (!fetched.stable) text += ", still growing";
-  if (fetched.foreign > 0) {
-    text += ", " + std::to_string(fetched.foreign) + " traces without the service asked for";
-  }
-  return text;
 }
 
 // The services that are asked for; when none is named, those that are listed once the list no
@@ -89,20 +80,21 @@ Result<void> fetch_traces(inspect::JaegerClient& client, const Query& query,
   return inspect::unwrap_answer(file, run.of(inspect::kOtlpFile));
 }
 
-Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& manifest) {
-  for (const std::string_view name :
-       {inspect::kServicesFile, inspect::kProbeFile, inspect::kTracesFile, inspect::kOtlpFile,
-        inspect::kJaegerConfigFile}) {
-    std::error_code error;
-    if (!std::filesystem::exists(run.of(name), error)) continue;
-    SPANWIRE_TRY(manifest.files[std::string(name)], mark_of(run.of(name)));
-  }
-  return inspect::write_whole_file(run.of(inspect::kManifestFile), manifest_text(manifest));
-}
-
 }  // namespace
 
+std::string count_text(const inspect::Fetched& fetched) {
+  std::string text = std::to_string(fetched.spans) + " spans in " + std::to_string(fetched.traces) +
+                     " traces, " + std::to_string(fetched.searches) + " searches";
+  if (fetched.truncated) text += ", TRUNCATED: there are more";
+  if (!fetched.stable) text += ", still growing";
+  if (fetched.foreign > 0) {
+    text += ", " + std::to_string(fetched.foreign) + " traces without the service asked for";
+  }
+  return text;
+}
+
 bool is_url(std::string_view source) noexcept {
+  if (source.starts_with(kTempo)) source.remove_prefix(kTempo.size());
   return source.starts_with("http://") || source.starts_with("https://");
 }
 
@@ -159,7 +151,10 @@ Result<Query> query_of(const QueryArguments& arguments) {
   } else if (const std::string url = variable("SPANWIRE_JAEGER_URL"); !url.empty()) {
     query.options.url = url;
   }
-  SPANWIRE_TRY(const std::string endpoint, inspect::host_and_port(query.options.url, 16'686));
+  query.tempo = query.options.url.starts_with(kTempo);
+  if (query.tempo) query.options.url.erase(0, kTempo.size());
+  SPANWIRE_TRY(const std::string endpoint,
+               inspect::host_and_port(query.options.url, query.tempo ? 3'200 : 16'686));
   if (!is_url(query.options.url)) query.options.url = "http://" + endpoint;
   const std::int64_t now = Clock::system().wall().time_since_epoch().count();
   SPANWIRE_TRY(query.start_ns, inspect::parse_time(arguments.start, now));
@@ -197,9 +192,19 @@ std::vector<inspect::TraceQuery> searches_of(const Query& query,
   return searches;
 }
 
-Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query& query,
-                                    const inspect::RunFolder& run, Extent extent) {
-  inspect::JaegerClient client(query.options);
+Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& manifest) {
+  for (const std::string_view name :
+       {inspect::kServicesFile, inspect::kProbeFile, inspect::kTracesFile, inspect::kOtlpFile,
+        inspect::kJaegerConfigFile}) {
+    std::error_code error;
+    if (!std::filesystem::exists(run.of(name), error)) continue;
+    SPANWIRE_TRY(manifest.files[std::string(name)], mark_of(run.of(name)));
+  }
+  return inspect::write_whole_file(run.of(inspect::kManifestFile), manifest_text(manifest));
+}
+
+inspect::Manifest manifest_of(const QueryArguments& arguments, const Query& query,
+                              const inspect::RunFolder& run) {
   inspect::Manifest manifest;
   manifest.tool = "spanwire " SPANWIRE_VERSION;
   manifest.host_path = std::filesystem::absolute(run.path()).lexically_normal().string();
@@ -210,11 +215,19 @@ Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query
     manifest.container_path = arguments.container_root + "/container_runs/" + manifest.run_id;
   }
   manifest.created = inspect::rfc3339(Clock::system().wall().time_since_epoch().count());
-  manifest.source = query.options.url;
+  manifest.source = query.tempo ? std::string(kTempo) + query.options.url : query.options.url;
   manifest.services = query.services;
   manifest.start_ns = query.start_ns;
   manifest.end_ns = query.end_ns;
   manifest.depth = query.options.depth;
+  return manifest;
+}
+
+Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query& query,
+                                    const inspect::RunFolder& run, Extent extent) {
+  if (query.tempo) return fetch_tempo_run(arguments, query, run, extent);
+  inspect::JaegerClient client(query.options);
+  inspect::Manifest manifest = manifest_of(arguments, query, run);
   // The traces first: what is asked when they have settled is not too early either.
   std::vector<inspect::TraceQuery> searches;
   if (extent == Extent::all) {
@@ -246,6 +259,10 @@ void print_plan(const QueryArguments& arguments, const Query& query, const std::
   std::vector<std::string> services = query.services;
   if (services.empty()) services = {"SERVICE"};
   const inspect::TraceQuery first{services.front(), query.start_ns, query.end_ns};
+  if (query.tempo) {
+    print_tempo_plan(arguments, query, run);
+    return;
+  }
   line(inspect::services_url(query.options), inspect::kServicesFile);
   if (arguments.trace.empty()) {
     line(inspect::traces_url(query.options, first, arguments.probe_depth), inspect::kProbeFile);

@@ -34,6 +34,7 @@ void add_query_options(CLI::App& command, QueryArguments& to);
 // With flags, environment and defaults put together.
 struct Query {
   inspect::JaegerOptions options;
+  bool tempo = false;  // the address is that of a Tempo: tempo+http://
   std::vector<std::string> services;
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
@@ -52,6 +53,19 @@ enum class Extent { probe, all };
 // Asks, writes the files of a run and its manifest; tells on standard error what it does.
 Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query& query,
                                     const inspect::RunFolder& run, Extent extent);
+// The parts of it that other sources than Jaeger share.
+inspect::Manifest manifest_of(const QueryArguments& arguments, const Query& query,
+                              const inspect::RunFolder& run);
+Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& manifest);
+// "12 spans in 3 traces, 1 searches"
+std::string count_text(const inspect::Fetched& fetched);
+// The same of a Tempo, and of files: one file of OTLP and the manifest.
+Result<inspect::Manifest> fetch_tempo_run(const QueryArguments& arguments, const Query& query,
+                                          const inspect::RunFolder& run, Extent extent);
+void print_tempo_plan(const QueryArguments& arguments, const Query& query, const std::string& run);
+Result<inspect::Manifest> copy_run(const QueryArguments& arguments, const Query& query,
+                                   const inspect::RunFolder& run,
+                                   const std::vector<std::string>& files);
 // What fetch_run would ask and write, and nothing done.
 void print_plan(const QueryArguments& arguments, const Query& query, const std::string& run,
                 Extent extent);

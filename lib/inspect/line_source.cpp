@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
+bool is_blank(std::string_view line) noexcept {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
+
 // No document fits in such a line, and none that was damaged leaves one.
 bool is_opening(std::string_view line) noexcept {
   const std::size_t first = line.find_first_not_of(" \t\r");
@@ -33,8 +37,8 @@ LineSource::Kind LineSource::next(std::string_view& line) {
     searched_ = 0;
     // Where it is now: looking for more may have moved it.
     line = std::string_view(buffer_.data() + begin_, end_ - begin_).substr(0, found);
-    if (line.size() > line_bytes_max_) return Kind::long_line;
     if (is_opening(line)) return Kind::document;
+    if (line.size() > line_bytes_max_ && !is_blank(line)) return Kind::long_line;
     begin_ += line.size() + (found == std::string_view::npos ? 0 : 1);
     if (found != std::string_view::npos) return Kind::line;
     return line.empty() ? Kind::end : Kind::last;

@@ -5,28 +5,13 @@
 #include <cstdio>
 #include <ctime>
 
+#include "lib/inspect/query_url.hpp"
 #include "spanwire/inspect/jaeger.hpp"
 
 namespace spanwire::inspect {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string made;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      made += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      made += {'%', kHex[byte >> 4], kHex[byte & 15]};
-    }
-  }
-  return made;
-}
 
 std::string base_of(const JaegerOptions& options) {
   std::string base = options.url;
@@ -126,6 +111,22 @@ bool is_port(std::string_view text) {
 }
 
 }  // namespace
+
+std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string made;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_' || c == '.' || c == '~';
+    if (plain) {
+      made += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      made += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return made;
+}
 
 std::string rfc3339(std::int64_t nanoseconds) {
   const std::time_t seconds = nanoseconds / kSecond;

@@ -88,6 +88,7 @@ void SpanReader::read_document(std::string_view name, std::size_t& number, LineS
   SpanSplitter splitter(
       limits_.piece_bytes, limits_.span_bytes,
       [&](std::string_view piece, const PiecePlace& place) {
+        on_piece(piece);
         padded_.assign(piece);
         padded_.append(kLinePadding, '\0');
         lines_->read(name, number, std::string_view(padded_).substr(0, piece.size()), true, place);

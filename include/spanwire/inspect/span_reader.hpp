@@ -94,6 +94,8 @@ class SpanReader {
   // Each span as it is read, its process and scope in traces().  It may be moved from; the reader
   // uses what is left of it for the next one.
   virtual void on_span(Span& span) = 0;
+  // Each piece of a document that is not held as a whole, before its spans: itself a line of OTLP.
+  virtual void on_piece(std::string_view) {}
   // After each piece of input: bytes of this file so far.
   virtual void on_progress(std::uint64_t) {}
   // Forgets the processes and scopes; spans that follow count theirs anew.
