@@ -29,7 +29,10 @@ Result<std::string> Acceptor::listen(const transport::Address& address) {
 }
 
 // Gone with it: the server may be destroyed on a thread that is not the listener's.
-void Acceptor::close() noexcept { listener_.reset(); }
+void Acceptor::close(MonotonicTime linger_until) noexcept {
+  if (listener_ != nullptr && linger_until != MonotonicTime{}) listener_->close_by(linger_until);
+  listener_.reset();
+}
 
 void Acceptor::on_accept(transport::Incoming incoming) {
   LoopServer& server = incoming.home() != nullptr ? home_ : core_.next_loop();

@@ -16,7 +16,7 @@ class Acceptor final : private transport::AcceptEvents {
 
   // Both in a turn of the home loop.
   Result<std::string> listen(const transport::Address& address);
-  void close() noexcept;
+  void close(MonotonicTime linger_until) noexcept;
 
  private:
   void on_accept(transport::Incoming incoming) override;

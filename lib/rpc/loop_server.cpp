@@ -99,9 +99,9 @@ Task<bool> LoopServer::until_idle() {
   co_return reached;
 }
 
-void LoopServer::stop_listening() noexcept {
+void LoopServer::stop_listening(MonotonicTime linger_until) noexcept {
   draining_ = true;
-  for (const auto& acceptor : acceptors_) acceptor->close();
+  for (const auto& acceptor : acceptors_) acceptor->close(linger_until);
 }
 
 Task<void> LoopServer::stop() {
@@ -109,8 +109,8 @@ Task<void> LoopServer::stop() {
   co_return;
 }
 
-Task<void> LoopServer::begin_drain() {
-  stop_listening();
+Task<void> LoopServer::begin_drain(MonotonicTime deadline) {
+  stop_listening(deadline + kCancelGrace);
   ended_at_drain_ = ended_calls_;
   std::vector<channel::ServerChannel*> channels;
   for (const auto& connection : connections_) {

@@ -3,6 +3,7 @@
 #include "lib/rpc/hop.hpp"
 #include "lib/rpc/one_way_receiver.hpp"
 #include "lib/rpc/one_way_sender.hpp"
+#include "lib/transport/zmq/options.hpp"
 #include "spanwire/base/blocking.hpp"
 
 namespace spanwire::rpc {
@@ -41,7 +42,11 @@ Headers Message::headers() const { return parse_headers(header_block_.view()); }
 
 OneWaySocket::OneWaySocket(std::shared_ptr<OneWayPort> port) noexcept : port_(std::move(port)) {}
 
-OneWaySocket::~OneWaySocket() { port_->close(); }
+OneWaySocket::~OneWaySocket() { port_->close(port_->options().zmq.linger); }
+
+void OneWaySocket::close(std::chrono::nanoseconds timeout) {
+  port_->close(transport::shorter_linger(port_->options().zmq.linger, timeout));
+}
 
 Result<void> OneWaySocket::start() { return port_->start(); }
 

@@ -24,7 +24,11 @@ Result<transport::Address> parse_one_way(const std::string& text) {
 }  // namespace
 
 OneWayPort::OneWayPort(Runtime& runtime, OneWayOptions options, transport::OneWayType type)
-    : runtime_(runtime), loop_(runtime.any_loop()), options_(std::move(options)), type_(type) {}
+    : runtime_(runtime),
+      loop_(runtime.any_loop()),
+      options_(std::move(options)),
+      type_(type),
+      linger_(options_.zmq.linger) {}
 
 Result<void> OneWayPort::start() {
   if (forked()) return fail(Errc::forked);
@@ -116,14 +120,15 @@ Result<void> OneWayPort::listen_on(const transport::Address& address) {
 void OneWayPort::close_socket() {
   for (const std::string& name : inproc_names_) transport::remove_inproc_name(name);
   inproc_names_.clear();
-  if (socket_) socket_->close(options_.zmq.linger);
+  if (socket_) socket_->close(linger_);
   monitor_.reset();
   // Here, and not where the user's object ends: what the loop still does with it counts too.
   socket_ = transport::Ref<transport::ZmqSocket>();
 }
 
-void OneWayPort::close() {
+void OneWayPort::close(std::chrono::milliseconds linger) {
   if (closed_.exchange(true) || forked()) return;
+  linger_ = linger;
   Task<void> task = close_task(shared_from_this());
   if (Executor::current() == nullptr) {
     static_cast<void>(block_on(loop_, std::move(task)));

@@ -35,8 +35,9 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   Result<void> start();
   // Set by start().
   const std::vector<std::string>& addresses() const noexcept { return addresses_; }
-  // Waits until the socket is closed, unless it is called on a loop.
-  void close();
+  // Waits until the socket is closed, unless it is called on a loop.  libzmq writes for `linger`
+  // more.
+  void close(std::chrono::milliseconds linger);
 
   // ---- On the loop
 
@@ -74,6 +75,7 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   const OneWayOptions options_;
   const transport::OneWayType type_;
   std::atomic<bool> closed_{false};
+  std::chrono::milliseconds linger_;  // of close(), before it is posted
   bool open_ = false;
   transport::Ref<transport::ZmqSocket> socket_;
   std::unique_ptr<transport::ZmqMonitor> monitor_;

@@ -10,6 +10,13 @@
 
 namespace spanwire::rpc {
 
+namespace {
+
+// What a longer one is taken for: it is added to a time.
+constexpr std::chrono::nanoseconds kDrainMax = std::chrono::hours(24 * 365);
+
+}  // namespace
+
 ServerCore::ServerCore(Runtime& runtime, ServerOptions options)
     : runtime_(runtime), options_(std::move(options)) {
   for (std::size_t i = 0; i < runtime.loops(); ++i) {
@@ -114,7 +121,7 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
   DrainReport report;
   bool idle = true;
   for (const auto& loop : loops_) {
-    co_await run_on(loop->loop(), loop->begin_drain());
+    co_await run_on(loop->loop(), loop->begin_drain(began + std::min(timeout, kDrainMax)));
   }
   for (const auto& loop : loops_) {
     const std::chrono::nanoseconds left = timeout - (Clock::system().monotonic() - began);

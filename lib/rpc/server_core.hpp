@@ -112,7 +112,7 @@ class LoopServer {
   // Stops listening.
   Task<void> stop();
   // Stops listening and tells every peer.
-  Task<void> begin_drain();
+  Task<void> begin_drain(MonotonicTime deadline);
   // Waits for the calls, cancels them at the end of `timeout`, closes what is left.
   Task<DrainCounts> finish_drain(std::chrono::nanoseconds timeout);
   void close(const Error& cause);
@@ -124,7 +124,7 @@ class LoopServer {
  private:
   struct Idle;
   void accepted(std::unique_ptr<channel::ServerChannel> channel, const ListenOptions& options);
-  void stop_listening() noexcept;
+  void stop_listening(MonotonicTime linger_until = {}) noexcept;
   void cancel_calls(Errc reason);
   void tell_if_idle() noexcept;
   void count_running(std::size_t now) noexcept { running_.store(now, std::memory_order_relaxed); }

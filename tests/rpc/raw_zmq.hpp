@@ -17,13 +17,16 @@ using Parts = std::vector<std::string>;
 class RawZmq {
  public:
   // `endpoint` is libzmq's; a socket that binds says where with endpoint().
-  RawZmq(int type, const std::string& endpoint, bool bind = false, std::string_view identity = {})
+  // `messages_max`: of each peer, that wait to be received.
+  RawZmq(int type, const std::string& endpoint, bool bind = false, std::string_view identity = {},
+         int messages_max = 1'000)
       : context_(zmq_ctx_new()), socket_(zmq_socket(context_, type)) {
     const int guard_ms = 30'000;
     const int no_linger = 0;
     zmq_setsockopt(socket_, ZMQ_RCVTIMEO, &guard_ms, sizeof(guard_ms));
     zmq_setsockopt(socket_, ZMQ_SNDTIMEO, &guard_ms, sizeof(guard_ms));
     zmq_setsockopt(socket_, ZMQ_LINGER, &no_linger, sizeof(no_linger));
+    zmq_setsockopt(socket_, ZMQ_RCVHWM, &messages_max, sizeof(messages_max));
     if (!identity.empty()) {
       zmq_setsockopt(socket_, ZMQ_ROUTING_ID, identity.data(), identity.size());
     }

@@ -134,6 +134,11 @@ class OneWaySocket {
   // succeed: security_mismatch, security_refused, security_failed.
   Task<Result<void>> connected(trace::Context context);
   Result<void> connected_blocking(trace::Context context);
+  // What the destructor does, once: takes nothing more, hands over what there is room for.  What
+  // libzmq holds is written for `timeout` more, where ZmqOptions::linger does not say less; the end
+  // of the runtime waits for that.  Waits until the socket is closed, unless it is called on a
+  // loop.
+  void close(std::chrono::nanoseconds timeout);
 
  protected:
   explicit OneWaySocket(std::shared_ptr<class OneWayPort> port) noexcept;

@@ -74,6 +74,9 @@ class Listener {
   virtual const Address& address() const noexcept = 0;
   // No more connections; those that are open stay.  Idempotent; the destructor does it too.
   virtual void close() = 0;
+  // The same; and what its links still have to write when they end is written until `deadline`, not
+  // for as long as ZmqOptions::linger allows.  Other listeners do not linger.
+  virtual void close_by(MonotonicTime /*deadline*/) { close(); }
   virtual const ListenStats& stats() const noexcept = 0;
   // Links of this listener that are open.
   virtual std::size_t connections() const noexcept = 0;

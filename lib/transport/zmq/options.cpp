@@ -57,6 +57,14 @@ Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options) {
   return socket.set(ZMQ_HEARTBEAT_TTL, std::min(interval + timeout, kTtlMsMax));
 }
 
+std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
+                                         std::chrono::nanoseconds left) noexcept {
+  const auto bound = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(left),
+                              std::chrono::milliseconds(0));
+  // libzmq's -1 is for ever.
+  return linger.count() < 0 ? bound : std::min(linger, bound);
+}
+
 Result<void> set_connecting(ZmqSocket& socket, std::chrono::nanoseconds timeout) {
   SPANWIRE_TRY_VOID(socket.set(ZMQ_IPV6, 1));
   SPANWIRE_TRY_VOID(socket.set(ZMQ_RECONNECT_IVL, kReconnectNeverMs));

@@ -9,6 +9,9 @@ namespace spanwire::transport {
 
 ZmqSocketOptions link_socket_options(const ZmqOptions& options);
 Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options);
+// What `linger` allows, but no longer than `left`.
+std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
+                                         std::chrono::nanoseconds left) noexcept;
 // One attempt in `timeout`, and no other: redialling is the pool's, with its jitter.
 Result<void> set_connecting(ZmqSocket& socket, std::chrono::nanoseconds timeout);
 

@@ -33,6 +33,10 @@ class ZmqListener final : public Listener {
 
   const Address& address() const noexcept override { return router_->address(); }
   void close() override { router_->close_listening(); }
+  void close_by(MonotonicTime deadline) override {
+    router_->linger_until(deadline);
+    close();
+  }
   const ListenStats& stats() const noexcept override { return router_->stats(); }
   std::size_t connections() const noexcept override { return router_->connections(); }
 

@@ -96,8 +96,13 @@ void ZmqRouter::shut_if_done() {
   // Links hold this object: those that waited for room or for their last messages too.
   blocked_.clear();
   leaving_.clear();
-  if (socket_) socket_->close(options_.zmq.linger);
+  if (socket_) socket_->close(linger());
   monitor_.reset();
+}
+
+std::chrono::milliseconds ZmqRouter::linger() const noexcept {
+  if (linger_until_ == MonotonicTime{}) return options_.zmq.linger;
+  return shorter_linger(options_.zmq.linger, linger_until_ - loop_.clock().monotonic());
 }
 
 void ZmqRouter::on_zmq_ready() {

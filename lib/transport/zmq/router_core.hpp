@@ -62,6 +62,8 @@ class ZmqRouter final : public RefCounted,
   Result<void> listen();
   // No new peer is let in; when the last one has gone, the socket is closed.
   void close_listening();
+  // A bound for what `linger` allows.
+  void linger_until(MonotonicTime deadline) noexcept { linger_until_ = deadline; }
 
   const Address& address() const noexcept { return address_; }
   const ListenStats& stats() const noexcept { return stats_; }
@@ -100,6 +102,7 @@ class ZmqRouter final : public RefCounted,
   static void mute_timer_fired(Timer* timer) noexcept;
   static void retry_timer_fired(Timer* timer) noexcept;
   void shut_if_done();
+  std::chrono::milliseconds linger() const noexcept;
   LinkInfo info_of(std::string_view identity, int fd) const;
   Result<void> bind();
 
@@ -124,6 +127,7 @@ class ZmqRouter final : public RefCounted,
   RetryTimer retry_timer_;
   std::vector<Ref<RouterLink>> leaving_;  // disconnected; what they sent may not be read yet
   MonotonicTime leaving_since_;
+  MonotonicTime linger_until_;
   std::unordered_map<int, MonotonicTime> mute_;  // connected, nothing heard
 };
 
