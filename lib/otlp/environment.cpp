@@ -198,7 +198,9 @@ Configuration read_environment(const Environment& environment) {
 
 trace::Provider* start(Configuration configuration) {
   if (trace::Provider* active = trace::provider()) {
-    log_warn("tracing is already active; a second configuration changes nothing");
+    // Says which settings stay and which do not.
+    if (configuration.enabled) return &trace::init(std::move(configuration.options));
+    log_warn("tracing is already active; a configuration without it changes nothing");
     return active;
   }
   for (const std::string& warning : configuration.warnings) {

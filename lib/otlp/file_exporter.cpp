@@ -13,7 +13,7 @@
 namespace spanwire::otlp {
 namespace {
 
-std::string describe(const std::string& path, int error) {
+std::string cause_of(const std::string& path, int error) {
   return path + ": " + std::generic_category().message(error);
 }
 
@@ -52,7 +52,7 @@ Result<void> FileExporter::open() {
   if (file_ >= 0 && was_removed(file_)) close();
   if (file_ >= 0) return {};
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file_ < 0) return fail(Errc::file_open_failed, describe(path_, errno));
+  if (file_ < 0) return fail(Errc::file_open_failed, cause_of(path_, errno));
   torn_line_ = false;
   return {};
 }
@@ -61,7 +61,7 @@ Result<void> FileExporter::write(ByteView bytes) {
   const std::size_t whole = bytes.size();
   const int error = write_all(file_, bytes);
   if (bytes.size() != whole) torn_line_ = !bytes.empty();
-  if (error != 0) return fail(Errc::file_write_failed, describe(path_, error));
+  if (error != 0) return fail(Errc::file_write_failed, cause_of(path_, error));
   return {};
 }
 

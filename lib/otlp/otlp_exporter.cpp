@@ -280,6 +280,12 @@ OtlpExporter::OtlpExporter(OtlpOptions options) : options_(std::move(options)) {
 
 OtlpExporter::~OtlpExporter() = default;
 
+std::string OtlpExporter::describe() const {
+  const Result<Endpoint> endpoint = endpoint_of(options_);
+  return "otlp " + std::string(otlp::name(options_.protocol)) + " " +
+         (endpoint ? endpoint->shown : std::string("(no valid endpoint)"));
+}
+
 void OtlpExporter::start(const trace::Resource& resource) {
   state_ = std::make_unique<State>(options_, resource);
 }

@@ -105,9 +105,9 @@ void register_handlers() {
   static_cast<void>(registered);
 }
 
-// False if there is an active provider already.  Nothing is logged under the lock: a fork takes it
-// together with the log's.
-bool activate(Control& all, ProviderOptions options) {
+// False, and `options` untouched, if there is an active provider already.  Nothing is logged under
+// the lock: a fork takes it together with the log's.
+bool activate(Control& all, ProviderOptions& options) {
   const std::scoped_lock lock(all.mutex);
   if (active_core.load(std::memory_order_acquire) != nullptr) return false;
   options.resource = Resource::of_process().merge(options.resource);
@@ -116,6 +116,31 @@ bool activate(Control& all, ProviderOptions options) {
   all.latest.store(core, std::memory_order_release);
   active_core.store(core, std::memory_order_release);
   return true;
+}
+
+// For people to compare.  `exporters`: those of `options`, which may have been handed on.
+std::string settings(const ProviderOptions& options,
+                     const std::vector<const Exporter*>& exporters) {
+  const std::string* service = options.resource.text("service.name");
+  std::string text = "service " + (service != nullptr ? *service : std::string("?")) +
+                     ", sampler " +
+                     (options.sampler != nullptr ? options.sampler->describe()
+                                                 : std::string("parentbased_always_on")) +
+                     ", every " + std::to_string(options.schedule_delay.count()) + " ms to";
+  if (exporters.empty()) text += " nobody";
+  for (std::size_t i = 0; i < exporters.size(); ++i) {
+    text += (i == 0 ? " " : ", ") + exporters[i]->describe();
+  }
+  return text;
+}
+
+void log_second_init(const ProviderOptions& refused) {
+  const Core& core = *latest_core();
+  std::vector<const Exporter*> exporters;
+  for (const auto& exporter : refused.exporters) exporters.push_back(exporter.get());
+  const std::string active = settings(core.options(), core.prototypes());
+  log_warn("tracing is already active; the second init() changes nothing",
+           {{"active", active}, {"refused", settings(refused, exporters)}});
 }
 
 }  // namespace
@@ -130,8 +155,7 @@ using detail::Core;
 Provider& init(ProviderOptions options) {
   detail::register_handlers();
   Control& all = detail::control();
-  if (detail::activate(all, std::move(options))) return all.provider;
-  log_warn("tracing is already active; the second init() changes nothing");
+  if (!detail::activate(all, options)) detail::log_second_init(options);
   return all.provider;
 }
 

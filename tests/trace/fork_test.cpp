@@ -61,6 +61,33 @@ TEST_F(ForkTest, TheChildDiscardsWhatItInherits) {
   expect_all_accounted(stats());
 }
 
+// Which of the two begins to trace does not matter to the other.
+TEST_F(ForkTest, TheChildMayInitByItself) {
+  const int wrong = run_in_child([this] {
+    start();
+    tracer().start({}, "own").end();
+    return provider()->shutdown(kEnough).exported == 1 ? kNothing : kShutdown;
+  });
+  EXPECT_EQ(wrong, kNothing);
+  EXPECT_EQ(provider(), nullptr);
+  start();
+  tracer().start({}, "parent").end();
+  EXPECT_EQ(shutdown().exported, 1u);
+}
+
+TEST_F(ForkTest, AnInitInTheChildReturnsTheInheritedProvider) {
+  start();
+  tracer().start({}, "before").end();
+  ASSERT_TRUE(flush().complete());
+  const int wrong = run_in_child([this] {
+    Provider* inherited = provider();
+    if (inherited == nullptr || &init(options()) != inherited) return kIdentity;
+    tracer().start({}, "own").end();
+    return provider()->shutdown(kEnough).exported == 1 ? kNothing : kShutdown;
+  });
+  EXPECT_EQ(wrong, kNothing);
+}
+
 // With several exporters, each of their threads.
 TEST_F(ForkTest, TheChildHasAThreadForEachExporter) {
   ProviderOptions two = options();

@@ -107,8 +107,9 @@ TEST_F(Lanes, AShutdownLeavesOnlyTheHangingOneBehind) {
   EXPECT_FALSE(report.in_time);
   EXPECT_EQ(report.exported, 10u);
   EXPECT_EQ(report.lost.total(), 0u);
-  EXPECT_EQ(at(0).lost[LossReason::export_timeout], 4u);
-  EXPECT_EQ(at(0).lost[LossReason::shut_down], 6u);
+  // At least the batch in its hands; all of them on a machine too busy to hand out the shutdown.
+  EXPECT_GE(at(0).lost[LossReason::export_timeout], 4u);
+  EXPECT_EQ(at(0).lost.total(), 10u);
   EXPECT_EQ(at(1).exported, 10u);
   expect_all_accounted(stats());
   faults_->hangs = false;

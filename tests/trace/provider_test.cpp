@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <barrier>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,7 +25,49 @@ TEST_F(ProviderTest, TheFirstInitStays) {
   others.resource.set("service.name", std::string("second"));
   EXPECT_EQ(&init(std::move(others)), first);
   EXPECT_EQ(log.count("second init()"), 1u);
+  EXPECT_TRUE(log.contains("active=\"service")) << "both settings are said";
+  EXPECT_TRUE(log.contains("to memory\""));
+  EXPECT_TRUE(log.contains("refused=\"service second, sampler parentbased_always_on"));
   EXPECT_NE(*first->resource().text("service.name"), "second");
+}
+
+// Each with an exporter of its own: one of them gets the spans, and every thread the same provider.
+TEST_F(ProviderTest, OneOfSeveralFirstInitsAtOnceIsTheFirst) {
+  testing::LogCapture log;
+  constexpr std::size_t kThreads = 8;
+  std::array<std::shared_ptr<SpanStore>, kThreads> stores;
+  std::array<Provider*, kThreads> providers{};
+  std::barrier<> together(kThreads);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    stores[i] = std::make_shared<SpanStore>();
+    threads.emplace_back([&, i] {
+      ProviderOptions own;
+      own.exporters.push_back(std::make_unique<MemoryExporter>(stores[i]));
+      together.arrive_and_wait();
+      providers[i] = &init(std::move(own));
+      tracer().start({}, "span").end();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(flush().complete());
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    EXPECT_EQ(providers[i], provider());
+    used += stores[i]->size() == kThreads ? 1 : 0;
+    EXPECT_TRUE(stores[i]->size() == 0 || stores[i]->size() == kThreads);
+  }
+  EXPECT_EQ(used, 1u);
+}
+
+TEST_F(ProviderTest, AfterAShutdownAnotherInitStartsAnew) {
+  for (int round = 0; round < 3; ++round) {
+    start();
+    tracer().start({}, "again").end();
+    EXPECT_EQ(shutdown().exported, 1u);
+    EXPECT_EQ(provider(), nullptr);
+  }
+  EXPECT_EQ(store().size(), 3u);
 }
 
 TEST_F(ProviderTest, AnswersWithoutBeingActive) {

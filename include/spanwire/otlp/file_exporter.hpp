@@ -24,6 +24,7 @@ class FileExporter final : public trace::Exporter {
   ~FileExporter() override;
 
   std::string_view name() const noexcept override { return "file"; }
+  std::string describe() const override { return "file " + pattern_; }
   void start(const trace::Resource& resource) override;
   // Fails with file_open_failed or file_write_failed.  A file that blocks, such as a full pipe,
   // blocks the export thread.

@@ -67,6 +67,8 @@ class OtlpExporter final : public trace::Exporter {
   ~OtlpExporter() override;
 
   std::string_view name() const noexcept override { return "otlp"; }
+  // "otlp grpc http://localhost:4317", without what may stand before an @ in it.
+  std::string describe() const override;
   void start(const trace::Resource& resource) override;
   // Fails with the cause of the last attempt: resolve_failed, connect_failed, connection_reset or
   // one of Errc's export group.

@@ -71,6 +71,8 @@ class Exporter {
 
   // For logs: "file".
   virtual std::string_view name() const noexcept = 0;
+  // With what was configured, such as an endpoint; nothing secret.
+  virtual std::string describe() const { return std::string(name()); }
   // Before the first batch.
   virtual void start(const Resource& resource) { static_cast<void>(resource); }
   // Delivers `spans` or gives up by `deadline` (Clock::system()).  The views end with the call.

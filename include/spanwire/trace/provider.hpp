@@ -131,7 +131,8 @@ class Provider {
   Resource resource() const;
 };
 
-// Starts tracing.  While a provider is active, a second call logs that and returns it unchanged.
+// Starts tracing.  While a provider is active, a second call logs that, with both settings, and
+// returns it unchanged; of calls at the same time one is the first.
 // After shutdown() a new one can be started; spans of the old one that are ended later are counted
 // there as lost.
 Provider& init(ProviderOptions options);
