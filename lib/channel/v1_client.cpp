@@ -4,6 +4,7 @@
 
 #include "lib/channel/alive.hpp"
 #include "lib/channel/v1_requests.hpp"
+#include "lib/session/budget.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/channel/v1.hpp"
@@ -39,7 +40,10 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
         options_(options),
         info_{"v1", link_->info().scheme, link_->info().peer, link_->info().local} {}
 
-  ~V1Client() override { executor_.timers().remove(*this); }
+  ~V1Client() override {
+    executor_.timers().remove(*this);
+    take_waiting(waiting_bytes_);
+  }
 
   void start(ClientChannelEvents& events) override {
     events_ = &events;
@@ -77,7 +81,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
       sent_.forget(id);
       return false;
     }
-    waiting_bytes_ -= found->bytes();
+    take_waiting(found->bytes());
     waiting_.erase(found);
     close_if_drained();
     return true;
@@ -109,10 +113,10 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
                                             options_.limits, options_.message_bytes_max);
     if (damage != Errc::ok) return fail(damage);
     const std::size_t queued = waiting_bytes_ + link_->queued_bytes();
-    const bool over_budget =
-        queued != 0 &&
-        request.payload.size() >
-            options_.limits.queued_bytes_max - std::min(queued, options_.limits.queued_bytes_max);
+    const std::size_t room =
+        options_.limits.queued_bytes_max - std::min(queued, options_.limits.queued_bytes_max);
+    const bool over_budget = queued != 0 && (request.payload.size() > room ||
+                                             !session::process_has_room(request.payload.size()));
     if (in_flight() >= options_.in_flight_max || over_budget) {
       free_wanted_ = true;
       return fail(Errc::queue_full);
@@ -144,13 +148,19 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
     encode_head(request, 0);
     waiting_.push_back({id, &sink, scratch_.take(), std::move(request.payload)});
     waiting_bytes_ += waiting_.back().bytes();
+    session::hold_in_process(waiting_.back().bytes());
+  }
+
+  void take_waiting(std::size_t bytes) noexcept {
+    waiting_bytes_ -= bytes;
+    session::unhold_in_process(bytes);
   }
 
   void pump() {
     while (!waiting_.empty() && link_->queued_bytes() <= transport::kLinkHighWaterBytes) {
       const V1Waiting request = std::move(waiting_.front());
       waiting_.pop_front();
-      waiting_bytes_ -= request.bytes();
+      take_waiting(request.bytes());
       sent_.push({request.id, request.sink, link_->bytes_taken(), executor_.now()});
       link_->send_raw(request.head.view());
       link_->send_raw(request.payload.view());
@@ -265,7 +275,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
       sink->on_lost(cause, Progress::not_sent);
       if (watch.gone()) return false;
     }
-    waiting_bytes_ = 0;
+    take_waiting(waiting_bytes_);
     return true;
   }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lib/channel/alive.hpp"
+#include "lib/session/budget.hpp"
 #include "spanwire/base/assert.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 constinit NamedCounter count_damaged("spanwire.channel.v1.damaged_requests");
 constinit NamedCounter count_dropped("spanwire.channel.v1.results_dropped");
+constinit NamedCounter count_over_budget("spanwire.channel.v1.over_budget");
 constinit NamedCounter count_slow("spanwire.channel.slow_peers");
 
 constexpr std::uint8_t kOk = 0;
@@ -37,7 +39,10 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
         link_started_(link_started),
         requests_(options.limits) {}
 
-  ~V1Server() override { executor_.timers().remove(*this); }
+  ~V1Server() override {
+    executor_.timers().remove(*this);
+    session::unhold_in_process(pinned_bytes_);
+  }
 
   void start(ServerChannelEvents& events) override {
     events_ = &events;
@@ -51,7 +56,7 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
   void attach(CallId id, ServedCallSink& sink) override {
     SPANWIRE_ASSERT(id == current_);
     current_ = kNoCall;
-    calls_[id] = &sink;
+    calls_[id].sink = &sink;
     ++attached_;
     answer({});
   }
@@ -63,11 +68,11 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
   void reply(CallId id, ReplyOut& reply) override {
     if (id == current_) {
       current_ = kNoCall;
-      free_ids_.push_back(id);
+      free_id(id);
       if (reply.status == kOk) count_dropped.add();
       return refuse(reply);
     }
-    if (state_ == State::closed || id >= calls_.size() || calls_[id] == nullptr) return;
+    if (state_ == State::closed || id >= calls_.size() || calls_[id].sink == nullptr) return;
     release(id);
     count_dropped.add();
     close_if_drained();
@@ -127,12 +132,23 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
 
   void dispatch(wire::InRequest& request) {
     if (attached_ >= options_.served_max) return answer(wire::kAckOverloaded);
+    // Smaller ones are only lent.
+    const std::size_t pinned =
+        request.payload.size() < wire::kCopyPayloadBelow ? 0 : request.payload.size();
+    if (pinned > options_.limits.queued_bytes_max - pinned_bytes_ ||
+        !session::process_has_room(pinned)) {
+      count_over_budget.add();
+      return answer(wire::kAckOverloaded);
+    }
     RequestIn in;
     in.id = take_id();
+    calls_[in.id].pinned = pinned;
+    pinned_bytes_ += pinned;
+    session::hold_in_process(pinned);
     in.path = request.path;
     in.headers = request.headers;
     in.payload.bytes = request.payload;
-    if (request.payload.size() >= wire::kCopyPayloadBelow) {
+    if (pinned != 0) {
       in.payload.owned = request.take_payload();
       in.payload.bytes = in.payload.owned.view();
     }
@@ -183,13 +199,19 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
       free_ids_.pop_back();
       return id;
     }
-    calls_.push_back(nullptr);
+    calls_.emplace_back();
     return static_cast<CallId>(calls_.size() - 1);
   }
 
-  void release(CallId id) {
-    calls_[id] = nullptr;
+  void free_id(CallId id) {
+    pinned_bytes_ -= calls_[id].pinned;
+    session::unhold_in_process(calls_[id].pinned);
+    calls_[id] = Served();
     free_ids_.push_back(id);
+  }
+
+  void release(CallId id) {
+    free_id(id);
     --attached_;
     if (attached_ == 0) last_heard_ = executor_.now();
   }
@@ -230,7 +252,7 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
     executor_.timers().remove(*this);
     const AliveWatch watch(alive_);
     for (std::size_t id = 0; id < calls_.size(); ++id) {
-      ServedCallSink* sink = std::exchange(calls_[id], nullptr);
+      ServedCallSink* sink = std::exchange(calls_[id].sink, nullptr);
       if (sink == nullptr) continue;
       --attached_;
       sink->on_lost(cause);
@@ -281,11 +303,16 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
   ServerChannelEvents* events_ = nullptr;
   State state_ = State::ready;
   wire::RequestDecoder requests_;
-  std::vector<ServedCallSink*> calls_;  // by CallId; null: free, or not attached
+  struct Served {
+    ServedCallSink* sink = nullptr;  // null: free, or not attached
+    std::size_t pinned = 0;          // bytes of the payload that the handler keeps
+  };
+  std::vector<Served> calls_;  // by CallId
   std::vector<CallId> free_ids_;
   std::size_t attached_ = 0;
-  CallId current_ = kNoCall;  // the request whose answer is owed
-  std::string_view path_;     // its path
+  std::size_t pinned_bytes_ = 0;  // of all calls
+  CallId current_ = kNoCall;      // the request whose answer is owed
+  std::string_view path_;         // its path
   bool damage_logged_ = false;
   MonotonicTime last_heard_;
   MonotonicTime message_since_ = MonotonicTime::max();  // its last progress

@@ -36,8 +36,10 @@ class V2Client final : public ClientChannel, private V2Core {
   }
 
   Result<WriteResult> write(CallId id, Slice& data, bool end) override {
-    SPANWIRE_TRY(const bool taken, session_.write(id, data, end));
-    return taken ? WriteResult::ok : WriteResult::full;
+    const Result<bool> taken = session_.write(id, data, end);
+    arm();
+    if (!taken) return fail(taken.error());
+    return *taken ? WriteResult::ok : WriteResult::full;
   }
 
   void grant(CallId id, std::size_t bytes) override { session_.grant(id, bytes); }

@@ -23,8 +23,10 @@ class V2Server final : public ServerChannel, private V2Core {
   void head(CallId id, ByteView headers) override { session_.head(id, headers); }
 
   Result<WriteResult> write(CallId id, Slice& data) override {
-    SPANWIRE_TRY(const bool taken, session_.write(id, data, false));
-    return taken ? WriteResult::ok : WriteResult::full;
+    const Result<bool> taken = session_.write(id, data, false);
+    arm();
+    if (!taken) return fail(taken.error());
+    return *taken ? WriteResult::ok : WriteResult::full;
   }
 
   void grant(CallId id, std::size_t bytes) override { session_.grant(id, bytes); }

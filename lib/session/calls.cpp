@@ -3,6 +3,7 @@
 #include <array>
 
 #include "lib/session/budget.hpp"
+#include "spanwire/base/counters.hpp"
 #include "spanwire/session/session.hpp"
 #include "spanwire/wire/utf8.hpp"
 #include "spanwire/wire/v1.hpp"
@@ -16,6 +17,8 @@ namespace {
 constexpr std::uint8_t kStatusResourceExhausted = 8;
 constexpr std::uint8_t kStatusInternal = 13;
 constexpr std::size_t kFieldsOfReply = 2 + 4;
+
+constinit NamedCounter count_process_refusals("spanwire.session.process_budget_refusals");
 
 std::uint8_t flags_of(const RequestOut& request) noexcept {
   return static_cast<std::uint8_t>((request.end ? wire::kFlagEnd : 0) |
@@ -71,12 +74,17 @@ Result<std::uint32_t> Session::open(RequestOut& request, void* user) {
   return id;
 }
 
-// The first body may always wait, however large; it is within the payload's limit.
-bool Session::has_waiting_room(std::size_t bytes) const noexcept {
+// The connection's first body may always wait, however large, where the process has room for it.
+bool Session::has_waiting_room(std::size_t bytes) noexcept {
+  if (!process_has_room(bytes)) {
+    count_process_refusals.add();
+    process_full_ = true;
+    wake_by(now_.monotonic);
+    return false;
+  }
   if (waiting_bytes_ == 0) return true;
   return bytes <= options_.limits.queued_bytes_max &&
-         waiting_bytes_ <= options_.limits.queued_bytes_max - bytes &&
-         process_bytes.load(std::memory_order_relaxed) <= wire::kQueuedBytesPerProcessMax;
+         waiting_bytes_ <= options_.limits.queued_bytes_max - bytes;
 }
 
 bool Session::cancel(std::uint32_t id, Errc reason) {
@@ -110,8 +118,11 @@ Result<bool> Session::write(std::uint32_t id, Slice& data, bool end) {
   if (!stream->has(kStreaming)) return spanwire::fail(Errc::not_supported);
   if (stream->has(kLocalEnd | kReplied | kCancelled)) return spanwire::fail(Errc::stream_closed);
   if (data.size() > peer_.payload_bytes_max) return spanwire::fail(Errc::payload_too_long);
-  if (!(data.empty() && end) && (!writable(*stream) || !has_waiting_room(data.size()))) {
+  const bool only_ends = data.empty() && end;
+  const bool takes = only_ends || writable(*stream);
+  if (!takes || (!only_ends && !has_waiting_room(data.size()))) {
     flow_of(*stream).wants_writable = true;
+    room_wanted_ = room_wanted_ || takes;
     return false;
   }
   if (end) stream->set(kLocalEnd);
@@ -181,8 +192,10 @@ void Session::reply(std::uint32_t id, ReplyOut& reply) {
   stream->user = nullptr;
   if (stream->has(kOneWay)) {
     free_stream(*stream);
+    return_connection_credit();
     return check_drained();
   }
+  unpin(*stream);
   stream->set(kReplied | kLocalEnd);
   drop_assembly(*stream);
   std::array<std::byte, wire::kReplyFixedBytes + wire::kReplyMessageBytesMax> fixed;
@@ -193,6 +206,8 @@ void Session::reply(std::uint32_t id, ReplyOut& reply) {
   frame.first = fill_reply(*stream, reply, frame, fixed.data());
   send_body(*stream, frame);
   reply.payload = std::move(frame.payload);
+  // It may have been kept back because of what this stream held.
+  return_connection_credit();
   check_drained();
 }
 

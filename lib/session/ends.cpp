@@ -30,24 +30,40 @@ void Session::drop_flow(Stream& stream) noexcept {
 
 void Session::free_stream(Stream& stream) noexcept {
   drop_flow(stream);
+  unpin(stream);
   was_busy_ = true;
   (wire::StreamId{stream.id}.server_side() ? one_ways_ : streams_).release(stream);
 }
 
 void Session::hold(std::size_t bytes) noexcept {
   held_bytes_ += bytes;
-  process_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  hold_in_process(bytes);
 }
 
 void Session::unhold(std::size_t bytes) noexcept {
   held_bytes_ -= bytes;
-  process_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  unhold_in_process(bytes);
+}
+
+// A request's payload stays in memory until its handler has replied.  False: there is no room.
+// What is only lent is copied by whoever needs it, within the limit of running handlers.
+bool Session::pin(Stream& stream, std::size_t bytes) noexcept {
+  if (bytes < wire::kCopyPayloadBelow) return true;
+  if (!room_for(bytes)) return false;
+  hold(bytes);
+  stream.pinned = static_cast<std::uint32_t>(bytes);
+  return true;
+}
+
+void Session::unpin(Stream& stream) noexcept {
+  if (stream.pinned == 0) return;
+  unhold(stream.pinned);
+  stream.pinned = 0;
 }
 
 bool Session::room_for(std::size_t bytes) const noexcept {
   return bytes <= options_.limits.queued_bytes_max &&
-         held_bytes_ <= options_.limits.queued_bytes_max - bytes &&
-         process_bytes.load(std::memory_order_relaxed) <= wire::kQueuedBytesPerProcessMax - bytes;
+         held_bytes_ <= options_.limits.queued_bytes_max - bytes && process_has_room(bytes);
 }
 
 void Session::end_stream(Stream& stream, const Error& cause, Progress progress) {

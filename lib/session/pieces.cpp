@@ -119,7 +119,12 @@ void Session::complete_assembly(Stream& stream) {
     if (assembly.type == static_cast<std::uint8_t>(FrameType::reply)) free_stream(stream);
     return;
   }
-  unhold(assembly.payload_bytes);
+  const bool request = assembly.type == static_cast<std::uint8_t>(FrameType::request);
+  if (request) {
+    stream.pinned = static_cast<std::uint32_t>(assembly.payload_bytes);
+  } else {
+    unhold(assembly.payload_bytes);
+  }
   MessageParts parts;
   parts.first = assembly.fields.view().first(assembly.first_bytes);
   parts.headers = assembly.fields.view().subspan(assembly.first_bytes);

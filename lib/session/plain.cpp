@@ -56,7 +56,10 @@ bool Session::take_plain_request(wire::InFrame& frame) {
   const ByteView payload = frame.body.subspan(head.head_bytes);
   if (head.damage != Errc::ok || payload.size() != head.payload_bytes) return false;
   Stream* stream = nullptr;
+  const bool pinned = payload.size() >= wire::kCopyPayloadBelow;
+  if (pinned && !room_for(payload.size())) return false;
   if (streams_.claim(frame.header.stream_id, false, stream) != StreamTable::Claim::ok) return false;
+  if (pinned) pin(*stream, payload.size());
   receive_credit_ -= frame.header.body_bytes;
   owed_ += frame.header.body_bytes;
   ++counters_.requests;

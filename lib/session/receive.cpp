@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "lib/session/budget.hpp"
 #include "lib/session/parts.hpp"
 #include "spanwire/wire/endian.hpp"
 #include "spanwire/wire/v1.hpp"
@@ -185,9 +186,11 @@ void Session::after_input() {
   return_connection_credit();
   if (pong_waits_) answer_waiting_ping();
   if (!written_one_ways_.empty()) settle_one_ways();
+  if (process_full_) process_full_ = !process_has_room(1);
+  const bool room = !process_full_ && waiting_bytes_ < options_.limits.queued_bytes_max;
+  if (room && room_wanted_) list_writable();
   if (!maybe_writable_.empty()) deliver_writable();
-  if (free_wanted_ && !closed() && streams_.open() < streams_.limit() &&
-      waiting_bytes_ < options_.limits.queued_bytes_max) {
+  if (free_wanted_ && room && !closed() && streams_.open() < streams_.limit()) {
     free_wanted_ = free_untold_ = false;
     events_.on_free();
   }

@@ -114,12 +114,12 @@ void Session::enqueue(Stream& stream, wire::OutFrame& frame) {
 
 void Session::add_waiting(std::size_t bytes) noexcept {
   waiting_bytes_ += bytes;
-  process_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  hold_in_process(bytes);
 }
 
 void Session::take_waiting(std::size_t bytes) noexcept {
   waiting_bytes_ -= bytes;
-  process_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  unhold_in_process(bytes);
 }
 
 // No user code runs in here: it is called where users' calls are under way.
@@ -253,12 +253,17 @@ void Session::deliver_writable() {
 void Session::on_link_writable() {
   if (closed()) return;
   pump();
+  list_writable();
+  after_input();
+}
+
+void Session::list_writable() {
+  room_wanted_ = false;
   streams_.for_each_open([this](Stream& stream) {
     if (stream.flow != nullptr && stream.flow->wants_writable && !stream.waits()) {
       maybe_writable_.push_back(stream.id);
     }
   });
-  after_input();
 }
 
 // Credit comes in what is read, so reading stops only for a link that does not take what we have.

@@ -22,6 +22,7 @@ void StreamTable::begin(Stream& stream, std::uint32_t id) noexcept {
   stream.bits = kOpen;
   stream.user = nullptr;
   stream.mark = 0;
+  stream.pinned = 0;
   stream.ordinal = 0;
   ++open_;
 }

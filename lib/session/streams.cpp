@@ -1,6 +1,7 @@
 // Frames of streams -> events.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "lib/session/parts.hpp"
 #include "lib/session/wall.hpp"
@@ -74,19 +75,26 @@ void Session::on_request(const wire::FrameHeader& header, MessageParts& parts) {
   if (naive_ && stream->has(kStreaming)) return refuse(*stream, Errc::naive_peer);
   if (naive_ && local_drain_) return refuse(*stream, Errc::draining);
   if (in_pieces(header.flags)) return begin_assembly(*stream, header, parts);
+  if (!pin(*stream, parts.payload_bytes)) {
+    ++counters_.over_budget;
+    return refuse(*stream, Errc::out_of_memory_budget);
+  }
   dispatch(*stream, parts);
 }
 
 // The wire's stream of a one-way request ends here; its handler gets an id of ours.
 Stream* Session::move_one_way(Stream& stream) {
   const std::uint64_t received = stream.mark;
+  const std::uint32_t pinned = std::exchange(stream.pinned, 0);
   free_stream(stream);
   Stream* own = one_ways_.allocate();
   if (own == nullptr) {
     ++counters_.over_budget;
+    unhold(pinned);
     return nullptr;
   }
   own->mark = received;
+  own->pinned = pinned;
   own->set(kOneWay | kRemoteEnd);
   return own;
 }

@@ -56,12 +56,12 @@ class Worker final : public ServerChannelEvents {
 // A server that finds v1 out by itself, and a raw peer, over the loopback.
 class V1ServerLive : public ::testing::Test {
  protected:
-  void connect() {
+  void connect(const wire::Limits& limits = format_limits()) {
     transport::MemoryLinks links = TcpPair(test).make();
     worker = std::make_unique<Worker>();
     peer = std::make_unique<RawPeer>();
     test.in_turn([&] {
-      server = accept_channel(std::move(links.second), test.loop(), AcceptOptions(format_limits()));
+      server = accept_channel(std::move(links.second), test.loop(), AcceptOptions(limits));
       server->start(*worker);
       peer->start(std::move(links.first));
     });
@@ -146,6 +146,35 @@ TEST_F(V1ServerLive, ReadsTheMessagesOfEveryVector) {
       }
     }
   }
+}
+
+std::string v1_request(std::size_t payload_bytes) {
+  std::string bytes(wire::request_head_bytes("e", bytes_of("{}")), '\0');
+  wire::encode_request_head("e", bytes_of("{}"), static_cast<std::uint32_t>(payload_bytes),
+                            reinterpret_cast<std::byte*>(bytes.data()));
+  return bytes + std::string(payload_bytes, 'x');
+}
+
+TEST_F(V1ServerLive, RefusesPayloadsThatItsHandlersHaveNoRoomFor) {
+  wire::Limits limits = format_limits();
+  limits.queued_bytes_max = 100'000;
+  connect(limits);
+  const std::string two = reply_of("") + reply_of(wire::kAckOverloaded);
+  say(v1_request(60'000) + v1_request(60'000) + v1_request(10), false);
+  const std::string replies = two + reply_of("");
+  ASSERT_TRUE(test.until([&] { return peer->heard.size() >= replies.size(); }));
+  EXPECT_EQ(peer->heard, replies);
+  // The first has ended: there is room again.
+  test.in_turn([&] {
+    ReplyOut done;
+    server->reply(0, done);
+  });
+  say(v1_request(60'000), false);
+  ASSERT_TRUE(test.until([&] { return peer->heard.size() >= replies.size() + 4; }));
+  EXPECT_EQ(peer->heard, replies + reply_of(""));
+  EXPECT_EQ(worker->calls.size(), 3u);
+  test.in_turn([&] { peer->link().close(Errc::cancelled); });
+  ASSERT_TRUE(test.until([&] { return worker->closed.has_value(); }));
 }
 
 TEST_F(V1ServerLive, AnswersWhatRealFrontendsSent) {

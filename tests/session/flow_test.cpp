@@ -171,6 +171,7 @@ TEST(Flow, PiecesBecomeOneSliceOfTheirOwn) {
   ASSERT_EQ(machine.count("request"), 2u);
   EXPECT_EQ(machine.heard[0].path, "between");
   EXPECT_TRUE(machine.last().payload == payload);
+  machine.answer(id_of(1));
   EXPECT_EQ(machine.session.held_bytes(), 0u);
 }
 

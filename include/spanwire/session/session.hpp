@@ -137,7 +137,7 @@ class Session final : private wire::PiecePlacer {
   std::size_t in_flight() const noexcept { return streams_.open() + one_ways_.open(); }
   // Bytes that wait here for credit or for the link.
   std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
-  // Bytes that came in and were not granted, and bodies under way.
+  // Bytes that came in and were not granted, bodies under way, and payloads that handlers keep.
   std::size_t held_bytes() const noexcept { return held_bytes_; }
   std::int64_t connection_send_credit() const noexcept { return send_credit_; }
   std::int64_t connection_receive_credit() const noexcept { return receive_credit_; }
@@ -206,7 +206,7 @@ class Session final : private wire::PiecePlacer {
 
   // calls.cpp: what users do.
   Errc check_open(const RequestOut& request) const noexcept;
-  bool has_waiting_room(std::size_t bytes) const noexcept;
+  bool has_waiting_room(std::size_t bytes) noexcept;
   void owe_stream_credit(Stream& stream, std::uint64_t bytes);
   void give_stream_credit(Stream& stream, std::uint64_t bytes);
   ByteView fill_reply(const Stream& stream, ReplyOut& reply, wire::OutFrame& frame, std::byte* out);
@@ -232,6 +232,7 @@ class Session final : private wire::PiecePlacer {
   void take_waiting(std::size_t bytes) noexcept;
   bool writable(const Stream& stream) const noexcept;
   void deliver_writable();
+  void list_writable();
   void update_pause();
 
   // ring.cpp: whose turn it is to send.
@@ -249,6 +250,8 @@ class Session final : private wire::PiecePlacer {
   void free_stream(Stream& stream) noexcept;
   void hold(std::size_t bytes) noexcept;
   void unhold(std::size_t bytes) noexcept;
+  bool pin(Stream& stream, std::size_t bytes) noexcept;
+  void unpin(Stream& stream) noexcept;
   bool room_for(std::size_t bytes) const noexcept;
   void end_stream(Stream& stream, const Error& cause, Progress progress);
   void end_not_started(Stream& stream);
@@ -291,9 +294,11 @@ class Session final : private wire::PiecePlacer {
   bool naive_ = false;
   State state_ = State::handshake;
   bool pumping_ = false;
-  bool pump_wanted_ = false;  // credit came: more may leave
-  bool free_wanted_ = false;  // an open() was refused
-  bool free_untold_ = false;  // and a stream became free in a user's own call
+  bool pump_wanted_ = false;   // credit came: more may leave
+  bool free_wanted_ = false;   // an open() was refused
+  bool free_untold_ = false;   // and a stream became free in a user's own call
+  bool room_wanted_ = false;   // a write was refused because of what waits
+  bool process_full_ = false;  // something was refused because of what other sessions hold
   bool paused_ = false;
   bool timer_moved_ = false;
   bool was_busy_ = false;     // a stream ended since the last look at idleness

@@ -82,6 +82,8 @@ struct Stream {
   std::unique_ptr<Flow> flow;
   std::uint32_t id = 0;  // of this use, or of the last one
   std::uint32_t next_free = 0;
+  std::uint32_t pinned =
+      0;  // server: bytes of the request's payload, until the handler has replied
   std::uint16_t bits = 0;
 
   bool has(std::uint16_t bit) const noexcept { return (bits & bit) != 0; }
