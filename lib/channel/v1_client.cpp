@@ -188,7 +188,7 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
       if (watch.gone() || state_ == State::closed) return;
     }
     if (replies_.error() != Errc::ok) {
-      return give_up(Error(Errc::not_an_acknowledgement,
+      return give_up(Error(replies_.error(),
                            "a reply beyond " + std::to_string(wire::kV1ReplyBytesMax) + " bytes"));
     }
     pump();

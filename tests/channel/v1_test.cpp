@@ -299,7 +299,7 @@ TEST_F(V1ClientLive, ReadsTheRepliesOfEveryVector) {
       for (const CallLog& call : calls) EXPECT_EQ(call.ends, 1);
       // The one that no reply was for ends with the connection.
       const bool too_long = vector["end"] == "payload_too_long";
-      EXPECT_EQ(calls.back().lost, too_long ? Errc::not_an_acknowledgement : Errc::peer_closed);
+      EXPECT_EQ(calls.back().lost, too_long ? Errc::payload_too_long : Errc::peer_closed);
       EXPECT_EQ(calls.back().progress, Progress::sent);
     }
   }

@@ -42,7 +42,8 @@ struct V1Options {
 // Ready at once: v1 knows no handshake.  A reply of one of the protocol's two refusals becomes the
 // status RESOURCE_EXHAUSTED or UNAVAILABLE, not_started; any other text ends its call with
 // not_an_acknowledgement and that text.  A reply that answers nothing ends the connection
-// (unexpected_frame): no later one could be told whose it is.  A request that the link has taken
+// (unexpected_frame), and so does one beyond kV1ReplyBytesMax (payload_too_long): no later one
+// could be told whose it is.  A request that the link has taken
 // cannot be withdrawn; cancel() returns true only before that.  Streams: not_supported.
 std::unique_ptr<ClientChannel> make_v1_client(std::unique_ptr<transport::Link> link,
                                               Executor& executor, const V1Options& options = {});
