@@ -63,7 +63,7 @@ class Servers(unittest.TestCase):
             peers.run("rich_trace", f"00-{trace_id}-00f067aa0ba902b7-03", "vendor=x", SPANWIRE_TRACES_FILE=file,
                       OTEL_SERVICE_NAME="rich", OTEL_EXPORTER_OTLP_ENDPOINT=server.endpoint(protocol),
                       OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_EXPORTER_OTLP_COMPRESSION=compression)
-            recorded = spans_of(json.loads(file.read_text())["resourceSpans"])
+            recorded = spans_of(peers.resource_spans(file))
         self.assertEqual(len(recorded), SPANS)
         for one in (server, *further):
             self.check_stored(spans_of(one.trace(trace_id, SPANS)), recorded)

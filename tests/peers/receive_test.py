@@ -70,7 +70,7 @@ class OurExporter(unittest.TestCase):
                               SPANWIRE_TRACES_FILE=file, OTEL_SERVICE_NAME="rich",
                               OTEL_EXPORTER_OTLP_ENDPOINT=receive.endpoint(protocol),
                               OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_EXPORTER_OTLP_COMPRESSION=compression)
-                    recorded = spans_of(json.loads(file.read_text())["resourceSpans"])
+                    recorded = spans_of(peers.resource_spans(file))
                     file.unlink()
                     self.assertEqual(spans_of(receive.resources(trace_id)), recorded)
         code, out = receive.stop()
