@@ -20,11 +20,9 @@ PRODUCER, CONSUMER = 4, 5
 
 
 def spans_of(path):
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            for resource in json.loads(line)["resourceSpans"]:
-                for scope in resource["scopeSpans"]:
-                    yield from scope["spans"]
+    for resource in peers.resource_spans(path):
+        for scope in resource["scopeSpans"]:
+            yield from scope["spans"]
 
 
 class OneWay(unittest.TestCase):

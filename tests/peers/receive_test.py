@@ -1,5 +1,4 @@
 """spanwire receive as a backend of OpenTelemetry for Python, of gRPC's own client, and of our exporter."""
-import json
 import os
 import pathlib
 import re
@@ -43,8 +42,7 @@ class Receive:
         return f"http://127.0.0.1:{self.ports['gRPC' if protocol == 'grpc' else 'HTTP']}"
 
     def resources(self, trace_id):
-        lines = (self.folder / "traces.jsonl").read_text().splitlines()
-        return [one for line in lines for one in json.loads(line)["resourceSpans"]
+        return [one for one in peers.resource_spans(self.folder / "traces.jsonl")
                 if any(span["traceId"] == trace_id for scope in one["scopeSpans"] for span in scope["spans"])]
 
     def stop(self):

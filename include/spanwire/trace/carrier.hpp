@@ -64,6 +64,7 @@ enum class TrustRemote : std::uint8_t {
   ignore,  // nothing, nor is its baggage; request ids are taken over, they only name
 };
 
+// Finds fields_of() by argument-dependent lookup in this namespace, for carriers of another.
 struct LookUp {};
 
 // Collects the fields of one carrier.  Views: valid as long as the carrier's.
