@@ -142,8 +142,6 @@ constexpr Row kRows[] = {
      std::errc::connection_reset},
     {Errc::listen_failed, "listen_failed", "the address could not be listened on",
      std::errc::address_not_available},
-    {Errc::too_many_connections, "too_many_connections",
-     "the listener has as many connections as it may", std::errc::too_many_files_open},
     {Errc::read_failed, "read_failed", "reading from the connection failed", std::errc::io_error},
     {Errc::write_failed, "write_failed", "writing to the connection failed", std::errc::io_error},
     {Errc::write_timeout, "write_timeout", "the peer does not read", std::errc::timed_out},

@@ -84,7 +84,6 @@ enum class Errc : std::uint16_t {
   peer_closed = 124,  // the peer closed the connection in good order
   connection_reset = 125,
   listen_failed = 126,
-  too_many_connections = 127,
   read_failed = 128,
   write_failed = 129,
   write_timeout = 130,      // the peer does not read
