@@ -17,6 +17,9 @@ namespace {
 constexpr std::int64_t kNoHaste = std::numeric_limits<std::int64_t>::max();
 // poll() counts in milliseconds of an int; longer waits are made of several.
 constexpr std::chrono::milliseconds kWaitMax{60'000};
+// What libcurl writes at a time: a batch of usual spans in one piece, so that who receives it is
+// woken once.
+constexpr long kUploadBytes = 256 << 10;
 
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
 
@@ -138,6 +141,7 @@ HttpClient::HttpClient(const HttpTarget& target)
   // A name server that does not answer must not hold up the end of the process.
   curl.set(CURLOPT_QUICK_EXIT, 1L);
   curl.set(CURLOPT_POST, 1L);
+  curl.set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBytes);
   curl.set(CURLOPT_WRITEFUNCTION, &take_body);
   curl.set(CURLOPT_WRITEDATA, &curl.answer);
   curl.set(CURLOPT_HEADERFUNCTION, &take_header);
