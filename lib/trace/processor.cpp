@@ -115,8 +115,8 @@ void Processor::take_from(ThreadState& state, SpanBatch& batch) {
     const auto* header = reinterpret_cast<const RecordHeader*>(entry);
     state.taken_to = at;
     if (header->entry_type == EntryType::table) take_table(state, batch, entry);
-    // Entries are mostly alike: where the next but two will be can be guessed, and fetched.
-    __builtin_prefetch(state.ring.at(at + 3 * std::uint64_t{header->entry_bytes}));
+    // Entries are mostly alike: where later ones will be can be guessed, and fetched in time.
+    __builtin_prefetch(state.ring.at(at + 12 * std::uint64_t{header->entry_bytes}));
     at += header->entry_bytes;
     state.taken_to = at;
     if (header->entry_type == EntryType::skip || header->entry_type == EntryType::table) continue;
