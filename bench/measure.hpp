@@ -1,5 +1,5 @@
 // What benches share: interleaved rounds, medians, an allocation counter, one JSON line a result.
-//   {"name":"trace/extract","unit":"ns","value":31.2,"reference":29.8,"allocations":0}
+//   {"name":"trace/extract","unit":"ns","value":31.2,"reference":29.8,"allocations":0,"ratio":null}
 // `reference` is null where there is none; `allocations` are those of one operation, null where
 // they were not counted.  Flags: --quick (short rounds, to see that it runs), --only PATTERN (names
 // that contain it).
@@ -36,6 +36,8 @@ struct Line {
   double value = 0;
   std::optional<double> reference{};
   std::optional<double> allocations{};
+  // Of ours to the reference, where rounds were paired; null: the one of the medians.
+  std::optional<double> ratio{};
 };
 
 class Bench {

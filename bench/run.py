@@ -53,6 +53,9 @@ BOUNDS = {
     "perfetto/convert": (">=", 1.0, "ratio"),
     "inspect/load_100k": ("<=", 1.0, "ratio"),
     "otlp/encode_protobuf": ("<=", 1.3, "ratio"),
+    "otlp/pipeline": (">=", 0.7, "ratio"),
+    "otlp/pipeline_loss": ("<=", 0.0, "value"),
+    "otlp/pipeline_cpu": ("<=", 1.0, "value"),
     "trace/context_copy": ("<=", 10.0, "value"),
     "trace/span_unsampled": ("<=", 10.0, "value"),
     "trace/span_off": ("<=", 2.0, "value"),
@@ -128,7 +131,7 @@ def line_rows(folder, wanted, options):
             if wanted not in line["name"]:
                 continue
             reference = line.get("reference")
-            ratio = line["value"] / reference if reference else None
+            ratio = line.get("ratio") or (line["value"] / reference if reference else None)
             sense, bound, kind = BOUNDS.get(line["name"], (None, None, None))
             measured = ratio if kind == "ratio" else line["value"]
             made = row(line["name"], line["unit"], line["value"], reference, ratio, sense, bound, measured)

@@ -74,9 +74,10 @@ bool Bench::wants(std::string_view name) const noexcept {
 
 void Bench::print(const Line& line) const {
   std::printf(
-      "{\"name\":\"%s\",\"unit\":\"%s\",\"value\":%s,\"reference\":%s,\"allocations\":%s}\n",
+      "{\"name\":\"%s\",\"unit\":\"%s\",\"value\":%s,\"reference\":%s,\"allocations\":%s,\"ratio\":"
+      "%s}\n",
       line.name.c_str(), line.unit.c_str(), number(line.value).c_str(),
-      number(line.reference).c_str(), number(line.allocations).c_str());
+      number(line.reference).c_str(), number(line.allocations).c_str(), number(line.ratio).c_str());
   std::fflush(stdout);
 }
 
