@@ -11,7 +11,8 @@ namespace detail {
 // One combination of label values.  Never freed.
 struct Series {
   std::array<std::string, kLabelsMax> values;
-  std::string name;  // name{label="value",...}
+  bool overflow = false;  // of all that have none of their own
+  std::string name;       // name{label="value",...}
   // One of the two.
   NamedCounter* counter = nullptr;
   BoundedHistogram* histogram = nullptr;
@@ -67,6 +68,7 @@ bool too_long(std::span<const std::string_view> values) noexcept {
 std::string series_name(const MetricFamily& family, const Series& series) {
   std::string name(family.name());
   const auto labels = family.labels();
+  if (series.overflow) return name.append("{").append(kOverflowLabel).append("=\"true\"}");
   for (std::size_t i = 0; i < labels.size(); ++i) {
     name += i == 0 ? '{' : ',';
     name.append(labels[i]).append("=\"").append(series.values[i]) += '"';
@@ -84,11 +86,13 @@ class MetricsReader {
                               bool& overflowed) {
     if (family.series_count_ == 0) enlist(family);
     for (std::size_t i = 0; i < family.series_count_; ++i) {
-      if (matches(*family.series_[i], values, family.label_count_)) return *family.series_[i];
+      const Series& series = *family.series_[i];
+      if (!series.overflow && matches(series, values, family.label_count_)) {
+        return *family.series_[i];
+      }
     }
-    overflowed = family.series_count_ == kSeriesPerFamilyMax || too_long(values);
-    // The first series is the one for all that have none of their own.
-    return overflowed ? *family.series_[0] : make(family, values);
+    overflowed = family.series_count_ >= family.series_max_ || too_long(values);
+    return overflowed ? *family.series_[0] : make(family, values, false);
   }
 
   static FamilyReading read(const MetricFamily& family) {
@@ -103,8 +107,7 @@ class MetricsReader {
     reading.bounds.assign(family.bounds_.begin(), family.bounds_.end());
     for (std::size_t i = 0; i < family.series_count_; ++i) {
       SeriesReading series = read(family, *family.series_[i]);
-      const bool unused =
-          i == 0 && family.label_count_ != 0 && series.value == 0 && series.count == 0;
+      const bool unused = series.overflow && series.value == 0 && series.count == 0;
       if (!unused) reading.series.push_back(std::move(series));
     }
     return reading;
@@ -117,13 +120,26 @@ class MetricsReader {
     detail::handle_forks();
     family.next_ = registry().families;
     registry().families = &family;
-    std::array<std::string_view, kLabelsMax> other;
-    other.fill(kOverflowLabel);
-    make(family, other);
+    // Without labels there is one series, and nothing to overflow.
+    make(family, {}, family.label_count_ != 0);
   }
 
-  static Series& make(MetricFamily& family, std::span<const std::string_view> values) {
+  static void make_room(MetricFamily& family) {
+    if (family.series_count_ < family.series_room_) return;
+    constexpr std::size_t kFirstRoom = 8;
+    const std::size_t room = std::max(kFirstRoom, 2 * family.series_room_);
+    auto** series = new Series*[room];
+    std::copy_n(family.series_, family.series_count_, series);
+    delete[] family.series_;
+    family.series_ = series;
+    family.series_room_ = room;
+  }
+
+  static Series& make(MetricFamily& family, std::span<const std::string_view> values,
+                      bool overflow) {
+    make_room(family);
     auto& series = *new Series;
+    series.overflow = overflow;
     for (std::size_t i = 0; i < family.label_count_ && i < values.size(); ++i) {
       series.values[i] = clean_label(values[i]);
     }
@@ -141,7 +157,8 @@ class MetricsReader {
 
   static SeriesReading read(const MetricFamily& family, const Series& series) {
     SeriesReading reading;
-    for (std::size_t i = 0; i < family.label_count_; ++i) {
+    reading.overflow = series.overflow;
+    for (std::size_t i = 0; i < family.label_count_ && !series.overflow; ++i) {
       reading.labels.push_back(series.values[i]);
     }
     if (series.counter != nullptr) {
@@ -200,7 +217,8 @@ inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexce
   // Halves the range without a branch to mispredict; after it, `at` is the last bound below.
   const std::uint64_t* at = bounds_.data();
   std::size_t left = bounds_.size();
-  if (left == 0) return 0;
+  // Where most values are small they need no search, and the branch is foreseen.
+  if (left == 0 || value <= *at) return 0;
   while (left > 1) {
     const std::size_t half = left / 2;
     at += at[half - 1] < value ? half : 0;
@@ -209,7 +227,7 @@ inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexce
   return static_cast<std::size_t>(at - bounds_.data()) + (*at < value ? 1 : 0);
 }
 
-detail::HistogramCells* BoundedHistogram::make_cells() noexcept {
+[[gnu::noinline]] detail::HistogramCells* BoundedHistogram::make_cells() noexcept {
   const auto buckets = static_cast<std::uint32_t>(bounds_.size() + 1);
   return detail::make_cells(index_, series_, {buckets, true, true, MetricUnit::none});
 }
@@ -240,11 +258,17 @@ void BoundedHistogram::observe(std::uint64_t value, const Exemplar& exemplar,
 const SeriesReading* FamilyReading::find(
     std::initializer_list<std::string_view> values) const noexcept {
   for (const SeriesReading& reading : series) {
-    if (std::equal(values.begin(), values.end(), reading.labels.begin(), reading.labels.end())) {
+    if (!reading.overflow &&
+        std::equal(values.begin(), values.end(), reading.labels.begin(), reading.labels.end())) {
       return &reading;
     }
   }
   return nullptr;
+}
+
+const SeriesReading* FamilyReading::overflow() const noexcept {
+  const bool any = !series.empty() && series.front().overflow;
+  return any ? &series.front() : nullptr;
 }
 
 const FamilyReading* MetricsSnapshot::family(std::string_view name) const noexcept {

@@ -118,14 +118,23 @@ class Writer {
   void labels(const FamilyReading& family, const SeriesReading& series, std::string_view key = {},
               std::string_view value = {}) {
     const char* before = "{";
-    for (std::size_t i = 0; i < family.labels.size(); ++i) {
+    if (series.overflow) {
+      out_.append(before).append(kOverflowLabel).append("=\"true\"");
+      before = ",";
+    }
+    for (std::size_t i = 0; i < series.labels.size(); ++i) {
+      // An empty label is as good as none.
+      if (series.labels[i].empty()) continue;
       out_.append(before).append(family.labels[i]).append("=\"");
       append_escaped(out_, series.labels[i], true);
       out_ += '"';
       before = ",";
     }
-    if (!key.empty()) out_.append(before).append(key).append("=\"").append(value) += '"';
-    if (!family.labels.empty() || !key.empty()) out_ += '}';
+    if (!key.empty()) {
+      out_.append(before).append(key).append("=\"").append(value) += '"';
+      before = ",";
+    }
+    if (*before == ',') out_ += '}';
   }
 
   void write(const FamilyReading& family) {

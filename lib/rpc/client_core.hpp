@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/metrics.hpp"
 #include "lib/rpc/reconnect_pause.hpp"
 #include "lib/rpc/retry_budget.hpp"
 #include "lib/rpc/span_attributes.hpp"
@@ -106,6 +107,7 @@ class LoopClient {
   // `keep` is let go when the last connection is gone.
   void close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept;
   RetryBudget& retry_budget() noexcept { return retry_budget_; }
+  MethodCalls& called(const Path& path) { return called_.of(path); }
   // Connects; until a connection is ready or the deadline has passed.
   Task<Result<void>> until_ready(MonotonicTime deadline);
   // Any thread.
@@ -160,6 +162,7 @@ class LoopClient {
   struct ReadyWait;
   detail::WaiterList ready_waiters_;
   RetryBudget retry_budget_;
+  CalledMethods called_;
   std::atomic<Connectivity> state_{Connectivity::idle};
 };
 

@@ -263,7 +263,7 @@ void IncomingCall::complete(Status status) noexcept {
   const MonotonicTime now = span_.recording() ? loop_.clock().monotonic() : loop_.now();
   if (!lost_) send_reply(status, now);
   end_span(status, now);
-  count_server_call(status.code(), now - began_);
+  route_->calls.count(status.code(), now - began_, span_.context(), now);
   if (stream_ != nullptr) {
     stream_->close_writing();
     stream_->close_reading(Error(Errc::stream_closed));

@@ -315,7 +315,8 @@ void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
     add_status(span_, status, result_ ? std::string_view() : result_.error().detail());
   }
   span_.end(at);
-  count_client_call(status, loop().now() - started_);
+  const MonotonicTime now = loop().now();
+  home_->called(path_).count(status, now - started_, span_.context(), now);
   for (const auto& interceptor : core_->options().interceptors) {
     interceptor->after(context_, path_.text(), status);
   }

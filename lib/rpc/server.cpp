@@ -34,15 +34,13 @@ Server::Server(Runtime& runtime, ServerOptions options)
 Server::~Server() { core_->close(); }
 
 void Server::handle(Path path, Handler handler) {
-  auto route = std::make_unique<Route>();
-  route->path = path.text();
+  auto route = std::make_unique<Route>(path.text());
   route->handler = std::move(handler);
   core_->add_route(std::move(route));
 }
 
 void Server::handle(Path path, BlockingHandler handler, RunOn where) {
-  auto route = std::make_unique<Route>();
-  route->path = path.text();
+  auto route = std::make_unique<Route>(path.text());
   route->blocking = std::move(handler);
   route->pool = std::make_unique<ThreadPool>(where.threads(), route->path);
   core_->add_route(std::move(route));

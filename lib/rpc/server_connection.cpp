@@ -51,7 +51,6 @@ void ServerConnection::on_request(channel::ServerChannel& channel, channel::Requ
 
 // A span of its own, so that the caller's mistake is seen in the tree.
 void ServerConnection::serve_unknown(channel::RequestIn& request) {
-  count_unknown_path();
   wire::HeaderList& headers = server_.headers();
   headers.clear();
   if (!request.headers.empty()) static_cast<void>(headers.parse(request.headers));
@@ -64,7 +63,7 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
     add_status(span, StatusCode::unimplemented, message);
   }
   span.end();
-  count_server_call(StatusCode::unimplemented, {});
+  count_unknown_call(span.context(), server_.loop().now());
   refuse(request.id, StatusCode::unimplemented, message, {});
 }
 

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lib/rpc/metrics.hpp"
 #include "lib/rpc/span_attributes.hpp"
 #include "lib/rpc/thread_pool.hpp"
 #include "spanwire/base/suspension.hpp"
@@ -33,7 +34,10 @@ inline constexpr unsigned kStartsPerTurnMax = 64;
 inline constexpr std::chrono::nanoseconds kCancelGrace = std::chrono::seconds(1);
 
 struct Route {
-  std::string path;
+  explicit Route(std::string_view text) : path(text), calls(MethodCalls::Side::server, path) {}
+
+  const std::string path;
+  MethodCalls calls;
   Handler handler;           // or
   BlockingHandler blocking;  // with
   std::unique_ptr<ThreadPool> pool;

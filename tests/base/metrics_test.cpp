@@ -17,6 +17,8 @@ constinit CounterFamily tokens("test_metrics_tokens_total", "Tokens.", {"model",
 constinit CounterFamily level("test_metrics_level", "A level.", {"queue"}, MetricType::gauge);
 constinit CounterFamily bare("test_metrics_bare_total", "Without labels.", {});
 constinit CounterFamily crowded("test_metrics_crowded_total", "", {"route"});
+constinit CounterFamily roomy("test_metrics_roomy_total", "", {"route"}, MetricType::counter,
+                              2 * kSeriesPerFamilyMax);
 constinit CounterFamily odd("test_metrics_odd_total", "", {"route"});
 constinit CounterFamily unused("test_metrics_unused_total", "", {"route"});
 constinit HistogramFamily times("test_metrics_times", "Times.", kBounds, MetricUnit::none,
@@ -106,7 +108,12 @@ TEST(CounterFamily, BeyondTheLimitSeriesShareOneAndThatIsCounted) {
   crowded.with({"too many"}).add(10);
   crowded.with({"and more"}).add(10);
   EXPECT_EQ(overflows(), before + 2);
-  EXPECT_EQ(read(crowded, {kOverflowLabel}).value, 20);
+  const MetricsSnapshot snapshot = metrics_snapshot();
+  ASSERT_NE(snapshot.family(crowded.name())->overflow(), nullptr);
+  EXPECT_EQ(snapshot.family(crowded.name())->overflow()->value, 20);
+  EXPECT_TRUE(snapshot.family(crowded.name())->overflow()->labels.empty());
+  EXPECT_EQ(counter_snapshot().value(R"(test_metrics_crowded_total{otel_metric_overflow="true"})"),
+            20);
   EXPECT_EQ(read(crowded, {"1"}).value, 1);
   EXPECT_EQ(metrics_snapshot().family(crowded.name())->series.size(), kSeriesPerFamilyMax);
 }
@@ -115,7 +122,21 @@ TEST(CounterFamily, ALabelThatIsTooLongIsCountedWithTheOthers) {
   NamedCounter& longest = odd.with({std::string(kLabelBytesMax, 'x')});
   NamedCounter& longer = odd.with({std::string(kLabelBytesMax + 1, 'x')});
   EXPECT_NE(&longest, &longer);
-  EXPECT_EQ(&longer, &odd.with({kOverflowLabel}));
+  EXPECT_EQ(&longer, &odd.with({std::string(kLabelBytesMax + 1, 'y')}));
+}
+
+// The empty labels of the shared series are not those of a series that has empty ones.
+TEST(CounterFamily, EmptyLabelsAreASeriesOfTheirOwn) {
+  EXPECT_NE(&odd.with({""}), &odd.with({std::string(kLabelBytesMax + 1, 'x')}));
+}
+
+TEST(CounterFamily, MayKeepMoreSeriesThanOthers) {
+  for (std::size_t i = 0; i < 3 * kSeriesPerFamilyMax; ++i) roomy.with({std::to_string(i)}).add();
+  const MetricsSnapshot snapshot = metrics_snapshot();
+  EXPECT_EQ(snapshot.family(roomy.name())->series.size(), 2 * kSeriesPerFamilyMax);
+  EXPECT_EQ(snapshot.family(roomy.name())->overflow()->value,
+            static_cast<std::int64_t>(kSeriesPerFamilyMax + 1));
+  EXPECT_EQ(read(roomy, {"0"}).value, 1);
 }
 
 TEST(CounterFamily, IsUnknownBeforeItsFirstUse) {

@@ -101,6 +101,41 @@ depth{model="llama",route="/chat"} 12
 )");
 }
 
+// As OpenTelemetry's specification and its compatibility with Prometheus say.
+TEST(MetricsText, WhatHadNoRoomHasOneLabel) {
+  FamilyReading family = histogram();
+  family.series.front().overflow = true;
+  family.series.front().labels.clear();
+  FamilyReading requests = counter("requests_total");
+  requests.series.front().overflow = true;
+  requests.series.front().labels.clear();
+  EXPECT_EQ(metrics_text(snapshot_of({family, requests}), MetricsFormat::prometheus),
+            R"(# TYPE first_token_seconds histogram
+# HELP first_token_seconds Says "when"\nand \\ how.
+first_token_seconds_bucket{otel_metric_overflow="true",le="0.1"} 2
+first_token_seconds_bucket{otel_metric_overflow="true",le="1.0"} 2
+first_token_seconds_bucket{otel_metric_overflow="true",le="2.5"} 5
+first_token_seconds_bucket{otel_metric_overflow="true",le="+Inf"} 6
+first_token_seconds_sum{otel_metric_overflow="true"} 12.000000001
+first_token_seconds_count{otel_metric_overflow="true"} 6
+# TYPE requests_total counter
+requests_total{otel_metric_overflow="true"} 12
+)");
+}
+
+TEST(MetricsText, AnEmptyLabelIsNone) {
+  FamilyReading some = counter("some_total");
+  some.series.front().labels = {"", "/chat"};
+  FamilyReading none = counter("none_total");
+  none.series.front().labels = {"", ""};
+  EXPECT_EQ(metrics_text(snapshot_of({some, none}), MetricsFormat::prometheus),
+            R"(# TYPE some_total counter
+some_total{route="/chat"} 12
+# TYPE none_total counter
+none_total 12
+)");
+}
+
 TEST(MetricsText, ACounterGetsItsSuffixOnce) {
   const std::string text =
       metrics_text(snapshot_of({counter("requests")}), MetricsFormat::prometheus);

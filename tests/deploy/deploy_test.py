@@ -29,7 +29,11 @@ def known_metrics():
     """The names of our counters and histograms as Prometheus sees them."""
     names = set()
     for path in [*ROOT.glob("lib/**/*.cpp"), *ROOT.glob("lib/**/*.hpp")]:
-        names.update(re.findall(r'"(spanwire\.[a-z0-9_.]+[a-z0-9_])"', path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        names.update(re.findall(r'"(spanwire\.[a-z0-9_.]+[a-z0-9_])"', text))
+        # Families have Prometheus's names already, histograms among them further ones.
+        for family in re.findall(r'"((?:spanwire|rpc)_[a-z0-9_]+)"', text):
+            names.update(family + suffix for suffix in ("", "_bucket", "_sum", "_count"))
     reasons = re.findall(r'return "([a-z_]+)"', (ROOT / "lib/trace/report.cpp").read_text(encoding="utf-8"))
     names.update(f"spanwire.trace.spans_lost.{reason}" for reason in reasons)
     return {name.replace(".", "_") for name in names}
@@ -38,7 +42,7 @@ def known_metrics():
 def unknown_metrics(expression, known):
     """The names and patterns of an expression that are none of `known`."""
     patterns = re.findall(r'__name__=~"([^"]+)"', expression)
-    named = re.findall(r"\bspanwire_[a-z0-9_]+", re.sub(r'__name__=~"[^"]+"', "", expression))
+    named = re.findall(r"\b(?:spanwire|rpc_client|rpc_server)_[a-z0-9_]+", re.sub(r'__name__=~"[^"]+"', "", expression))
     return [text for text in patterns + named if not any(re.fullmatch(text, name) for name in known)]
 
 
@@ -65,6 +69,16 @@ class Deploy(unittest.TestCase):
             self.assertEqual(unknown_metrics(expression, known), [], expression)
             self.assertEqual(expression.count("("), expression.count(")"), expression)
         self.assertEqual(unknown_metrics("rate(spanwire_no_such[1m])", known), ["spanwire_no_such"])
+        self.assertEqual(unknown_metrics("rpc_server_calls", known), ["rpc_server_calls"])
+
+    def test_what_they_name_is_documented(self):
+        page = (ROOT / "docs/metrics.md").read_text(encoding="utf-8").replace(".", "_")
+        text = (DEPLOY / "alerts.yaml").read_text(encoding="utf-8")
+        text += (DEPLOY / "grafana/spanwire.json").read_text(encoding="utf-8")
+        named = set(re.findall(r"\b(?:spanwire_(?:otlp|rpc|trace)|rpc_(?:client|server)_call)_[a-z0-9_]+", text))
+        self.assertGreater(len(named), 12)
+        for name in named:
+            self.assertIn(re.sub(r"_(bucket|sum|count)$", "", name), page)
 
     def test_the_dashboards_panels_do_not_overlap_and_have_a_source(self):
         board = json.loads((DEPLOY / "grafana/spanwire.json").read_text(encoding="utf-8"))

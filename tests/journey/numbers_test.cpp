@@ -205,7 +205,7 @@ TEST(RouteNumbers, BeyondTheLimitShareOneRoute) {
     const MetricsSnapshot snapshot = metrics_snapshot();
     const FamilyReading* family = snapshot.family("spanwire_request_prompt_tokens_total");
     if (family == nullptr || family->series.size() != kSeriesPerFamilyMax) return 1;
-    const SeriesReading* shared = family->find({kOverflowLabel, kOverflowLabel});
+    const SeriesReading* shared = family->overflow();
     std::int64_t total = 0;
     for (const SeriesReading& series : family->series) total += series.value;
     // Nothing that was counted is missing.

@@ -20,7 +20,7 @@
 namespace spanwire {
 
 inline constexpr std::uint32_t kCountersMax = 1024;
-inline constexpr std::uint32_t kHistogramsMax = 256;
+inline constexpr std::uint32_t kHistogramsMax = 1024;
 
 namespace detail {
 

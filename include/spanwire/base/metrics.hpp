@@ -30,13 +30,15 @@ namespace spanwire {
 
 // Of a family.
 inline constexpr std::size_t kLabelsMax = 4;
-// Further combinations of values share one whose values are all kOverflowLabel; asking for them is
-// counted in "spanwire.metrics.series_overflow".
+// Combinations of values that a family keeps unless it says otherwise.  Further ones share one
+// series, whose only label is kOverflowLabel; asking for them is counted in
+// "spanwire.metrics.series_overflow".
 inline constexpr std::size_t kSeriesPerFamilyMax = 64;
 // A longer value counts as a further combination.
 inline constexpr std::size_t kLabelBytesMax = 128;
-// What the labels of the shared series are.
-inline constexpr std::string_view kOverflowLabel = "_other";
+// The label of the shared series, with the value "true": OpenTelemetry's otel.metric.overflow as
+// Prometheus spells it.
+inline constexpr std::string_view kOverflowLabel = "otel_metric_overflow";
 // Of a histogram; further bounds are left out.
 inline constexpr std::size_t kHistogramBoundsMax = 32;
 
@@ -79,8 +81,9 @@ class MetricFamily {
 
  protected:
   constexpr MetricFamily(MetricType type, std::string_view name, std::string_view help,
-                         std::initializer_list<std::string_view> labels) noexcept
-      : name_(name), help_(help), type_(type) {
+                         std::initializer_list<std::string_view> labels,
+                         std::size_t series_max) noexcept
+      : name_(name), help_(help), type_(type), series_max_(series_max) {
     for (const std::string_view label : labels) {
       if (label_count_ < kLabelsMax) labels_[label_count_++] = label;
     }
@@ -100,19 +103,23 @@ class MetricFamily {
   MetricType type_;
   std::uint8_t label_count_ = 0;
   std::array<std::string_view, kLabelsMax> labels_{};
-  // With the registry's lock held.
-  std::array<detail::Series*, kSeriesPerFamilyMax> series_{};
+  std::size_t series_max_;
+  // With the registry's lock held.  The first is the one for all that have none of their own.
+  detail::Series** series_ = nullptr;
+  std::size_t series_room_ = 0;
   std::size_t series_count_ = 0;
   MetricFamily* next_ = nullptr;
 };
 
-// Numbers that only grow, or, as gauges, levels.  Names and help must live for ever.
+// Numbers that only grow, or, as gauges, levels.  Names and help must live for ever.  `series_max`
+// counts the shared one.
 class CounterFamily final : public MetricFamily {
  public:
   constexpr CounterFamily(std::string_view name, std::string_view help,
                           std::initializer_list<std::string_view> labels,
-                          MetricType type = MetricType::counter) noexcept
-      : MetricFamily(type, name, help, labels) {}
+                          MetricType type = MetricType::counter,
+                          std::size_t series_max = kSeriesPerFamilyMax) noexcept
+      : MetricFamily(type, name, help, labels, series_max) {}
 
   // One value a label, in their order; missing ones are empty.  Bytes that are no printable ASCII
   // become %XX.
@@ -154,8 +161,9 @@ class HistogramFamily final : public MetricFamily {
   // ends with "_seconds".
   constexpr HistogramFamily(std::string_view name, std::string_view help,
                             std::span<const std::uint64_t> bounds, MetricUnit unit,
-                            std::initializer_list<std::string_view> labels) noexcept
-      : MetricFamily(MetricType::histogram, name, help, labels) {
+                            std::initializer_list<std::string_view> labels,
+                            std::size_t series_max = kSeriesPerFamilyMax) noexcept
+      : MetricFamily(MetricType::histogram, name, help, labels, series_max) {
     bounds_ =
         bounds.first(bounds.size() < kHistogramBoundsMax ? bounds.size() : kHistogramBoundsMax);
     unit_ = unit;
@@ -177,6 +185,7 @@ struct ExemplarReading {
 
 struct SeriesReading {
   std::vector<std::string> labels;  // values, in the order of the family's names
+  bool overflow = false;            // what had no room; without labels of its own
   std::int64_t value = 0;           // of a counter or gauge
   // Of a histogram: a bucket for each bound and one above, not accumulated; the latest exemplar of
   // each, without a trace id where there is none.
@@ -197,6 +206,8 @@ struct FamilyReading {
 
   // Null if there is none with these values.
   const SeriesReading* find(std::initializer_list<std::string_view> values) const noexcept;
+  // The series of what had no room; null if there was room for all.
+  const SeriesReading* overflow() const noexcept;
 };
 
 // What everything reads: the families by name, and what has no labels.  Not one instant, as

@@ -24,6 +24,9 @@ inline constexpr std::chrono::nanoseconds kCallTimeoutDefault = std::chrono::sec
 // How long Client::ready() waits.
 inline constexpr std::chrono::nanoseconds kReadyTimeout = std::chrono::seconds(10);
 inline constexpr std::chrono::nanoseconds kNoTimeout = std::chrono::nanoseconds::zero();
+// Combinations of method and status that rpc_client_call_duration_seconds keeps, and as many
+// rpc_server_call_duration_seconds; further ones share the series otel_metric_overflow="true".
+inline constexpr std::size_t kCallSeriesMax = 256;
 
 struct RuntimeOptions {
   // Threads, each with a loop of its own; 0 = one a core.

@@ -31,7 +31,7 @@ enum class StatusCode : std::uint8_t {
   unauthenticated = 16,
 };
 
-// "DEADLINE_EXCEEDED", as rpc.response.status_code has it; "UNKNOWN" for a number beyond 16.
+// "DEADLINE_EXCEEDED", as rpc.status_code has it; "UNKNOWN" for a number beyond 16.
 std::string_view name(StatusCode code) noexcept;
 
 // The code for a number from the wire; numbers beyond 16 are unknown.
