@@ -154,10 +154,9 @@ HttpClient::HttpClient(const HttpTarget& target)
 
 HttpClient::~HttpClient() = default;
 
-MonotonicTime HttpClient::limit(MonotonicTime begin, MonotonicTime deadline) const noexcept {
+MonotonicTime HttpClient::limit(const WorkTime& time) const noexcept {
   const MonotonicTime urgent{std::chrono::nanoseconds(urgent_ns_.load(std::memory_order_acquire))};
-  // One that had passed before the work began was for earlier work.
-  return urgent > begin ? std::min(urgent, deadline) : deadline;
+  return urgent > time.begin ? std::min(urgent, time.deadline) : time.deadline;
 }
 
 void HttpClient::hasten(MonotonicTime deadline) noexcept {
@@ -176,13 +175,13 @@ void HttpClient::relax(MonotonicTime deadline) noexcept {
   urgent_ns_.compare_exchange_strong(expected, kNoHaste, std::memory_order_acq_rel);
 }
 
-Result<HttpAnswer> HttpClient::post(ByteView body, MonotonicTime deadline) {
+Result<HttpAnswer> HttpClient::post(ByteView body, const WorkTime& time) {
   Curl& curl = *curl_;
   curl.answer = HttpAnswer();
   curl.text[0] = '\0';
   curl.set(CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(body.data()));
   curl.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  const Result<void> done = perform(deadline);
+  const Result<void> done = perform(time);
   if (!done) return fail(done.error());
   curl_easy_getinfo(curl.easy, CURLINFO_RESPONSE_CODE, &curl.answer.status);
   curl_off_t seconds = 0;
@@ -194,14 +193,14 @@ Result<HttpAnswer> HttpClient::post(ByteView body, MonotonicTime deadline) {
 // HTTP/2 in clear text: libcurl before 8.0 announces it anew on a connection that speaks it
 // already, and fails.  So a connection that is there is asked for as HTTP/2 that was agreed on; and
 // one that is not there any more is made anew, once.
-Result<void> HttpClient::perform(MonotonicTime deadline) {
-  if (!clear_http2_) return run(deadline);
+Result<void> HttpClient::perform(const WorkTime& time) {
+  if (!clear_http2_) return run(time);
   for (;;) {
     const bool again = std::exchange(connected_, false);
     curl_->set(CURLOPT_FRESH_CONNECT, again ? 0L : 1L);
     curl_->set(CURLOPT_HTTP_VERSION,
                long{again ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE});
-    Result<void> done = run(deadline);
+    Result<void> done = run(time);
     connected_ = done.has_value();
     if (done || !again || done.error().code() == Errc::export_timeout) return done;
     curl_->answer = HttpAnswer();
@@ -209,19 +208,18 @@ Result<void> HttpClient::perform(MonotonicTime deadline) {
 }
 
 // Until the request is answered, fails, or is late.
-Result<void> HttpClient::run(MonotonicTime deadline) {
+Result<void> HttpClient::run(const WorkTime& time) {
   Curl& curl = *curl_;
   if (curl_multi_add_handle(curl.multi, curl.easy) != CURLM_OK) {
     return fail(Errc::export_failed, "libcurl takes no request");
   }
-  const Result<void> done = wait(deadline);
+  const Result<void> done = wait(time);
   curl_multi_remove_handle(curl.multi, curl.easy);
   return done;
 }
 
-Result<void> HttpClient::wait(MonotonicTime deadline) {
+Result<void> HttpClient::wait(const WorkTime& time) {
   Curl& curl = *curl_;
-  const MonotonicTime begin = now();
   for (;;) {
     int running = 0;
     curl_multi_perform(curl.multi, &running);
@@ -232,17 +230,16 @@ Result<void> HttpClient::wait(MonotonicTime deadline) {
       return fail(describe(message->data.result));
     }
     if (running == 0) return fail(Errc::export_failed, "libcurl lost the request");
-    const MonotonicTime until = limit(begin, deadline);
+    const MonotonicTime until = limit(time);
     if (now() >= until) return fail(late());
     curl_multi_poll(curl.multi, nullptr, 0, wait_milliseconds(until), nullptr);
   }
 }
 
-bool HttpClient::pause(std::chrono::nanoseconds duration, MonotonicTime deadline) {
-  const MonotonicTime begin = now();
-  const MonotonicTime end = begin + duration;
+bool HttpClient::pause(std::chrono::nanoseconds duration, const WorkTime& time) {
+  const MonotonicTime end = now() + duration;
   for (;;) {
-    const MonotonicTime until = limit(begin, deadline);
+    const MonotonicTime until = limit(time);
     // A pause that cannot end in time is none at all.
     if (end >= until) return false;
     if (now() >= end) return true;

@@ -43,6 +43,12 @@ struct HttpAnswer {
   std::string grpc_details;
 };
 
+// When a piece of work, such as a batch with all of its attempts, began, and by when it has to end.
+struct WorkTime {
+  MonotonicTime begin;
+  MonotonicTime deadline;
+};
+
 // One thread at a time, but for hasten().
 class HttpClient {
  public:
@@ -54,23 +60,24 @@ class HttpClient {
   // Any answer is a success here.  Fails with resolve_failed, connect_failed, connection_reset,
   // export_tls_failed, export_answer_malformed (not HTTP, or too long) or export_timeout; the
   // sentence says how far it got.
-  Result<HttpAnswer> post(ByteView body, MonotonicTime deadline);
-  // Sleeps; false if the deadline comes first.
-  bool pause(std::chrono::nanoseconds duration, MonotonicTime deadline);
+  Result<HttpAnswer> post(ByteView body, const WorkTime& time);
+  // Sleeps; false if the work's end comes first.
+  bool pause(std::chrono::nanoseconds duration, const WorkTime& time);
   // Closes the connection, for good.
   void close() noexcept;
   // From any thread: what is under way now ends by `deadline`.
   void hasten(MonotonicTime deadline) noexcept;
   // The haste for `deadline` is over.
   void relax(MonotonicTime deadline) noexcept;
-  // The earlier of `deadline` and what hasten() said since `begin`.
-  MonotonicTime limit(MonotonicTime begin, MonotonicTime deadline) const noexcept;
+  // The earlier of the work's deadline and what hasten() said; haste whose time had come before the
+  // work began was for earlier work.
+  MonotonicTime limit(const WorkTime& time) const noexcept;
 
  private:
   struct Curl;
-  Result<void> perform(MonotonicTime deadline);
-  Result<void> run(MonotonicTime deadline);
-  Result<void> wait(MonotonicTime deadline);
+  Result<void> perform(const WorkTime& time);
+  Result<void> run(const WorkTime& time);
+  Result<void> wait(const WorkTime& time);
   Error describe(int code) const;
   Error late() const;
 

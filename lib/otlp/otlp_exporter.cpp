@@ -154,10 +154,10 @@ Result<void> check(const OtlpOptions& options) {
 struct OtlpExporter::State {
   State(const OtlpOptions& opts, const trace::Resource& resource);
 
-  Outcome deliver(Spans spans, MonotonicTime begin, MonotonicTime deadline);
-  Outcome deliver_halves(Spans spans, MonotonicTime begin, MonotonicTime deadline);
+  Outcome deliver(Spans spans, const WorkTime& time);
+  Outcome deliver_halves(Spans spans, const WorkTime& time);
   Result<ByteView> encode(Spans spans);
-  Verdict attempt(ByteView request, MonotonicTime deadline);
+  Verdict attempt(ByteView request, const WorkTime& time);
   Outcome settle(const Verdict& verdict, std::size_t spans) const;
 
   const OtlpOptions& options;
@@ -218,10 +218,10 @@ Result<ByteView> OtlpExporter::State::encode(Spans spans) {
   return packed.view();
 }
 
-Verdict OtlpExporter::State::attempt(ByteView request, MonotonicTime deadline) {
+Verdict OtlpExporter::State::attempt(ByteView request, const WorkTime& time) {
   requests_sent.add();
   bytes_sent.add(static_cast<std::int64_t>(request.size()));
-  const Result<HttpAnswer> answer = client->post(request, deadline);
+  const Result<HttpAnswer> answer = client->post(request, time);
   if (!answer) return judge_failure(with_hint(answer.error(), options.protocol));
   return options.protocol == Protocol::grpc ? judge_grpc(*answer) : judge_http(*answer);
 }
@@ -242,36 +242,35 @@ Outcome OtlpExporter::State::settle(const Verdict& verdict, std::size_t spans) c
   return {spans, {}, {}};
 }
 
-Outcome OtlpExporter::State::deliver_halves(Spans spans, MonotonicTime begin,
-                                            MonotonicTime deadline) {
+Outcome OtlpExporter::State::deliver_halves(Spans spans, const WorkTime& time) {
   batches_split.add();
   const std::size_t half = spans.size() / 2;
-  Outcome outcome = deliver(spans.first(half), begin, deadline);
-  outcome.add(deliver(spans.subspan(half), begin, deadline));
+  Outcome outcome = deliver(spans.first(half), time);
+  outcome.add(deliver(spans.subspan(half), time));
   return outcome;
 }
 
-Outcome OtlpExporter::State::deliver(Spans spans, MonotonicTime begin, MonotonicTime deadline) {
+Outcome OtlpExporter::State::deliver(Spans spans, const WorkTime& time) {
   const Result<ByteView> request = encode(spans);
   if (!request) {
     const bool parts = request.error().code() == Errc::export_too_large && spans.size() > 1;
-    return parts ? deliver_halves(spans, begin, deadline) : lost(request.error());
+    return parts ? deliver_halves(spans, time) : lost(request.error());
   }
   Backoff backoff(options.retry);
   for (unsigned attempts = 1;; ++attempts) {
-    if (now() >= client->limit(begin, deadline)) return lost(Errc::export_timeout);
-    const Verdict verdict = attempt(*request, deadline);
+    if (now() >= client->limit(time)) return lost(Errc::export_timeout);
+    const Verdict verdict = attempt(*request, time);
     if (verdict.kind == Verdict::Kind::delivered) return settle(verdict, spans.size());
     if (verdict.kind == Verdict::Kind::too_large && spans.size() > 1) {
       // Later batches of this size need not be sent to be refused.
       const std::size_t prefix = options.protocol == Protocol::grpc ? kGrpcPrefixBytes : 0;
       bytes_max = std::min(bytes_max, plain.size() - prefix - 1);
-      return deliver_halves(spans, begin, deadline);
+      return deliver_halves(spans, time);
     }
     const bool again = verdict.kind == Verdict::Kind::again;
     if (!again || attempts >= options.retry.attempts_max) return lost(verdict.error);
     const std::chrono::nanoseconds own = backoff.next(Random::of_thread());
-    if (!client->pause(verdict.pause.value_or(own), deadline)) return lost(verdict.error);
+    if (!client->pause(verdict.pause.value_or(own), time)) return lost(verdict.error);
     requests_repeated.add();
   }
 }
@@ -295,7 +294,7 @@ trace::ExportResult OtlpExporter::export_batch(Spans spans, MonotonicTime deadli
   if (state_->broken) return {0, *state_->broken};
   const MonotonicTime begin = now();
   if (options_.timeout.count() > 0) deadline = std::min(deadline, begin + options_.timeout);
-  const Outcome outcome = state_->deliver(spans, begin, deadline);
+  const Outcome outcome = state_->deliver(spans, {begin, deadline});
   export_ns.record(static_cast<std::uint64_t>((now() - begin).count()));
   Error error = outcome.error;
   if (error != Error()) {

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "spanwire/otlp/otlp_exporter.hpp"
 #include "tests/otlp/exporter_fixture.hpp"
@@ -89,6 +91,22 @@ TEST_F(ExporterTest, AShutdownHoldsItsDeadlineAgainstABlackHole) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, kEnough);
   EXPECT_EQ(report.exported, 0u);
   EXPECT_EQ(report.lost.total(), 25u) << report.to_string();
+}
+
+// What has cost the batch its time does not begin a pause that nothing ends.
+TEST_F(ExporterTest, AfterAShutdownInABlackHoleThereIsNoPause) {
+  const Port hole(true);
+  OtlpOptions options = to(hole.endpoint());
+  options.timeout = std::chrono::hours(1);
+  options.retry.first = options.retry.last = std::chrono::seconds(30);
+  start(std::move(options), 10);
+  record(25);
+  std::thread flush([] { trace::provider()->force_flush(std::chrono::minutes(10)); });
+  while (counted("spanwire.otlp.requests_sent") == sent_before_) std::this_thread::yield();
+  const FlushReport report = trace::provider()->shutdown(std::chrono::seconds(1));
+  EXPECT_TRUE(report.in_time);
+  EXPECT_EQ(report.lost.total(), 25u) << report.to_string();
+  flush.join();
 }
 
 TEST_F(ExporterTest, AShutdownHoldsItsDeadlineInAPause) {

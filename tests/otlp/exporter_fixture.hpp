@@ -65,6 +65,7 @@ class ExporterTest : public ::testing::Test {
   }
 
   ::spanwire::testing::LogCapture log_;
+  const std::int64_t sent_before_ = counted("spanwire.otlp.requests_sent");
 
  private:
   std::string folder_;

@@ -262,6 +262,15 @@ class Forwards(unittest.TestCase):
             self.assertIn("forwarded 0 of 1 requests", out)
             self.assertIn("export_", err)
 
+    def test_who_never_answers_does_not_keep_it(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            with Receive("--to", f"http://127.0.0.1:{mute.getsockname()[1]}") as first:
+                first.send(span(1))
+                code, out, err = first.stop()
+        self.assertEqual(code, 1)
+        self.assertIn("forwarded 0 of 1 requests", out)
+        self.assertIn("export_timeout", err)
+
     def test_a_port_of_grpc_is_named(self):
         done = run("receive", "--no-files", "--to", "http://127.0.0.1:4317")
         self.assertEqual(done.returncode, 2)

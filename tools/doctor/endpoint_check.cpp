@@ -55,7 +55,8 @@ long post_nothing(const std::string& url, const otlp::OtlpOptions& options,
   target.client_key_file = options.client_key_file;
   target.proxy = options.proxy;
   otlp::HttpClient client(target);
-  const Result<otlp::HttpAnswer> answer = client.post({}, Clock::system().monotonic() + timeout);
+  const MonotonicTime begin = Clock::system().monotonic();
+  const Result<otlp::HttpAnswer> answer = client.post({}, {begin, begin + timeout});
   return answer ? answer->status : 0;
 }
 

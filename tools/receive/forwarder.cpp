@@ -86,8 +86,11 @@ void Forwarder::send(const Item& item) {
   otlp::HttpClient& client = client_of(item.format);
   const otlp::RetryOptions retry;
   otlp::Backoff backoff(retry);
+  // The haste of the end is for all that is left.
+  const MonotonicTime begin = MonotonicTime::min();
   for (;;) {
-    const Result<otlp::HttpAnswer> answer = client.post(bytes_of(item.body), now() + kAttemptMax);
+    const Result<otlp::HttpAnswer> answer =
+        client.post(bytes_of(item.body), {begin, now() + kAttemptMax});
     const otlp::Verdict verdict =
         answer ? otlp::judge_http(*answer) : otlp::judge_failure(answer.error());
     if (verdict.kind == otlp::Verdict::Kind::delivered) {
@@ -99,7 +102,7 @@ void Forwarder::send(const Item& item) {
     note(verdict.error.message());
     if (verdict.kind != otlp::Verdict::Kind::again) return;
     const std::chrono::nanoseconds own = backoff.next(Random::of_thread());
-    if (!client.pause(verdict.pause.value_or(own), MonotonicTime::max())) return;
+    if (!client.pause(verdict.pause.value_or(own), {begin, MonotonicTime::max()})) return;
   }
 }
 
