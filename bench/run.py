@@ -14,21 +14,30 @@ import page
 ROUNDS = 7
 
 # name: (unit, what the ratio must be, ours, reference) of the programs that echo; the reference's
-# flags begin with the floor's name where that is not asio_echo.
+# flags begin with the program's name where that is not floor_asio_echo.
 ECHO = {
     "rpc/unary_256B_1": ("us p50", "<=", 1.2, "p50_us", ["--inflight", "1"], ["--json"]),
     "rpc/unary_256B_64_traced": ("calls/s", ">=", 0.6, "rate", ["--inflight", "64", "--sample", "1"], ["--json"]),
     "rpc/unary_256B_64_1pct": ("calls/s", ">=", 0.75, "rate", ["--inflight", "64", "--sample", "0.01"], ["--json"]),
     "rpc/cpu_per_call_1pct": ("us", "<=", 1.4, "cpu_us", ["--inflight", "64", "--sample", "0.01"], ["--json"]),
     "rpc/cpu_per_call_100pct": ("us", "<=", 1.8, "cpu_us", ["--inflight", "64", "--sample", "1"], ["--json"]),
+    "rpc/unary_256B_64_otlp": ("calls/s", ">=", 0.7, "rate",
+                               ["--inflight", "64", "--sample", "1", "--otlp", "answering"],
+                               ["bench_rpc", "--json", "--sample", "1"]),
     "rpc/unary_64KiB_64": ("calls/s", ">=", 0.9, "rate",
                            ["--inflight", "64", "--payload", "65536", "--sample", "0.01"], []),
-    "zmq/unary_256B_1": ("us p50", "<=", 1.15, "p50_us", ["--inflight", "1", "--zmq"], ["zmq_echo", "--json"]),
+    "zmq/unary_256B_1": ("us p50", "<=", 1.15, "p50_us", ["--inflight", "1", "--zmq"], ["floor_zmq_echo", "--json"]),
     "zmq/unary_256B_64": ("calls/s", ">=", 0.75, "rate",
-                          ["--inflight", "64", "--zmq", "--sample", "0.01"], ["zmq_echo", "--json"]),
-    "zmq/push_256B": ("messages/s", ">=", 0.8, "rate", ["--oneway", "--zmq", "--sample", "0.01"], ["zmq_push", "--json"]),
+                          ["--inflight", "64", "--zmq", "--sample", "0.01"], ["floor_zmq_echo", "--json"]),
+    "zmq/push_256B": ("messages/s", ">=", 0.8, "rate", ["--oneway", "--zmq", "--sample", "0.01"], ["floor_zmq_push", "--json"]),
     "rpc/stream_64B": ("messages/s", ">=", 0.3, "rate", ["--oneway", "--payload", "64", "--sample", "0.01"], []),
 }
+# A traced call while the backend hangs, against one while it answers.
+for kind in ("silent", "deaf"):
+    for key, bound in (("p50_us", 1.05), ("p99_us", 1.2)):
+        ECHO[f"otlp/request_cost_dead_backend_{kind}_{key[:3]}"] = (
+            f"us {key[:3]}", "<=", bound, key, ["--inflight", "1", "--sample", "1", "--otlp", kind],
+            ["bench_rpc", "--json", "--sample", "1", "--otlp", "answering"])
 
 # Bounds of the lines that the other programs print themselves.
 BOUNDS = {
@@ -91,11 +100,11 @@ def echo_rows(folder, wanted, options):
         shared = (tuple(flags), tuple(floor_flags))
         if shared not in cache:
             common = ["--seconds", str(options.seconds), "--cpus", options.placement]
-            load = [flag for pair in pairs(flags) if pair[0] not in ("--sample", "--zmq")
+            load = [flag for pair in pairs(flags) if pair[0] not in ("--sample", "--zmq", "--otlp")
                     for flag in pair if flag is not None]
-            named = floor_flags[:1] if floor_flags and not floor_flags[0].startswith("--") else ["asio_echo"]
-            floor_program = f"{folder}/floor_{named[0]}"
-            floor_switches = [flag for flag in floor_flags if flag.startswith("--")]
+            named = bool(floor_flags) and not floor_flags[0].startswith("--")
+            floor_program = f"{folder}/{floor_flags[0] if named else 'floor_asio_echo'}"
+            floor_switches = floor_flags[1:] if named else floor_flags
             rounds = []
             for number in range(ROUNDS):
                 progress(f"{name} round {number + 1}/{ROUNDS}")

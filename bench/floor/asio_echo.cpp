@@ -137,11 +137,7 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
                   if (options.json) {
                     if (!good_headers(headers) || path != kPath) std::abort();
                   }
-                  if ((++frames & 63u) == 0) {
-                    shared.server_syscalls = spanwire::bench::syscalls();
-                    shared.server_allocations = spanwire::bench::allocations();
-                    shared.server_messages = frames;
-                  }
+                  shared.count_served(++frames);
                   if (options.oneway) return true;
                   const FrameHead reply{static_cast<std::uint32_t>(payload.size()), head.id, 0, 0};
                   pipe.add(&reply, sizeof reply);
@@ -228,4 +224,6 @@ void call(const EchoOptions& options, int port, Meter& meter) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, call); }
+int main(int argc, char** argv) {
+  return spanwire::bench::echo_main(spanwire::bench::echo_options(argc, argv), serve, call);
+}

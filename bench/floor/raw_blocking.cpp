@@ -81,4 +81,6 @@ void call(const EchoOptions& options, int port, Meter& meter) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, call); }
+int main(int argc, char** argv) {
+  return spanwire::bench::echo_main(spanwire::bench::echo_options(argc, argv), serve, call);
+}

@@ -49,10 +49,7 @@ void serve(const EchoOptions&, EchoShared& shared, const std::function<void(int)
     router.send(fixed.data(), fixed.size(), ZMQ_SNDMORE);
     router.send(nullptr, 0, ZMQ_SNDMORE);
     router.send_part(4, 0);
-    if ((served & 63u) != 0) continue;
-    shared.server_syscalls = spanwire::bench::syscalls();
-    shared.server_allocations = spanwire::bench::allocations();
-    shared.server_messages = served;
+    shared.count_served(served);
   }
 }
 
@@ -86,4 +83,6 @@ void call(const EchoOptions& options, int port, Meter& meter) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, call); }
+int main(int argc, char** argv) {
+  return spanwire::bench::echo_main(spanwire::bench::echo_options(argc, argv), serve, call);
+}

@@ -29,10 +29,7 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
     if (pull.receive() != 3) std::abort();
     if (pull.text(0) != kPath || !good_headers(pull.text(1))) std::abort();
     if (pull.text(2).size() != options.payload) std::abort();
-    if ((served & 63u) != 0) continue;
-    shared.server_syscalls = spanwire::bench::syscalls();
-    shared.server_allocations = spanwire::bench::allocations();
-    shared.server_messages = served;
+    shared.count_served(served);
   }
 }
 
@@ -53,4 +50,6 @@ void send(const EchoOptions& options, int port, Meter& meter) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, send); }
+int main(int argc, char** argv) {
+  return spanwire::bench::echo_main(spanwire::bench::echo_options(argc, argv), serve, send);
+}

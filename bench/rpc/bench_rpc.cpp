@@ -1,16 +1,22 @@
 // Our calls, measured as the floor measures its own: unary at any size and number in flight, and
 // messages one way (--oneway): in a stream, or from a Pusher to a Puller (--zmq).  --sample R
-// records that share of calls, drained by an exporter that counts.
+// records that share of calls, drained by an exporter that counts or, with --otlp, sent over HTTP
+// by both processes to a third.
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bench/measure.hpp"
 #include "bench/support/echo.hpp"
+#include "bench/support/otlp_sink.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
+#include "spanwire/otlp/otlp_exporter.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/one_way.hpp"
 #include "spanwire/rpc/server.hpp"
@@ -44,12 +50,34 @@ class CountingExporter final : public trace::Exporter {
   std::uint64_t exported_ = 0;
 };
 
+// Of both processes; null without --otlp.
+const bench::OtlpSink* backend = nullptr;
+
+std::unique_ptr<trace::Exporter> exporter() {
+  if (backend == nullptr) return std::make_unique<CountingExporter>();
+  otlp::OtlpOptions options;
+  options.endpoint = backend->url();
+  return std::make_unique<otlp::OtlpExporter>(std::move(options));
+}
+
 void start_tracing(const EchoOptions& options) {
   if (options.sample < 0) return;
   trace::ProviderOptions provider;
   provider.sampler = trace::parent_based(trace::trace_id_ratio(options.sample));
-  provider.exporters.push_back(std::make_unique<CountingExporter>());
+  provider.exporters.push_back(exporter());
+  // So that a short run has batches on their way from its beginning.
+  if (backend != nullptr) provider.schedule_delay = std::chrono::milliseconds(50);
   trace::init(std::move(provider));
+}
+
+// A backend that answers has got spans, and nothing was lost on the way; one that does not has not.
+void check_backend() {
+  if (backend == nullptr) return;
+  const trace::FlushReport report = trace::provider()->shutdown(std::chrono::seconds(1));
+  const bool answers = backend->requests() != 0;
+  if (answers == report.complete() && answers == (backend->spans() != 0)) return;
+  std::fprintf(stderr, "bench_rpc: %s\n", report.to_string().c_str());
+  std::abort();
 }
 
 std::string address_at(const EchoOptions& options, int port) {
@@ -59,12 +87,7 @@ std::string address_at(const EchoOptions& options, int port) {
 EchoShared* shared_counts = nullptr;
 std::uint64_t served = 0;
 
-void count_served() {
-  if ((++served & 63u) != 0) return;
-  shared_counts->server_syscalls = bench::syscalls();
-  shared_counts->server_allocations = bench::allocations();
-  shared_counts->server_messages = served;
-}
+void count_served() { shared_counts->count_served(++served); }
 
 Task<rpc::Status> echo_call(rpc::Call& call) {
   count_served();
@@ -207,8 +230,14 @@ void call(const EchoOptions& options, int port, Meter& meter) {
   Task<void> work = options.oneway ? sender(&client, contexts.front(), payload, &meter)
                                    : callers(&client, &contexts, payload, &meter, options.inflight);
   static_cast<void>(runtime.block_on(std::move(work)));
+  check_backend();
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return spanwire::bench::echo_main(argc, argv, serve, call); }
+int main(int argc, char** argv) {
+  const EchoOptions options = bench::echo_options(argc, argv);
+  std::optional<bench::OtlpSink> sink;
+  if (!options.otlp.empty()) backend = &sink.emplace(bench::sink_kind(options.otlp));
+  return bench::echo_main(options, serve, call);
+}

@@ -41,16 +41,33 @@ void run_on_cpu(int cpu) noexcept {
   sched_setaffinity(0, sizeof set, &set);
 }
 
+// 0 of none.
+double percentile_us(std::vector<float>& latencies_ns, std::size_t percent) {
+  if (latencies_ns.empty()) return 0;
+  const auto at =
+      latencies_ns.begin() + static_cast<std::ptrdiff_t>((latencies_ns.size() - 1) * percent / 100);
+  std::nth_element(latencies_ns.begin(), at, latencies_ns.end());
+  return static_cast<double>(*at) * 1e-3;
+}
+
 [[noreturn]] void usage(const char* program, const char* flag) {
   std::fprintf(stderr,
                "%s: unknown flag %s\nusage: %s [--inflight N] [--payload BYTES] [--seconds S] "
                "[--cpus C,S] [--json] "
-               "[--oneway] [--zmq] [--sample RATIO]\n",
+               "[--oneway] [--zmq] [--sample RATIO] [--otlp answering|silent|deaf]\n",
                program, flag, program);
   std::exit(2);
 }
 
-EchoOptions parse(int argc, char** argv) {
+}  // namespace
+
+void EchoShared::look(std::uint64_t messages) noexcept {
+  server_syscalls = syscalls();
+  server_allocations = allocations();
+  server_messages = messages;
+}
+
+EchoOptions echo_options(int argc, char** argv) {
   EchoOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view flag = argv[i];
@@ -74,14 +91,14 @@ EchoOptions parse(int argc, char** argv) {
       options.zmq = true;
     } else if (flag == "--oneway") {
       options.oneway = true;
+    } else if (flag == "--otlp") {
+      options.otlp = value();
     } else {
       usage(argv[0], argv[i]);
     }
   }
   return options;
 }
-
-}  // namespace
 
 Meter::Meter(const EchoOptions& options)
     : latencies_on_(options.inflight == 1 && !options.oneway),
@@ -128,10 +145,9 @@ bool Meter::stop() noexcept {
 }
 
 int echo_main(
-    int argc, char** argv,
+    const EchoOptions& options,
     const std::function<void(const EchoOptions&, EchoShared&, std::function<void(int)>)>& serve,
     const std::function<void(const EchoOptions&, int, Meter&)>& call) {
-  const EchoOptions options = parse(argc, argv);
   auto* shared = static_cast<EchoShared*>(
       mmap(nullptr, sizeof(EchoShared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   int ends[2];
@@ -149,7 +165,7 @@ int echo_main(
   close(ends[1]);
   int port = 0;
   if (read(ends[0], &port, sizeof port) != sizeof port) {
-    std::fprintf(stderr, "%s: the server did not start\n", argv[0]);
+    std::fprintf(stderr, "echo: the server did not start\n");
     return 1;
   }
   run_on_cpu(options.client_cpu);
@@ -163,13 +179,8 @@ int echo_main(
   const double calls =
       static_cast<double>(std::max<std::uint64_t>(1, meter.calls_ - meter.first_calls_));
   const double seconds = static_cast<double>(meter.end_ns_ - meter.begin_ns_) * 1e-9;
-  double p50 = 0;
-  if (!meter.latencies_.empty()) {
-    const auto middle =
-        meter.latencies_.begin() + static_cast<std::ptrdiff_t>(meter.latencies_.size() / 2);
-    std::nth_element(meter.latencies_.begin(), middle, meter.latencies_.end());
-    p50 = static_cast<double>(*middle) * 1e-3;
-  }
+  const double p50 = percentile_us(meter.latencies_, 50);
+  const double p99 = percentile_us(meter.latencies_, 99);
   const double client_cpu = meter.last_cpu_ - meter.first_cpu_;
   const double server_cpu = meter.last_server_cpu_ - meter.first_server_cpu_;
   const auto per_call = [&](int a, int b) {
@@ -178,10 +189,9 @@ int echo_main(
            calls;
   };
   std::printf(
-      "{\"calls\":%.0f,\"rate\":%.1f,\"p50_us\":%.3f,\"cpu_us\":%.4f,\"server_cpu_us\":%.4f,"
-      "\"syscalls\":%.4f,"
-      "\"allocations\":%.4f}\n",
-      calls, calls / seconds, p50, (client_cpu + server_cpu) / calls * 1e6,
+      "{\"calls\":%.0f,\"rate\":%.1f,\"p50_us\":%.3f,\"p99_us\":%.3f,\"cpu_us\":%.4f,"
+      "\"server_cpu_us\":%.4f,\"syscalls\":%.4f,\"allocations\":%.4f}\n",
+      calls, calls / seconds, p50, p99, (client_cpu + server_cpu) / calls * 1e6,
       server_cpu / calls * 1e6, per_call(0, 2), per_call(1, 3));
   std::fflush(stdout);
   _exit(0);

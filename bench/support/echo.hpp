@@ -1,10 +1,10 @@
 // What the echo programs share: a server process and a client process on given cores, one line of
 // JSON.
-//   {"calls":..,"rate":..,"p50_us":..,"cpu_us":..,"server_cpu_us":..,"syscalls":..,"allocations":..}
+//   {"calls":..,"rate":..,"p50_us":..,"p99_us":..,"cpu_us":..,"server_cpu_us":..,"syscalls":..,
+//    "allocations":..}
 // CPU, system calls and allocations are per call; cpu_us, syscalls and allocations of both
 // processes together.  Flags: --inflight N, --payload BYTES, --seconds S, --cpus CLIENT,SERVER,
-// --json, --oneway,
-// --sample RATIO, --blocking, --zmq.
+// --json, --oneway, --sample RATIO, --zmq, --otlp SINK.
 #pragma once
 
 #include <sys/types.h>
@@ -26,10 +26,20 @@ struct EchoOptions {
   bool oneway = false;  // messages one way, no reply
   bool zmq = false;     // ours: over ZeroMQ
   double sample = 0;    // ours: share of calls whose spans are recorded; negative: no provider
+  std::string otlp;     // ours: the kind of backend that spans are sent to; empty: they are counted
 };
+
+// Ends the program with a usage line for flags it does not know.
+EchoOptions echo_options(int argc, char** argv);
 
 // Counters that both processes see.
 struct EchoShared {
+  // Of the server, after each message; looks at the other counters now and then.
+  void count_served(std::uint64_t messages) noexcept {
+    if ((messages & 63u) == 0) look(messages);
+  }
+  void look(std::uint64_t messages) noexcept;
+
   std::uint64_t server_syscalls;
   std::uint64_t server_allocations;
   std::uint64_t server_messages;
@@ -51,7 +61,7 @@ class Meter {
 
  private:
   friend int echo_main(
-      int, char**,
+      const EchoOptions&,
       const std::function<void(const EchoOptions&, EchoShared&, std::function<void(int)>)>&,
       const std::function<void(const EchoOptions&, int, Meter&)>&);
   bool latencies_on_;
@@ -80,7 +90,7 @@ std::uint64_t syscalls() noexcept;
 // `serve(options, shared, ready)` calls ready(port) and runs until it is killed; `call(options,
 // port, meter)` runs until meter.stop().
 int echo_main(
-    int argc, char** argv,
+    const EchoOptions& options,
     const std::function<void(const EchoOptions&, EchoShared&, std::function<void(int)>)>& serve,
     const std::function<void(const EchoOptions&, int, Meter&)>& call);
 
