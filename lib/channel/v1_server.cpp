@@ -37,7 +37,7 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
         options_(options),
         info_{"v1", link_->info().scheme, link_->info().peer, link_->info().local},
         link_started_(link_started),
-        requests_(options.limits) {}
+        requests_(options.limits, options.message_bytes_max) {}
 
   ~V1Server() override {
     executor_.timers().remove(*this);
@@ -120,7 +120,7 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
       if (request.damage != Errc::ok) {
         refuse_damaged(request);
       } else if (state_ == State::draining) {
-        answer(wire::kAckDraining);
+        decline(wire::kAckDraining);
       } else {
         dispatch(request);
       }
@@ -131,14 +131,14 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
   }
 
   void dispatch(wire::InRequest& request) {
-    if (attached_ >= options_.served_max) return answer(wire::kAckOverloaded);
+    if (attached_ >= options_.served_max) return decline(wire::kAckOverloaded);
     // Smaller ones are only lent.
     const std::size_t pinned =
         request.payload.size() < wire::kCopyPayloadBelow ? 0 : request.payload.size();
     if (pinned > options_.limits.queued_bytes_max - pinned_bytes_ ||
         !session::process_has_room(pinned)) {
       count_over_budget.add();
-      return answer(wire::kAckOverloaded);
+      return decline(wire::kAckOverloaded);
     }
     RequestIn in;
     in.id = take_id();
@@ -166,7 +166,13 @@ class V1Server final : public ServerChannel, private transport::LinkEvents, priv
     if (!std::exchange(damage_logged_, true)) {
       log_warn("refused a damaged v1 request", {{"peer", info_.peer}, {"cause", request.damage}});
     }
-    answer(wire::ack_text(request.damage));
+    decline(wire::ack_text(request.damage));
+  }
+
+  // Without asking whoever serves.
+  void decline(std::string_view text) {
+    answer(text);
+    events_->on_refused(*this);
   }
 
   // Only texts with one of the two prefixes: a Dynamo client takes any other for success.

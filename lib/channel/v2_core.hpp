@@ -47,6 +47,7 @@ class V2Core : public transport::LinkEvents, protected session::SessionEvents {
 
   // What a side has no use for.
   void on_request(RequestIn&) override {}
+  void on_refused() override {}
   void on_cancel(void*, Errc) override {}
   void on_head(void*, ByteView) override {}
   void on_reply(void*, ReplyIn&) override {}

@@ -54,6 +54,7 @@ class V2Server final : public ServerChannel, private V2Core {
   void on_free() override {}
 
   void on_request(RequestIn& request) override { events_->on_request(*this, request); }
+  void on_refused() override { events_->on_refused(*this); }
   void on_data(void* user, InBody& data, bool end) override {
     sink_of(user).on_data(std::move(data), end);
   }

@@ -50,6 +50,7 @@ Result<std::string> LoopServer::listen(const transport::Address& address,
 void LoopServer::accept(std::unique_ptr<transport::Link> link, const ListenOptions& options) {
   channel::AcceptOptions accepting(core_.options().limits);
   accepting.v1.served_max = core_.options().v1_served_max;
+  accepting.v1.message_bytes_max = core_.options().v1_message_bytes_max;
   accepted(channel::accept_channel(std::move(link), loop_, accepting), options);
 }
 

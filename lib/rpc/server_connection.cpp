@@ -32,7 +32,6 @@ void ServerConnection::on_request(channel::ServerChannel& channel, channel::Requ
   const bool queue_full = route->pool != nullptr && core.queued().load(std::memory_order_relaxed) >=
                                                         core.options().queued_handlers_max;
   if (queue_full || !core.admit(server_)) {
-    core.count_refused();
     count_overload();
     refuse(request.id, StatusCode::resource_exhausted,
            "the server is at its limit of running calls", core.options().retry_after);
@@ -69,6 +68,7 @@ void ServerConnection::serve_unknown(channel::RequestIn& request) {
 
 void ServerConnection::refuse(channel::CallId id, StatusCode code, std::string_view message,
                               std::chrono::milliseconds retry_after) {
+  server_.core().count_refused();
   CallHeaders headers;
   headers.write_reply(nullptr, retry_after);
   channel::ReplyOut reply;
@@ -77,6 +77,10 @@ void ServerConnection::refuse(channel::CallId id, StatusCode code, std::string_v
   reply.message = message;
   reply.headers = headers.view();
   speaking_->reply(id, reply);
+}
+
+void ServerConnection::on_refused(channel::ServerChannel& /*channel*/) {
+  server_.core().count_refused();
 }
 
 void ServerConnection::on_closed(channel::ServerChannel& /*channel*/, const Error& /*cause*/) {

@@ -69,6 +69,7 @@ class ServerConnection final : private channel::ServerChannelEvents {
 
  private:
   void on_request(channel::ServerChannel& channel, channel::RequestIn& request) override;
+  void on_refused(channel::ServerChannel& channel) override;
   void on_closed(channel::ServerChannel& channel, const Error& cause) override;
   void serve_unknown(channel::RequestIn& request);
   void refuse(channel::CallId id, StatusCode code, std::string_view message,
@@ -163,6 +164,7 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
   bool admit(const LoopServer& server) const noexcept;
   std::size_t running() const noexcept;
   std::atomic<std::size_t>& queued() noexcept { return queued_; }
+  // A call came whose handler was not started.
   void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
 
   Result<void> start();

@@ -50,7 +50,7 @@ void Session::on_request(const wire::FrameHeader& header, MessageParts& parts) {
   ++counters_.requests;
   if (counters_.requests - requests_before_restart_ > accepted_) {
     ++counters_.requests_behind_goaway;
-    return;
+    return events_.on_refused();
   }
   Stream* stream = nullptr;
   switch (streams_.claim(header.stream_id, naive_, stream)) {
@@ -101,7 +101,7 @@ Stream* Session::move_one_way(Stream& stream) {
 
 void Session::dispatch(Stream& arrived, MessageParts& parts) {
   Stream* stream = arrived.has(kOneWay) ? move_one_way(arrived) : &arrived;
-  if (stream == nullptr) return;
+  if (stream == nullptr) return events_.on_refused();
   stream->set(kDispatched);
   RequestIn request;
   request.id = stream->id;
@@ -117,12 +117,17 @@ void Session::dispatch(Stream& arrived, MessageParts& parts) {
 
 // Answers for a handler that never ran.
 void Session::refuse(Stream& stream, Errc cause) {
-  if (stream.has(kOneWay)) return free_stream(stream);
+  const std::uint32_t id = stream.id;
+  const bool one_way = stream.has(kOneWay);
+  if (one_way) free_stream(stream);
+  // Who gave up has not been refused.
+  if (cause != Errc::cancelled) events_.on_refused();
+  if (one_way) return;
   ReplyOut reply;
   reply.status = status_of(cause);
   reply.not_started = true;
   reply.message = describe(cause);
-  this->reply(stream.id, reply);
+  this->reply(id, reply);
 }
 
 void Session::on_reply(const wire::FrameHeader& header, MessageParts& parts) {

@@ -39,11 +39,9 @@ Errc damage_of(std::string_view path, std::size_t headers_bytes, std::size_t pay
   return payload_bytes > limits.payload_bytes_max ? Errc::payload_too_long : Errc::ok;
 }
 
-// `bytes` has the whole head.
-RequestHead read_head(ByteView bytes, const Limits& limits) noexcept {
-  RequestHead head;
-  static_cast<void>(read_request_head(bytes, limits, head));
-  return head;
+bool fits(std::size_t head_bytes, std::size_t payload_bytes,
+          std::size_t message_bytes_max) noexcept {
+  return head_bytes <= message_bytes_max && payload_bytes <= message_bytes_max - head_bytes;
 }
 
 std::byte* store_bytes(std::byte* out, ByteView bytes) noexcept {
@@ -119,9 +117,9 @@ Errc check_request(std::string_view path, ByteView headers, std::size_t payload_
   const Errc damage = damage_of(path, headers.size(), payload_bytes, limits);
   if (damage != Errc::ok) return damage;
   const std::size_t head_bytes = request_head_bytes(path, headers);
-  const bool fits = head_bytes <= message_bytes_max &&
-                    payload_bytes <= message_bytes_max - head_bytes && payload_bytes <= UINT32_MAX;
-  return fits ? Errc::ok : Errc::payload_too_long;
+  const bool taken =
+      fits(head_bytes, payload_bytes, message_bytes_max) && payload_bytes <= UINT32_MAX;
+  return taken ? Errc::ok : Errc::payload_too_long;
 }
 
 Slice InRequest::take_payload() {
@@ -138,6 +136,15 @@ void RequestDecoder::feed(ByteView bytes, Block* block) noexcept {
   block_ = block;
 }
 
+// `bytes` has the whole head.
+RequestHead RequestDecoder::read_head(ByteView bytes) const noexcept {
+  RequestHead head;
+  static_cast<void>(read_request_head(bytes, limits_, head));
+  const bool taken = fits(head.head_bytes, head.payload_bytes, message_bytes_max_);
+  if (head.damage == Errc::ok && !taken) head.damage = Errc::payload_too_long;
+  return head;
+}
+
 bool RequestDecoder::next(InRequest& out) {
   if (handed_over_) {
     head_ = Buffer();
@@ -148,14 +155,14 @@ bool RequestDecoder::next(InRequest& out) {
   if (head_.size() != 0 || !head_is_whole(input_)) {
     if (!complete_head()) return false;
     handed_over_ = true;
-    return begin_payload(out, read_head(head_.view(), limits_));
+    return begin_payload(out, read_head(head_.view()));
   }
-  const RequestHead head = read_head(input_, limits_);
+  const RequestHead head = read_head(input_);
   if (head.damage == Errc::ok && input_.size() - head.head_bytes < head.payload_bytes) {
     head_.append(input_.first(head.head_bytes));
     handed_over_ = true;
     input_ = input_.subspan(head.head_bytes);
-    return begin_payload(out, read_head(head_.view(), limits_));
+    return begin_payload(out, read_head(head_.view()));
   }
   input_ = input_.subspan(head.head_bytes);
   return begin_payload(out, head);
@@ -203,7 +210,7 @@ bool RequestDecoder::go_on_with_payload(InRequest& out) {
     left_ -= taken;
   }
   if (left_ != 0) return false;
-  hand_over_head(out, read_head(head_.view(), limits_));
+  hand_over_head(out, read_head(head_.view()));
   payload_.commit(payload_bytes_);
   out.owned = payload_.take();
   out.payload = out.owned.view();

@@ -227,6 +227,7 @@ TEST_P(ChannelContract, AServerDrainsByFinishingWhatItHas) {
     ASSERT_TRUE(test.until([&] { return late.ended(); }));
     EXPECT_EQ(late.status, 14);
     EXPECT_TRUE(late.not_started);
+    EXPECT_EQ(serving.refused, 1);
   }
   EXPECT_FALSE(serving.closed);
   answer(served, "done");

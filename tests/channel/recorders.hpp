@@ -131,6 +131,7 @@ class ServerLog final : public ServerChannelEvents {
     reply.payload = request.payload.take();
     channel.reply(request.id, reply);
   }
+  void on_refused(ServerChannel&) override { ++refused; }
   void on_closed(ServerChannel&, const Error& cause) override {
     EXPECT_FALSE(closed) << "on_closed came twice";
     closed = cause.code();
@@ -139,6 +140,7 @@ class ServerLog final : public ServerChannelEvents {
   }
 
   std::vector<std::unique_ptr<ServedLog>> calls;
+  int refused = 0;
   std::optional<Errc> closed;
   std::string detail;
   std::function<void()> at_closed;

@@ -46,10 +46,12 @@ class Worker final : public ServerChannelEvents {
     call->payload = std::string(text_of(request.payload.bytes));
     channel.attach(request.id, *call);
   }
+  void on_refused(ServerChannel&) override { ++refused; }
   void on_closed(ServerChannel&, const Error& cause) override { closed = cause.code(); }
 
   bool one_path = false;
   std::vector<std::unique_ptr<ServedLog>> calls;
+  int refused = 0;
   std::optional<Errc> closed;
 };
 

@@ -60,6 +60,7 @@ class User final : public session::SessionEvents {
     session->attach(request.id, user_of(request.id));
     if (request.payload.bytes.size() % 3 == 0) answer(request.id, request.payload.bytes.size());
   }
+  void on_refused() override { said_ += "refused\n"; }
   void on_cancel(void* user, Errc reason) override {
     say("cancel", id_of(user), bytes_of(name(reason)));
     answer(id_of(user), 10);

@@ -1,7 +1,9 @@
 // The limits of connections that speak v1, as users set them.
 #include <thread>
 
+#include "spanwire/base/counters.hpp"
 #include "spanwire/rpc/options.hpp"
+#include "spanwire/wire/v1.hpp"
 #include "tests/rpc/gate.hpp"
 #include "tests/rpc/raw_listener.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
@@ -60,6 +62,22 @@ TEST_F(V1Options, MessageBytesMaxRefusesALongerRequest) {
   const Result<Reply> longer = call("test/echo", std::string(1000, 'x'));
   ASSERT_FALSE(longer);
   EXPECT_EQ(longer.error().code(), Errc::payload_too_long);
+}
+
+// Of a client that does not keep to it: that request is lost, the connection goes on.
+TEST_F(V1Options, MessageBytesMaxHoldsOnTheServerToo) {
+  ServerOptions options;
+  options.v1_message_bytes_max = 1000;
+  make_server(std::move(options));
+  v1_client();
+  const std::int64_t before = counter_snapshot().value("spanwire.channel.v1.damaged_requests");
+  const Result<Reply> longer = call("test/echo", std::string(1000, 'x'));
+  ASSERT_FALSE(longer);
+  EXPECT_EQ(status_of(longer.error()), StatusCode::unavailable);
+  EXPECT_EQ(call_failure(longer.error())->status_message, wire::kAckTooLong);
+  EXPECT_EQ(call_failure(longer.error())->reached, Reached::not_started);
+  EXPECT_TRUE(call("test/echo", std::string(500, 'x')));
+  EXPECT_EQ(counter_snapshot().value("spanwire.channel.v1.damaged_requests"), before + 1);
 }
 
 TEST_F(V1Options, ServedMaxRefusesWhatIsMore) {

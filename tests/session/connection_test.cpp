@@ -205,6 +205,7 @@ TEST(Connection, AServerDrainsInTwoSteps) {
   machine.feed(request(id_of(3), "behind the last"));
   EXPECT_EQ(machine.count("request"), 2u);
   EXPECT_EQ(machine.session.counters().requests_behind_goaway, 1u);
+  EXPECT_EQ(machine.refused, 1);
   EXPECT_FALSE(machine.end);
   machine.answer(id_of(1));
   machine.answer(id_of(2));

@@ -246,6 +246,7 @@ TEST_P(SessionForgives, AMessageThatIsDamaged) {
   machine.shake_hands();
   machine.feed(GetParam().bytes);
   EXPECT_EQ(machine.count("request"), 0u);
+  EXPECT_EQ(machine.refused, 1);
   const std::vector<SentFrame> sent = machine.sent();
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].type, FrameType::reply);

@@ -76,6 +76,7 @@ class SimulatedSide : public SessionEvents {
   void on_draining() override { ++draining; }
   void on_free() override {}
   void on_request(RequestIn&) override { ADD_FAILURE() << "a request to a client"; }
+  void on_refused() override { ADD_FAILURE() << "a refusal at a client"; }
   void on_cancel(void*, Errc) override { ADD_FAILURE() << "a cancel to a client"; }
   void on_head(void*, ByteView) override { ADD_FAILURE() << "a head to a server"; }
   void on_reply(void*, ReplyIn&) override { ADD_FAILURE() << "a reply to a server"; }
@@ -134,6 +135,10 @@ class SimulatedServer final : public SimulatedSide {
     // Handlers start inline; many end there.
     if (!request.stream && random.below(2) == 0) finish(handler);
   }
+  void on_refused() override {
+    ++refused;
+    EXPECT_LE(dispatched.size() + refused, session.counters().requests);
+  }
   void on_data(void* user, Body& data, bool end) override {
     auto& handler = *static_cast<SimulatedHandler*>(user);
     EXPECT_FALSE(handler.over);
@@ -184,6 +189,7 @@ class SimulatedServer final : public SimulatedSide {
   }
 
   std::set<std::uint32_t> dispatched;
+  std::size_t refused = 0;
   std::deque<SimulatedHandler> handlers;
 
  private:

@@ -33,8 +33,9 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-Outcome decode_pieces(const std::vector<std::string_view>& pieces, const Limits& limits) {
-  RequestDecoder decoder(limits);
+Outcome decode_pieces(const std::vector<std::string_view>& pieces, const Limits& limits,
+                      std::size_t message_bytes_max = kV1MessageBytesMax) {
+  RequestDecoder decoder(limits, message_bytes_max);
   Outcome run;
   InRequest in;
   for (const std::string_view piece : pieces) {
@@ -244,13 +245,14 @@ TEST(RequestDecoder, ReadsALargePayloadInPlace) {
 }
 
 TEST(RequestDecoder, TakesAPayloadOfTheLargestSize) {
-  const std::string payload(kPayloadBytesMax, 'z');
+  const std::size_t head_bytes = request_head_bytes("e", {});
+  const std::string payload(kV1MessageBytesMax - head_bytes, 'z');
   const std::string bytes = message("e", "", payload);
   const Outcome run = decode_pieces(
       {std::string_view(bytes).substr(0, 1'000'000), std::string_view(bytes).substr(1'000'000)},
       {});
   ASSERT_EQ(run.requests.size(), 1u);
-  EXPECT_EQ(run.requests[0].payload.size(), kPayloadBytesMax);
+  EXPECT_EQ(run.requests[0].payload.size(), payload.size());
   EXPECT_EQ(run.requests[0].damage, Errc::ok);
 }
 
@@ -309,6 +311,9 @@ TEST(RequestCodec, CountsTheWholeMessageTowardsAPeersLimit) {
     ASSERT_TRUE(view);
     const Errc code = check_request(view->path, view->headers, view->payload.size(), {}, 64);
     EXPECT_EQ(code, vector["fits_64"].get<bool>() ? Errc::ok : Errc::payload_too_long);
+    const Outcome read = decode_pieces({bytes, bytes}, {}, 64);
+    ASSERT_EQ(read.requests.size(), 2u) << "what is too long is passed over";
+    for (const Seen& seen : read.requests) EXPECT_EQ(seen.damage, code);
   }
 }
 

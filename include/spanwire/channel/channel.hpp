@@ -129,6 +129,9 @@ class ServerChannelEvents {
  public:
   // A call came in.  Either reply() or attach() happens in here.
   virtual void on_request(ServerChannel& channel, RequestIn& request) = 0;
+  // A call came in, and the channel itself refused it: it drains, or the call is damaged or has no
+  // room in the channel's budget.  No on_request comes for it.
+  virtual void on_refused(ServerChannel& channel) = 0;
   // Last event; every attached call has had its on_lost before.  The channel may be destroyed in
   // here.
   virtual void on_closed(ServerChannel& channel, const Error& cause) = 0;

@@ -108,6 +108,9 @@ struct ServerOptions {
   wire::Limits limits;
   // Of connections that speak v1: calls of one that run at once; beyond, it answers "overloaded".
   std::size_t v1_served_max = channel::kV1ServedMax;
+  // A request of theirs, all its parts together; a longer one is refused as damaged
+  // (payload_too_long, "spanwire.channel.v1.damaged_requests"), and the connection goes on.
+  std::size_t v1_message_bytes_max = wire::kV1MessageBytesMax;
   transport::ZmqOptions zmq;  // of zmq addresses
   std::vector<std::shared_ptr<ServerInterceptor>> interceptors;
 

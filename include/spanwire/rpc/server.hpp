@@ -42,9 +42,10 @@ class RunOn {
 struct DrainReport {
   std::size_t finished = 0;   // calls that ended during the drain
   std::size_t abandoned = 0;  // calls that still ran at its deadline and were cancelled
-  // Calls that came during the drain and that the server's limits refused, as not_started.  Peers
-  // that know of the drain send none; what they had sent by then and their connection refuses is
-  // not in here ("spanwire.session.requests_behind_goaway").
+  // Calls that came during the drain and whose handler was not started, whoever refused them: the
+  // server's limits, a connection that takes no new calls (v2 behind its goaway, v1 with "shutting
+  // down"), a damaged or unaffordable request, a path that nobody serves.  Peers that know of the
+  // drain send none; what they sent before they knew is in here.
   std::size_t refused = 0;
   std::chrono::nanoseconds took{};
   std::string text() const;

@@ -39,6 +39,9 @@ class SessionEvents {
 
   // Server: a request came in.  attach() or reply() may be called in here or later.
   virtual void on_request(RequestIn& request) = 0;
+  // Server: a request came in, and the session itself refused it (or dropped a one-way one): behind
+  // the goaway, damaged, or for want of memory.  No on_request comes for it.
+  virtual void on_refused() = 0;
   // Server: the caller gave up; a reply is still owed.
   virtual void on_cancel(void* user, Errc reason) = 0;
 

@@ -72,11 +72,14 @@ struct InRequest {
 
 // Cuts a run of bytes into requests.  A message that is damaged in itself is handed over with its
 // damage as soon as its head is there, and its payload is passed over without being kept: framing
-// is never lost.  Path and headers of a damaged one may be beyond the limits.  One thread at a
+// is never lost.  Path and headers of a damaged one may be beyond the limits.  A message beyond
+// `message_bytes_max` as a whole is payload_too_long, as check_request() has it.  One thread at a
 // time.
 class RequestDecoder {
  public:
-  explicit RequestDecoder(const Limits& limits = {}) noexcept : limits_(limits) {}
+  explicit RequestDecoder(const Limits& limits = {},
+                          std::size_t message_bytes_max = kV1MessageBytesMax) noexcept
+      : limits_(limits), message_bytes_max_(message_bytes_max) {}
 
   // The next bytes.  They stay valid until next() has returned false; `block` is what they lie in,
   // or null.  The bytes of the feed before must have been used up.
@@ -98,12 +101,14 @@ class RequestDecoder {
  private:
   enum class Stage : std::uint8_t { head, payload, skip };
 
+  RequestHead read_head(ByteView bytes) const noexcept;
   bool complete_head();
   bool begin_payload(InRequest& out, const RequestHead& head);
   bool go_on_with_payload(InRequest& out);
   bool pass_over() noexcept;
 
   Limits limits_;
+  std::size_t message_bytes_max_;
   ByteView input_;
   Block* block_ = nullptr;
   Stage stage_ = Stage::head;
