@@ -41,6 +41,6 @@ void Acceptor::on_accept(transport::Incoming incoming) {
 }
 
 // The listener has logged it.
-void Acceptor::on_accept_paused(const Error& /*error*/) {}
+void Acceptor::on_shortage(const Error& /*error*/) {}
 
 }  // namespace spanwire::rpc

@@ -20,7 +20,7 @@ class Acceptor final : private transport::AcceptEvents {
 
  private:
   void on_accept(transport::Incoming incoming) override;
-  void on_accept_paused(const Error& error) override;
+  void on_shortage(const Error& error) override;
 
   ServerCore& core_;
   LoopServer& home_;

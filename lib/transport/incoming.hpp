@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "spanwire/transport/listen.hpp"
 
@@ -30,6 +32,25 @@ class LinkLease {
  private:
   LinkCount count_;
 };
+
+// How many links of a listener may be open.  On the listener's loop, but its leases.
+class LinkLimit {
+ public:
+  explicit LinkLimit(std::size_t links_max)
+      : links_max_(links_max), count_(std::make_shared<std::atomic<std::size_t>>(0)) {}
+
+  std::size_t open() const noexcept { return count_->load(std::memory_order_relaxed); }
+  LinkLease take() const noexcept { return LinkLease(count_); }
+  // Whether one more may be; the first time that it may not is said in the log.
+  bool has_room(const Address& listener);
+
+ private:
+  std::size_t links_max_;
+  LinkCount count_;
+  bool told_ = false;
+};
+
+void count_refused(ListenStats& stats) noexcept;
 
 struct Incoming::Connection {
   virtual ~Connection() = default;

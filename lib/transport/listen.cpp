@@ -7,8 +7,30 @@
 #include "lib/transport/socket_listener.hpp"
 #include "lib/transport/zmq/router.hpp"
 #include "spanwire/base/assert.hpp"
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/log.hpp"
 
 namespace spanwire::transport {
+namespace {
+
+constinit NamedCounter connections_refused("spanwire.transport.connections_refused");
+
+}  // namespace
+
+bool LinkLimit::has_room(const Address& listener) {
+  const bool room = open() < links_max_;
+  if (!room && !told_) {
+    log_warn("refused a connection: the listener has as many as it may have",
+             {{"address", to_string(listener)}, {"connections_max", links_max_}});
+  }
+  told_ = !room;
+  return room;
+}
+
+void count_refused(ListenStats& stats) noexcept {
+  ++stats.refused;
+  connections_refused.add();
+}
 
 Incoming::Incoming() noexcept = default;
 Incoming::Incoming(std::unique_ptr<Connection> connection) noexcept

@@ -81,16 +81,14 @@ class MemoryListener final : public Listener {
         options_(options),
         events_(events),
         inbox_(std::move(inbox)),
-        count_(std::make_shared<std::atomic<std::size_t>>(0)) {
+        limit_(options.connections_max) {
     inbox_->listener = this;
   }
   ~MemoryListener() override { close(); }
 
   const Address& address() const noexcept override { return address_; }
   const ListenStats& stats() const noexcept override { return stats_; }
-  std::size_t connections() const noexcept override {
-    return count_->load(std::memory_order_relaxed);
-  }
+  std::size_t connections() const noexcept override { return limit_.open(); }
 
   void close() override {
     if (inbox_ == nullptr) return;
@@ -107,16 +105,16 @@ class MemoryListener final : public Listener {
   }
 
   void accept(std::shared_ptr<MemoryPipe> pipe) {
-    if (connections() >= options_.connections_max) {
-      ++stats_.refused;
+    if (!limit_.has_room(address_)) {
+      count_refused(stats_);
       pipe->close(1);
       return;
     }
     ++stats_.accepted;
     MemoryOptions how = pipe->options();
     how.write_timeout = options_.write_timeout;
-    events_.on_accept(Incoming(std::make_unique<MemoryConnection>(
-        std::move(pipe), LinkLease(count_), how, to_string(address_))));
+    events_.on_accept(Incoming(std::make_unique<MemoryConnection>(std::move(pipe), limit_.take(),
+                                                                  how, to_string(address_))));
   }
 
  private:
@@ -124,7 +122,7 @@ class MemoryListener final : public Listener {
   ListenOptions options_;
   AcceptEvents& events_;
   std::shared_ptr<Inbox> inbox_;
-  LinkCount count_;
+  LinkLimit limit_;
   ListenStats stats_;
 };
 

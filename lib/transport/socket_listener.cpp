@@ -1,5 +1,6 @@
 #include "lib/transport/socket_listener.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,7 +23,6 @@ namespace {
 constexpr int kAcceptsPerTurn = 64;
 
 constinit NamedCounter connections_accepted("spanwire.transport.connections_accepted");
-constinit NamedCounter connections_refused("spanwire.transport.connections_refused");
 constinit NamedCounter accept_pauses("spanwire.transport.accept_pauses");
 
 struct SocketConnection final : Incoming::Connection {
@@ -46,9 +46,13 @@ struct SocketConnection final : Incoming::Connection {
   std::chrono::nanoseconds write_timeout;
 };
 
+bool lacks_descriptors(int error) { return error == EMFILE || error == ENFILE; }
 bool is_shortage(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+  return lacks_descriptors(error) || error == ENOBUFS || error == ENOMEM;
 }
+
+// A descriptor to give up when there is no other.
+Fd spare_descriptor() { return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 // Which file a path names, so that only our own is removed.
 struct FileId {
@@ -73,7 +77,7 @@ class SocketListener final : public Listener, private StreamEvents, private Time
         options_(options),
         events_(events),
         socket_(std::move(socket)),
-        count_(std::make_shared<std::atomic<std::size_t>>(0)) {
+        limit_(options.connections_max) {
     if (address_.scheme == Scheme::unix_socket) {
       file_ = FileId::of(address_.host);
     } else {
@@ -87,9 +91,7 @@ class SocketListener final : public Listener, private StreamEvents, private Time
 
   const Address& address() const noexcept override { return address_; }
   const ListenStats& stats() const noexcept override { return stats_; }
-  std::size_t connections() const noexcept override {
-    return count_->load(std::memory_order_relaxed);
-  }
+  std::size_t connections() const noexcept override { return limit_.open(); }
 
   void close() override {
     if (!socket_) return;
@@ -113,13 +115,11 @@ class SocketListener final : public Listener, private StreamEvents, private Time
   // True if there may be more to accept.
   bool accept_one() {
     SocketAddress peer;
-    peer.size = sizeof(peer.storage);
-    Fd socket(::accept4(socket_->fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Fd socket = take(peer);
     if (!socket) return go_on_after(errno);
-    pause_reported_ = false;
-    if (connections() >= options_.connections_max) {
-      ++stats_.refused;
-      connections_refused.add();
+    shortage_told_ = false;
+    if (!limit_.has_room(address_)) {
+      count_refused(stats_);
       return true;
     }
     ++stats_.accepted;
@@ -127,8 +127,13 @@ class SocketListener final : public Listener, private StreamEvents, private Time
     set_connection_options(socket.get(), peer.family());
     LinkInfo info = info_of(socket.get(), peer);
     events_.on_accept(Incoming(std::make_unique<SocketConnection>(
-        std::move(socket), LinkLease(count_), std::move(info), options_.write_timeout)));
+        std::move(socket), limit_.take(), std::move(info), options_.write_timeout)));
     return true;
+  }
+
+  Fd take(SocketAddress& peer) noexcept {
+    peer.size = sizeof(peer.storage);
+    return Fd(::accept4(socket_->fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   }
 
   LinkInfo info_of(int fd, const SocketAddress& peer) const {
@@ -143,18 +148,41 @@ class SocketListener final : public Listener, private StreamEvents, private Time
 
   // What the connection died of before it was accepted is no concern of the listener.
   bool go_on_after(int error) {
+    if (lacks_descriptors(error)) {
+      const int shortage = std::exchange(error, refuse_with_spare());
+      if (error == 0) {
+        count_refused(stats_);
+        tell_shortage(shortage);
+        return true;
+      }
+    }
     if (error == EAGAIN || error == EWOULDBLOCK) return false;
     if (!is_shortage(error)) return true;
     ++stats_.pauses;
     accept_pauses.add();
     loop_.timers().add(*this, loop_.now() + kAcceptPause);
-    if (std::exchange(pause_reported_, true)) return false;
-    const Error shortage(Errc::listen_failed, to_string(address_) + ": " + system_text(error));
-    log_warn("accepting rests until the system has resources again",
-             {{"cause", shortage.detail()}});
-    events_.on_accept_paused(shortage);
+    tell_shortage(error);
     return false;
   }
+
+  // Takes a connection by the spare descriptor and closes it.  What the system says without one
+  // does not even tell whether anybody is there.
+  int refuse_with_spare() {
+    spare_ = Fd();
+    SocketAddress peer;
+    const int error = take(peer) ? 0 : errno;
+    spare_ = spare_descriptor();
+    return error;
+  }
+
+  void tell_shortage(int error) {
+    if (std::exchange(shortage_told_, true)) return;
+    const Error shortage(Errc::listen_failed, to_string(address_) + ": " + system_text(error));
+    log_warn("no connection can be accepted until the system has resources again",
+             {{"cause", shortage.detail()}});
+    events_.on_shortage(shortage);
+  }
+
   static void pause_over(Timer* timer) noexcept {
     static_cast<SocketListener*>(timer)->on_readable();
   }
@@ -164,10 +192,11 @@ class SocketListener final : public Listener, private StreamEvents, private Time
   ListenOptions options_;
   AcceptEvents& events_;
   Ref<SocketStream> socket_;
-  LinkCount count_;
+  LinkLimit limit_;
   ListenStats stats_;
   FileId file_;
-  bool pause_reported_ = false;
+  Fd spare_ = spare_descriptor();
+  bool shortage_told_ = false;
 };
 
 }  // namespace

@@ -15,11 +15,13 @@
 #include <vector>
 
 #include "lib/transport/connect.hpp"
+#include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/transport/dial.hpp"
 #include "spanwire/transport/listen.hpp"
 #include "tests/support/fork.hpp"
 #include "tests/support/leak_check.hpp"
+#include "tests/support/log_capture.hpp"
 #include "tests/support/sanitized.hpp"
 #include "tests/transport/link_contract_support.hpp"
 
@@ -301,21 +303,29 @@ TEST_F(DialAndListen, AClosedListenerTakesNoMoreAndKeepsWhatIsOpen) {
 
 class ConnectionLimit : public DialAndListen, public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(ConnectionLimit, RefusesBeyondItAndCounts) {
+TEST_P(ConnectionLimit, RefusesBeyondItCountsAndSaysItOnce) {
+  const testing::LogCapture log;
+  const std::int64_t before = counter_snapshot().value("spanwire.transport.connections_refused");
   ListenOptions options;
   options.connections_max = 2;
   const auto listener = must_listen(GetParam(), options);
   std::vector<Result<Dialled>> dialled;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 4; ++i) {
     dialled.push_back(dial_to(listener->address()));
     ASSERT_TRUE(dialled.back());
   }
-  Recorder refused;
-  test.in_turn([&] { dialled.back()->link->start(refused); });
-  ASSERT_TRUE(test.until([&] { return refused.closed.has_value(); }));
-  EXPECT_EQ(refused.closed, Errc::peer_closed);
+  Recorder refused[2];
+  for (int i = 2; i < 4; ++i) {
+    test.in_turn([&] { dialled[i]->link->start(refused[i - 2]); });
+    ASSERT_TRUE(test.until([&] { return refused[i - 2].closed.has_value(); }));
+    EXPECT_EQ(refused[i - 2].closed, Errc::peer_closed);
+  }
   EXPECT_EQ(listener->stats().accepted, 2u);
-  EXPECT_EQ(listener->stats().refused, 1u);
+  EXPECT_EQ(listener->stats().refused, 2u);
+  EXPECT_EQ(counter_snapshot().value("spanwire.transport.connections_refused"), before + 2);
+  EXPECT_EQ(log.count("as many as it may have address=" + to_string(listener->address()) +
+                      " connections_max=2"),
+            1u);
   // One that ends makes room for another.
   test.in_turn([&] { acceptor.links.pop_back(); });
   ASSERT_TRUE(dial_to(listener->address()));
@@ -359,41 +369,79 @@ TEST_F(DialAndListen, LeavesAFileAloneThatIsNoSocket) {
 }
 
 #ifndef SPANWIRE_TEST_SANITIZED
-// In a child: accepts three connections although the system has no descriptor left at first.
-int accept_without_descriptors() {
-  set_log_level(LogLevel::off);
-  ManualClock clock;
-  testing::TestLoop test(clock);
-  Acceptor acceptor(test.loop());
-  auto listener = listen(test.loop(), address_of("tcp://127.0.0.1:0"), {}, acceptor);
-  if (!listener) return 1;
-  const SocketAddress address = numeric_address("127.0.0.1", (*listener)->address().port).at(0);
-  std::vector<Fd> clients;
-  for (int i = 0; i < 3; ++i) {
-    clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(clients.back().get(), address.get(), address.size) != 0) return 2;
+// In a child: a listener, three peers in its backlog, and then fewer descriptors.
+struct Shortage {
+  bool begin() {
+    set_log_level(LogLevel::off);
+    auto made = listen(test.loop(), address_of("tcp://127.0.0.1:0"), {}, acceptor);
+    if (!made) return false;
+    listener = std::move(*made);
+    const SocketAddress address = numeric_address("127.0.0.1", listener->address().port).at(0);
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      if (::connect(clients.back().get(), address.get(), address.size) != 0) return false;
+    }
+    return ::getrlimit(RLIMIT_NOFILE, &before) == 0;
   }
-  rlimit before{};
-  ::getrlimit(RLIMIT_NOFILE, &before);
-  const rlimit none{static_cast<rlim_t>(clients.back().get()) + 1, before.rlim_max};
-  ::setrlimit(RLIMIT_NOFILE, &none);
-  const auto rest_over = [&] {
+  void leave(int descriptors) {
+    const rlimit fewer{static_cast<rlim_t>(descriptors), before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &fewer);
+  }
+  void rest_over() {
     clock.advance(kAcceptPause + std::chrono::milliseconds(2));
     test.in_turn([] {});
-  };
-  for (int round = 0; round < 3; ++round) {
-    const auto pauses = static_cast<std::uint64_t>(round) + 1;
-    if (!test.until([&] { return (*listener)->stats().pauses == pauses; })) return 3;
-    rest_over();
   }
-  if (acceptor.paused.size() != 1 || !acceptor.links.empty()) return 4;
-  ::setrlimit(RLIMIT_NOFILE, &before);
-  rest_over();
-  return test.until([&] { return acceptor.links.size() == 3; }) ? 0 : 5;
+
+  ManualClock clock;
+  testing::TestLoop test{clock};
+  Acceptor acceptor{test.loop()};
+  std::unique_ptr<Listener> listener;
+  std::vector<Fd> clients;
+  rlimit before{};
+};
+
+// None is free, but for what the listener has kept: it closes what comes, without resting.
+int refuse_without_descriptors() {
+  Shortage shortage;
+  if (!shortage.begin()) return 1;
+  shortage.leave(shortage.clients.back().get() + 1);
+  const ListenStats& stats = shortage.listener->stats();
+  if (!shortage.test.until([&] { return stats.refused == 3; })) return 2;
+  if (stats.pauses != 0 || shortage.acceptor.shortages.size() != 1) return 3;
+  for (const Fd& client : shortage.clients) {
+    char byte = 0;
+    if (::recv(client.get(), &byte, 1, 0) > 0) return 4;
+  }
+  shortage.leave(static_cast<int>(shortage.before.rlim_cur));
+  const Fd again(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address =
+      numeric_address("127.0.0.1", shortage.listener->address().port).at(0);
+  if (::connect(again.get(), address.get(), address.size) != 0) return 5;
+  return shortage.test.until([&] { return shortage.acceptor.links.size() == 1; }) ? 0 : 6;
 }
 
-TEST(Listener, RestsWhenDescriptorsRunOutAndRecovers) {
-  EXPECT_EQ(testing::run_in_child(&accept_without_descriptors), 0);
+// Not even that one may be opened: accepting rests, and recovers.
+int rest_without_descriptors() {
+  Shortage shortage;
+  if (!shortage.begin()) return 1;
+  shortage.leave(3);  // 0 to 2 are there
+  const ListenStats& stats = shortage.listener->stats();
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    if (!shortage.test.until([&] { return stats.pauses == round; })) return 2;
+    shortage.rest_over();
+  }
+  if (shortage.acceptor.shortages.size() != 1 || !shortage.acceptor.links.empty()) return 3;
+  shortage.leave(static_cast<int>(shortage.before.rlim_cur));
+  shortage.rest_over();
+  return shortage.test.until([&] { return shortage.acceptor.links.size() == 3; }) ? 0 : 4;
+}
+
+TEST(Listener, RefusesAtOnceWhenDescriptorsRunOut) {
+  EXPECT_EQ(testing::run_in_child(&refuse_without_descriptors), 0);
+}
+
+TEST(Listener, RestsWhenItsSpareDescriptorIsGoneTooAndRecovers) {
+  EXPECT_EQ(testing::run_in_child(&rest_without_descriptors), 0);
 }
 #endif
 }  // namespace

@@ -141,10 +141,10 @@ class Acceptor final : public AcceptEvents {
     ASSERT_TRUE(link) << link.error().message();
     links.push_back(std::move(*link));
   }
-  void on_accept_paused(const Error& error) override { paused.push_back(error.message()); }
+  void on_shortage(const Error& error) override { shortages.push_back(error.message()); }
 
   std::vector<std::unique_ptr<Link>> links;
-  std::vector<std::string> paused;
+  std::vector<std::string> shortages;
 
  private:
   Loop* loop_;

@@ -16,10 +16,14 @@ namespace spanwire::transport {
 
 inline constexpr std::size_t kConnectionsMax = 16'384;
 inline constexpr int kListenBacklog = 1'024;
-// How long accepting rests when the system has no descriptor or memory left.
+// Where the process has no descriptor left, a listener on sockets gives up one that it keeps for
+// this, takes the connection and closes it: the peer learns at once that it must go elsewhere, and
+// the backlog does not fill with peers that wait for an answer.  Where not even that works (no
+// memory; somebody else took the descriptor), accepting rests for so long and then is tried again.
 inline constexpr std::chrono::nanoseconds kAcceptPause = std::chrono::milliseconds(100);
 
 struct ListenOptions {
+  // Open at once; more are closed at once, counted, and said in the log.
   std::size_t connections_max = kConnectionsMax;
   int backlog = kListenBacklog;
   std::chrono::nanoseconds write_timeout = wire::kWriteTimeout;
@@ -51,8 +55,9 @@ class AcceptEvents {
  public:
   // On the listener's loop.  May close the listener, not destroy it.
   virtual void on_accept(Incoming incoming) = 0;
-  // Accepting rests because of `error`; called once until it has worked again.
-  virtual void on_accept_paused(const Error& /*error*/) {}
+  // Connections are refused, or accepting rests, because of `error`, which the system said; called
+  // once until a connection was accepted again.
+  virtual void on_shortage(const Error& /*error*/) {}
 
  protected:
   ~AcceptEvents() = default;
@@ -61,8 +66,9 @@ class AcceptEvents {
 // Numbers of one listener since its start.
 struct ListenStats {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  // closed at once: connections_max were open
-  std::uint64_t pauses = 0;   // of kAcceptPause, for want of descriptors or memory
+  std::uint64_t refused =
+      0;                     // closed at once: connections_max were open, or no descriptor was left
+  std::uint64_t pauses = 0;  // of kAcceptPause, for want of descriptors or memory
 };
 
 // Only on its loop.

@@ -16,7 +16,6 @@ namespace spanwire::transport {
 namespace {
 
 constinit NamedCounter late_messages("spanwire.zmq.late_messages");
-constinit NamedCounter refused_peers("spanwire.transport.connections_refused");
 constinit NamedCounter mute_connections("spanwire.zmq.mute_connections");
 
 // Messages of one readiness before other sockets get their turn.
@@ -46,7 +45,7 @@ ZmqRouter::ZmqRouter(Loop& loop, const Address& address, const ListenOptions& op
       address_(address),
       options_(options),
       events_(&events),
-      count_(std::make_shared<std::atomic<std::size_t>>(0)),
+      limit_(options.connections_max),
       retry_timer_(&ZmqRouter::retry_timer_fired, *this) {}
 
 Result<void> ZmqRouter::listen() {
@@ -148,9 +147,8 @@ RouterLink* ZmqRouter::admit(std::span<ZmqPart> parts, std::size_t envelope) {
     late_messages.add();
     return nullptr;
   }
-  if (events_ == nullptr || connections() >= options_.connections_max) {
-    ++stats_.refused;
-    refused_peers.add();
+  if (events_ == nullptr || !limit_.has_room(address_)) {
+    count_refused(stats_);
     refuse(parts, envelope);
     return nullptr;
   }
@@ -163,7 +161,7 @@ RouterLink* ZmqRouter::admit(std::span<ZmqPart> parts, std::size_t envelope) {
 RouterLink* ZmqRouter::accept(std::string_view identity, int fd) {
   ++stats_.accepted;
   const Ref<RouterLink> link(new RouterLink(*this, std::string(identity), fd, info_of(identity, fd),
-                                            options_, LinkLease(count_)));
+                                            options_, limit_.take()));
   peers_[link->identity()] = Peer{link, fd};
   if (fd >= 0) identities_[fd] = link->identity();
   mute_.erase(fd);

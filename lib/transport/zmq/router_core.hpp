@@ -67,7 +67,7 @@ class ZmqRouter final : public RefCounted,
 
   const Address& address() const noexcept { return address_; }
   const ListenStats& stats() const noexcept { return stats_; }
-  std::size_t connections() const noexcept { return count_->load(std::memory_order_relaxed); }
+  std::size_t connections() const noexcept { return limit_.open(); }
   Loop& loop() noexcept { return loop_; }
   ZmqSocket& socket() noexcept { return *socket_; }
 
@@ -118,7 +118,7 @@ class ZmqRouter final : public RefCounted,
   ZmqSecurity security_;
   Ref<ZmqSocket> socket_;
   std::unique_ptr<ZmqMonitor> monitor_;
-  LinkCount count_;
+  LinkLimit limit_;
   ListenStats stats_;
   Peers peers_;
   std::unordered_map<int, std::string> identities_;  // by descriptor
