@@ -8,6 +8,7 @@
 
 #include "lib/rpc/call_headers.hpp"
 #include "lib/rpc/metrics.hpp"
+#include "lib/rpc/shown_path.hpp"
 #include "lib/rpc/span_attributes.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/rpc/interceptor.hpp"
@@ -197,9 +198,9 @@ Status IncomingCall::status_of_exception(const std::exception_ptr& exception) no
   } catch (...) {
     type = readable_name(*abi::__cxa_current_exception_type());
   }
-  log_error(
-      "a handler threw",
-      {{"path", path()}, {"what", what}, trace_field(context_.span().trace_id().hex().view())});
+  log_error("a handler threw", {{"path", shown_path(path())},
+                                {"what", what},
+                                trace_field(context_.span().trace_id().hex().view())});
   if (span_.recording()) span_.add_exception(type, what);
   // The text may name what a caller must not see: it stays in the span and the log.
   return Status(StatusCode::unknown, "the handler failed");

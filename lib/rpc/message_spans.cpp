@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "lib/rpc/shown_path.hpp"
 #include "lib/rpc/span_attributes.hpp"
 
 namespace spanwire::rpc {
@@ -12,7 +13,7 @@ void set_facts(trace::Span& span, const MessageFacts& facts, std::string_view ty
   span.set("messaging.system", "zeromq");
   span.set("messaging.operation.name", facts.operation);
   span.set("messaging.operation.type", type);
-  span.set("messaging.destination.name", facts.path);
+  span.set("messaging.destination.name", clipped_path(facts.path));
   span.set("messaging.message.body.size", static_cast<std::int64_t>(facts.payload_bytes));
 }
 
@@ -35,7 +36,7 @@ trace::Span start_consumer_span(const trace::Extracted& sender, const trace::Con
     options.links = links;
   }
   const trace::Key name =
-      sender.parent().valid() ? trace::Key(facts.path) : trace::Key(facts.operation);
+      sender.parent().valid() ? trace::Key(clipped_path(facts.path)) : trace::Key(facts.operation);
   trace::Span span = rpc_tracer().start(parent, name, options);
   set_facts(span, facts, "receive");
   return span;

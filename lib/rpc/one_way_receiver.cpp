@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/rpc/message_spans.hpp"
+#include "lib/rpc/shown_path.hpp"
 #include "lib/transport/zmq/message.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
@@ -120,7 +121,8 @@ void OneWayReceiver::note_number(Message& message) {
     message.missed_ = gap;
     missed_.fetch_add(gap, std::memory_order_relaxed);
     messages_missed.add(static_cast<std::int64_t>(gap));
-    log_warn("published messages were missed", {{"path", message.path()}, {"missed", gap}});
+    log_warn("published messages were missed",
+             {{"path", shown_path(message.path())}, {"missed", gap}});
   }
   row->second = sequence->number;
 }

@@ -19,10 +19,13 @@ Result<void> check_path(std::string_view path) {
   return {};
 }
 
+std::string_view clipped_path(std::string_view path) noexcept {
+  return wire::clip_utf8(path, kShownPathBytesMax);
+}
+
 std::string shown_path(std::string_view path) {
   if (path.size() <= kShownPathBytesMax) return std::string(path);
-  return std::string(wire::clip_utf8(path, kShownPathBytesMax)) + "... (" +
-         std::to_string(path.size()) + " bytes)";
+  return std::string(clipped_path(path)) + "... (" + std::to_string(path.size()) + " bytes)";
 }
 
 }  // namespace spanwire::rpc

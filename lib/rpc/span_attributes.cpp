@@ -3,6 +3,7 @@
 #include <array>
 #include <span>
 
+#include "lib/rpc/shown_path.hpp"
 #include "spanwire/trace/tracer.hpp"
 
 namespace spanwire::rpc {
@@ -82,7 +83,7 @@ trace::Span start_server_span(const trace::Extracted& extracted, const trace::Co
       to.set("rpc.method", path);
     } else {
       to.set("rpc.method", "_OTHER");
-      to.set("rpc.method_original", path);
+      to.set("rpc.method_original", clipped_path(path));
     }
   });
 }

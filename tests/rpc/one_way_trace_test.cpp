@@ -75,6 +75,27 @@ TEST_F(OneWayTrace, EachConsumerSpanIsTheChildOfItsProducerSpan) {
   }
 }
 
+// The sender's to choose, the receiver's to keep.
+TEST_F(OneWayTrace, OfALongPathOnlyTheBeginningIsKept) {
+  connect_pusher(listen_puller(address("inproc")));
+  const std::string path(4000, 'p');
+  const trace::Span root = trace::tracer("test").start({}, "root");
+  ASSERT_TRUE(pusher().push_blocking(trace::Context(root.context()), path, Slice::copy_of("x")));
+  {
+    const Result<Message> message = puller().receive_blocking();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->path(), path);
+  }
+  bool received = false;
+  for (const CollectedSpan& span : spans()) {
+    if (span.kind != trace::SpanKind::consumer) continue;
+    received = true;
+    EXPECT_EQ(span.name, path.substr(0, 256));
+    EXPECT_EQ(span.attributes.at("messaging.destination.name"), path.substr(0, 256));
+  }
+  EXPECT_TRUE(received);
+}
+
 TEST_F(OneWayTrace, ABatchLinksToEachOfItsSenders) {
   connect_pusher(listen_puller(address("inproc")));
   constexpr std::size_t kMessages = 20;

@@ -6,6 +6,7 @@
 #include "spanwire/transport/address.hpp"
 #include "tests/rpc/collected_spans.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
+#include "tests/support/log_capture.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -131,6 +132,23 @@ TEST_F(TraceTest, AnUnknownPathNamesNoSpan) {
   const CollectedSpan served = find(spans(), "spanwire", trace::SpanKind::server);
   EXPECT_EQ(served.attributes.at("rpc.method"), "_OTHER");
   EXPECT_EQ(served.attributes.at("rpc.method_original"), "test/../secret");
+}
+
+// Who may call with any path must fill neither spans nor the log with it.
+TEST_F(TraceTest, OfALongPathOnlyTheBeginningIsKept) {
+  const std::string unknown(4000, 'u');
+  const std::string throws(4000, 't');
+  server().handle(throws, throwing);
+  client();
+  const testing::LogCapture log;
+  EXPECT_FALSE(call_in(trace::Context(), unknown));
+  EXPECT_FALSE(call_in(trace::Context(), throws));
+  server_.reset();
+  const CollectedSpan served = find(spans(), "spanwire", trace::SpanKind::server);
+  EXPECT_EQ(served.attributes.at("rpc.method_original"), unknown.substr(0, 256));
+  EXPECT_EQ(log.count("a handler threw"), 1u);
+  EXPECT_TRUE(log.contains(throws.substr(0, 256) + "... (4000 bytes)"));
+  EXPECT_FALSE(log.contains(throws.substr(0, 257)));
 }
 
 TEST_F(TraceTest, OneWayMessagesMakeProducerAndConsumer) {
