@@ -14,6 +14,12 @@ namespace {
   pthread_atfork(nullptr, nullptr, [] { detail::forks.fetch_add(1, std::memory_order_relaxed); });
 }
 
+constinit std::atomic<detail::Kept*> kept_objects{nullptr};
+
 }  // namespace
+
+void detail::keep(Kept& kept) noexcept {
+  kept.next = kept_objects.exchange(&kept, std::memory_order_acq_rel);
+}
 
 }  // namespace spanwire

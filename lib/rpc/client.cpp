@@ -3,6 +3,7 @@
 #include "lib/rpc/client_core.hpp"
 #include "lib/rpc/stream_call.hpp"
 #include "spanwire/base/blocking.hpp"
+#include "spanwire/base/fork.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -83,7 +84,7 @@ unsigned ClientCore::connections_per_loop() const noexcept {
 }
 
 void ClientCore::close(const std::shared_ptr<ClientCore>& self) {
-  if (closed_.exchange(true, std::memory_order_acq_rel) || runtime_.inherited_over_fork()) return;
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
   const bool may_wait = Executor::current() == nullptr;
   for (const auto& pool : loops_) {
     Task<void> task = close_pool(self, *pool);
@@ -103,7 +104,13 @@ Task<void> ClientCore::close_pool(std::shared_ptr<ClientCore> keep, LoopClient& 
 Client::Client(Runtime& runtime, std::string_view addresses, ClientOptions options)
     : core_(std::make_shared<ClientCore>(runtime, addresses, std::move(options))) {}
 
-Client::~Client() { core_->close(core_); }
+Client::~Client() {
+  if (core_->runtime().inherited_over_fork()) {
+    keep_for_ever(std::move(core_));
+    return;
+  }
+  core_->close(core_);
+}
 
 UnaryCall Client::call(trace::Context context, Path path, Slice payload,
                        const CallOptions& options) {

@@ -5,6 +5,7 @@
 #include "lib/rpc/one_way_sender.hpp"
 #include "lib/transport/zmq/options.hpp"
 #include "spanwire/base/blocking.hpp"
+#include "spanwire/base/fork.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -42,7 +43,13 @@ Headers Message::headers() const { return parse_headers(header_block_.view()); }
 
 OneWaySocket::OneWaySocket(std::shared_ptr<OneWayPort> port) noexcept : port_(std::move(port)) {}
 
-OneWaySocket::~OneWaySocket() { port_->close(port_->options().zmq.linger); }
+OneWaySocket::~OneWaySocket() {
+  if (port_->forked()) {
+    keep_for_ever(std::move(port_));
+    return;
+  }
+  port_->close(port_->options().zmq.linger);
+}
 
 void OneWaySocket::close(std::chrono::nanoseconds timeout) {
   port_->close(transport::shorter_linger(port_->options().zmq.linger, timeout));

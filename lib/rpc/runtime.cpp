@@ -38,9 +38,7 @@ Runtime::Runtime(asio::io_context& context) : state_(std::make_unique<State>()) 
 
 Runtime::~Runtime() {
   if (inherited_over_fork()) {
-    // The threads are the parent's; what they share with us must not be touched.
-    for (std::thread& thread : state_->threads) thread.detach();
-    static_cast<void>(state_.release());
+    keep_for_ever(std::move(state_));
     return;
   }
   for (const auto& loop : state_->loops) loop->stop();

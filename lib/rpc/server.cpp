@@ -3,6 +3,7 @@
 #include "lib/rpc/server_core.hpp"
 #include "lib/rpc/signals.hpp"
 #include "spanwire/base/blocking.hpp"
+#include "spanwire/base/fork.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -31,7 +32,13 @@ Server::Server(Runtime& runtime, ServerOptions options)
          Handler([core](Call& call) { return answer(&call, core->route_list()); }));
 }
 
-Server::~Server() { core_->close(); }
+Server::~Server() {
+  if (core_->runtime().inherited_over_fork()) {
+    keep_for_ever(std::move(core_));
+    return;
+  }
+  core_->close();
+}
 
 void Server::handle(Path path, Handler handler) {
   auto route = std::make_unique<Route>(path.text());
@@ -62,6 +69,7 @@ Task<DrainReport> Server::drain(std::chrono::nanoseconds timeout) {
 
 DrainReport Server::drain_blocking(std::chrono::nanoseconds timeout) {
   SPANWIRE_ASSERT(Executor::current() == nullptr);
+  // Of an inherited runtime, forked: nothing runs here that could be drained.
   Result<DrainReport> report = core_->runtime().block_on(core_->drain(core_, timeout));
   return report ? *report : DrainReport();
 }

@@ -15,6 +15,23 @@ namespace {
 // What a longer one is taken for: it is added to a time.
 constexpr std::chrono::nanoseconds kDrainMax = std::chrono::hours(24 * 365);
 
+template <class T>
+Task<T> on_loop(transport::Loop* loop, Task<T> task) {
+  co_return co_await run_on(*loop, std::move(task));
+}
+
+// The same work on every loop, for when_all(): what one loop waits is not added to what others
+// wait.
+template <class T, class... Arguments>
+std::vector<Task<T>> on_each(const std::vector<std::unique_ptr<LoopServer>>& loops,
+                             Task<T> (LoopServer::*work)(Arguments...), Arguments... arguments) {
+  std::vector<Task<T>> tasks;
+  for (const auto& server : loops) {
+    tasks.push_back(on_loop(&server->loop(), (server.get()->*work)(arguments...)));
+  }
+  return tasks;
+}
+
 }  // namespace
 
 ServerCore::ServerCore(Runtime& runtime, ServerOptions options)
@@ -59,9 +76,13 @@ std::size_t ServerCore::running() const noexcept {
   return sum;
 }
 
+Result<void> ServerCore::check_ours() const {
+  if (!runtime_.inherited_over_fork()) return {};
+  return fail(Errc::forked, "the runtime belongs to the parent process");
+}
+
 Result<void> ServerCore::start() {
-  if (runtime_.inherited_over_fork())
-    return fail(Errc::forked, "the runtime belongs to the parent process");
+  SPANWIRE_TRY_VOID(check_ours());
   if (started_.exchange(true)) return {};
   for (const ServerOptions::Listen& where : options_.listens) {
     Result<std::string> bound = listen_now(where.address, where.options);
@@ -75,6 +96,7 @@ Result<void> ServerCore::start() {
 }
 
 Result<std::string> ServerCore::listen(std::string address, ListenOptions options) {
+  SPANWIRE_TRY_VOID(check_ours());
   if (started_.load()) return listen_now(address, options);
   // Bound at once, so that the caller learns the port; calls come once the server has started.
   return listen_now(address, options);
@@ -115,17 +137,19 @@ LoopServer& ServerCore::next_loop() noexcept {
 
 Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
                                     std::chrono::nanoseconds timeout) {
+  if (runtime_.inherited_over_fork()) co_return DrainReport();
   set_serving(false);
   const std::size_t refused_before = refused_.load(std::memory_order_relaxed);
   const MonotonicTime began = Clock::system().monotonic();
   DrainReport report;
   bool idle = true;
-  for (const auto& loop : loops_) {
-    co_await run_on(loop->loop(), loop->begin_drain(began + std::min(timeout, kDrainMax)));
-  }
-  for (const auto& loop : loops_) {
-    const std::chrono::nanoseconds left = timeout - (Clock::system().monotonic() - began);
-    const DrainCounts counts = co_await run_on(loop->loop(), loop->finish_drain(left));
+  const MonotonicTime deadline = began + std::min(timeout, kDrainMax);
+  std::vector<Task<void>> begin = on_each(loops_, &LoopServer::begin_drain, deadline);
+  co_await when_all(std::move(begin));
+  const std::chrono::nanoseconds left = timeout - (Clock::system().monotonic() - began);
+  std::vector<Task<DrainCounts>> finish = on_each(loops_, &LoopServer::finish_drain, left);
+  const std::vector<DrainCounts> ended = co_await when_all(std::move(finish));
+  for (const DrainCounts& counts : ended) {
     report.finished += counts.finished;
     report.abandoned += counts.abandoned;
     idle = idle && counts.idle;
@@ -140,7 +164,7 @@ Task<DrainReport> ServerCore::drain(std::shared_ptr<ServerCore> keep,
 
 void ServerCore::close() {
   set_serving(false);
-  if (closed_.exchange(true) || runtime_.inherited_over_fork()) return;
+  if (closed_.exchange(true)) return;
   transport::Loop& loop = loops_.front()->loop();
   Task<void> task = close_loops(shared_from_this());
   if (Executor::current() == nullptr) {
@@ -152,13 +176,10 @@ void ServerCore::close() {
 
 Task<void> ServerCore::close_loops(std::shared_ptr<ServerCore> core) {
   // Listeners first: one of them may just be giving a connection to another loop.
-  for (const auto& server : core->loops_) {
-    co_await run_on(server->loop(), server->stop());
-  }
-  for (const auto& server : core->loops_) {
-    const bool idle = co_await run_on(server->loop(), server->close_and_wait());
-    static_cast<void>(idle);
-  }
+  std::vector<Task<void>> stop = on_each(core->loops_, &LoopServer::stop);
+  co_await when_all(std::move(stop));
+  std::vector<Task<bool>> close = on_each(core->loops_, &LoopServer::close_and_wait);
+  co_await when_all(std::move(close));
 }
 
 }  // namespace spanwire::rpc

@@ -186,6 +186,8 @@ class ServerCore : public std::enable_shared_from_this<ServerCore> {
       return std::hash<std::string_view>()(text);
     }
   };
+  // Fails with forked in a child.
+  Result<void> check_ours() const;
   Result<std::string> listen_now(const std::string& text, ListenOptions options);
   static Task<Result<std::string>> listen_on(LoopServer* server, transport::Address address,
                                              trace::TrustRemote trust);

@@ -8,11 +8,13 @@
 #include <mutex>
 #include <thread>
 
+#include "lib/rpc/server_core.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/rpc/async.hpp"
 #include "spanwire/rpc/interceptor.hpp"
 #include "tests/rpc/gate.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
+#include "tests/support/fork.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -292,10 +294,71 @@ TEST_F(ServerTest, IsDeadInAForkedChild) {
   EXPECT_TRUE(call("test/echo", "parent still"));
 }
 
+// With threads of its own, connections and a call under way: all of it the parent's.
+TEST_F(ServerTest, MayBeDestroyedInAForkedChild) {
+  Gate gate;
+  server().handle(
+      "test/gate",
+      [&](Call&) {
+        gate.pass();
+        return Status::ok();
+      },
+      RunOn::pool(2));
+  client();
+  std::thread caller([&] { EXPECT_TRUE(call("test/gate", "")); });
+  gate.await_waiting(1);
+  const auto accepted = [] {
+    return counter_snapshot().value("spanwire.transport.connections_accepted");
+  };
+  const std::int64_t before = accepted();
+  const int ended = testing::run_in_child([this] {
+    if (server().listen("tcp://127.0.0.1:0").error().code() != Errc::forked) return 1;
+    if (server().drain_blocking(std::chrono::seconds(1)).finished != 0) return 2;
+    if (runtime_.block_on(sleep_for(std::chrono::hours(1))).error().code() != Errc::forked)
+      return 3;
+    client_.reset();
+    server_.reset();
+    return 0;
+  });
+  EXPECT_EQ(ended, 0);
+  EXPECT_TRUE(call("test/echo", "the same connection"));
+  gate.open();
+  caller.join();
+  EXPECT_EQ(accepted(), before);
+}
+
 class ManyLoops : public RpcTest {
  protected:
   ManyLoops() : RpcTest(4) {}
 };
+
+// Four loops whose handlers do not listen, each cancelled and waited for at the same time.
+TEST_F(ManyLoops, WaitForDeafHandlersSideBySide) {
+  Gate gate;
+  server().handle(
+      "test/gate",
+      [&](Call&) {
+        gate.pass();
+        return Status::ok();
+      },
+      RunOn::pool(4));
+  client();
+  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(std::make_unique<Client>(runtime_, address_));
+    callers.emplace_back([one = clients.back().get()] {
+      EXPECT_FALSE(one->call_blocking(trace::Context(), "test/gate", Slice()));
+    });
+    gate.await_waiting(i + 1);
+  }
+  const DrainReport report = server().drain_blocking(std::chrono::milliseconds(1));
+  EXPECT_EQ(report.abandoned, 4u);
+  EXPECT_GE(report.took, kCancelGrace);
+  EXPECT_LT(report.took, 3 * kCancelGrace) << "one after another they would take four";
+  gate.open();
+  for (std::thread& caller : callers) caller.join();
+}
 
 TEST_F(ManyLoops, ServeOneClientFromAllThreads) {
   client();

@@ -39,9 +39,10 @@ class Runtime {
   // Starts a task on one of the loops and lets it run.
   void spawn(Task<void> task);
   // Runs a task on one of the loops and waits: Result<T>, or T where that is a Result already.
-  // Fails with would_deadlock on a loop's thread.
+  // Fails with would_deadlock on a loop's thread, with forked in a forked child.
   template <class T>
-  auto block_on(Task<T> task) {
+  typename detail::BlockingResult<T>::Type block_on(Task<T> task) {
+    if (inherited_over_fork()) return fail(Errc::forked);
     return ::spanwire::block_on(any_loop(), std::move(task));
   }
 

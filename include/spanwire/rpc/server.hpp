@@ -59,7 +59,8 @@ class Server {
   // Closes at once what was not drained; waits until no handler of this server runs, also for those
   // that a drain left behind.  A Call that was moved out counts as one that runs until it is
   // finished or dropped.  On a runtime's thread, which cannot wait, what the handlers need lives
-  // on until the last of them has ended.
+  // on until the last of them has ended.  In a forked child it does nothing: what is in it is the
+  // parent's.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -89,7 +90,7 @@ class Server {
   std::size_t running() const noexcept;
 
   // Stops listening, tells every peer (goaway), lets calls finish, cancels the rest at the
-  // deadline.
+  // deadline and gives their handlers one second more, on all loops at the same time.
   Task<DrainReport> drain(std::chrono::nanoseconds timeout);
   // From a thread that is not the runtime's.
   DrainReport drain_blocking(std::chrono::nanoseconds timeout);
