@@ -52,6 +52,7 @@ Result<std::uint32_t> Session::open(RequestOut& request, void* user) {
   Stream* stream = has_waiting_room(request.payload.size()) ? streams_.allocate() : nullptr;
   if (stream == nullptr) {
     free_wanted_ = true;
+    wait_for_process(request.payload.size());
     return spanwire::fail(Errc::queue_full);
   }
   if (streams_.open() == 1) wake_by(last_received_ + ping_after());
@@ -78,13 +79,34 @@ Result<std::uint32_t> Session::open(RequestOut& request, void* user) {
 bool Session::has_waiting_room(std::size_t bytes) noexcept {
   if (!process_has_room(bytes)) {
     count_process_refusals.add();
-    process_full_ = true;
-    wake_by(now_.monotonic);
     return false;
   }
   if (waiting_bytes_ == 0) return true;
   return bytes <= options_.limits.queued_bytes_max &&
          waiting_bytes_ <= options_.limits.queued_bytes_max - bytes;
+}
+
+// Where other sessions hold what so many bytes would need: nobody tells us when they give it back.
+void Session::wait_for_process(std::size_t bytes) noexcept {
+  if (process_has_room(bytes)) return;
+  if (process_wanted_ != 0) {
+    process_wanted_ = std::min(process_wanted_, bytes);
+    return;
+  }
+  process_wanted_ = bytes;
+  process_look_ = kLook;
+  process_look_at_ = now_.monotonic + process_look_;
+  wake_by(process_look_at_);
+}
+
+// Ever more seldom: a wait is at most twice as long as it had to be, by kLookLongest at most.
+void Session::look_at_process() noexcept {
+  if (process_has_room(process_wanted_)) {
+    process_wanted_ = 0;
+  } else if (process_look_at_ <= now_.monotonic) {
+    process_look_ = std::min(process_look_ * 2, kLookLongest);
+    process_look_at_ = now_.monotonic + process_look_;
+  }
 }
 
 bool Session::cancel(std::uint32_t id, Errc reason) {
@@ -123,6 +145,7 @@ Result<bool> Session::write(std::uint32_t id, Slice& data, bool end) {
   if (!takes || (!only_ends && !has_waiting_room(data.size()))) {
     flow_of(*stream).wants_writable = true;
     room_wanted_ = room_wanted_ || takes;
+    if (takes) wait_for_process(data.size());
     return false;
   }
   if (end) stream->set(kLocalEnd);

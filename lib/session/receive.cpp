@@ -186,8 +186,8 @@ void Session::after_input() {
   return_connection_credit();
   if (pong_waits_) answer_waiting_ping();
   if (!written_one_ways_.empty()) settle_one_ways();
-  if (process_full_) process_full_ = !process_has_room(1);
-  const bool room = !process_full_ && waiting_bytes_ < options_.limits.queued_bytes_max;
+  if (process_wanted_ != 0) look_at_process();
+  const bool room = process_wanted_ == 0 && waiting_bytes_ < options_.limits.queued_bytes_max;
   if (room && room_wanted_) list_writable();
   if (!maybe_writable_.empty()) deliver_writable();
   if (free_wanted_ && room && !closed() && streams_.open() < streams_.limit()) {

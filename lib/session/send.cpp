@@ -266,9 +266,11 @@ void Session::list_writable() {
   });
 }
 
-// Credit comes in what is read, so reading stops only for a link that does not take what we have.
+// A server that reads on would get more to answer.  It stops only for a link that does not take
+// what it has: credit comes in what is read.  A client reads always.  It gets only what it asked
+// for, and two sides that waited for each other to read would wait for ever.
 void Session::update_pause() {
-  const bool pause = waiting_bytes_ > options_.limits.queued_bytes_max / 2 &&
+  const bool pause = !client() && waiting_bytes_ > options_.limits.queued_bytes_max / 2 &&
                      sink_.queued_bytes() > link_queue_bytes_max_;
   if (pause == paused_) return;
   paused_ = pause;

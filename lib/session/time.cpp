@@ -35,8 +35,7 @@ MonotonicTime Session::next_timer() noexcept {
     at = std::min(at, after(frame_begun_, limits.frame_timeout));
   }
   if (!written_one_ways_.empty()) at = std::min(at, now_.monotonic + kLook);
-  // Nobody tells us what other sessions give back.
-  if (process_full_) at = std::min(at, now_.monotonic + kLook);
+  if (process_wanted_ != 0) at = std::min(at, process_look_at_);
   if (free_untold_) at = std::min(at, now_.monotonic + kLook);
   if (state_ == State::ready || state_ == State::draining) {
     if (ping_token_ != 0 && paused_) {

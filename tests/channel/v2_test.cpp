@@ -71,6 +71,38 @@ class V2Channel : public ::testing::Test {
   std::unique_ptr<ServerChannel> server;
 };
 
+// Each side has more waiting than it likes, on a link that takes no more: if both then stop
+// reading, neither will ever read again.
+TEST_F(V2Channel, TwoSidesThatSendManyLargeBodiesAtOnceDoNotHoldEachOther) {
+  V2Options options;
+  options.limits.queued_bytes_max = 2u << 20;
+  connect(options);
+  std::deque<CallLog> calls(3);
+  for (CallLog& call : calls) ASSERT_TRUE(open(call, "keep"));
+  executor.run_until_idle();
+  ASSERT_EQ(serving.calls.size(), calls.size());
+  const std::string payload = pattern(600'000);
+  executor.in_turn([&] {
+    for (const auto& call : serving.calls) {
+      ReplyOut reply;
+      reply.payload = Slice::copy_of(payload);
+      server->reply(call->id, reply);
+    }
+    for (std::size_t more = 0; more < 3; ++more) {
+      RequestOut request;
+      request.path = "echo";
+      request.payload = Slice::copy_of(payload);
+      ASSERT_TRUE(client->open(request, calls.emplace_back()));
+    }
+  });
+  executor.run_until_idle();
+  for (const CallLog& call : calls) {
+    ASSERT_TRUE(call.ended());
+    EXPECT_TRUE(call.ok()) << static_cast<int>(call.status.value_or(-1));
+    EXPECT_EQ(call.payload, payload);
+  }
+}
+
 TEST_F(V2Channel, AHelloWithoutAnswerNamesTheLikelyCause) {
   connect_to_raw_peer();
   executor.advance(4s);

@@ -40,13 +40,54 @@ TEST_F(ProcessBudget, HoldsForAConnectionThatHasNothingWaiting) {
   EXPECT_TRUE(other_.session.timer_moved());
   other_.pass(2ms);
   EXPECT_EQ(other_.count("free"), 0u);
-  EXPECT_LE(other_.session.next_timer(), other_.now.monotonic + 2ms);
+  EXPECT_LE(other_.session.next_timer(), other_.now.monotonic + 4ms);
   let_out();
   EXPECT_EQ(process_bytes(), 0u);
-  other_.pass(2ms);
+  other_.pass(4ms);
   EXPECT_EQ(other_.count("free"), 1u);
   EXPECT_TRUE(other_.open("p", std::string(6'000, 'x')));
   EXPECT_GT(other_.session.next_timer(), other_.now.monotonic + 1s);
+}
+
+// How often it looks must not depend on how long the others hold on.
+TEST_F(ProcessBudget, IsLookedAtEverMoreSeldom) {
+  ASSERT_TRUE(busy_.open("p", std::string(9'000, 'x')));
+  EXPECT_EQ(other_.open("p", std::string(6'000, 'x')).error(), Errc::queue_full);
+  const MonotonicTime begin = other_.now.monotonic;
+  int looks = 0;
+  for (; other_.now.monotonic < begin + 2s; ++looks) {
+    other_.pass(other_.session.next_timer() - other_.now.monotonic);
+  }
+  EXPECT_LE(looks, 30);
+  EXPECT_EQ(other_.count("free"), 0u);
+  let_out();
+  other_.pass(100ms);
+  EXPECT_EQ(other_.count("free"), 1u);
+}
+
+// Room for less would only have it refused again.
+TEST_F(ProcessBudget, IsWaitedForUntilWhatWasRefusedFits) {
+  ASSERT_TRUE(busy_.open("p", std::string(9'000, 'x')));
+  EXPECT_EQ(other_.open("p", std::string(6'000, 'x')).error(), Errc::queue_full);
+  other_.pass(1s);
+  EXPECT_EQ(other_.count("free"), 0u) << "a few bytes are free all the time";
+  EXPECT_EQ(other_.open("p", std::string(1'100, 'x')).error(), Errc::queue_full);
+  let_out();
+  other_.pass(100ms);
+  EXPECT_EQ(other_.count("free"), 1u);
+}
+
+// A reply that is refused has become one that says so: nothing waits.
+TEST_F(ProcessBudget, IsNotLookedAtForAReply) {
+  Machine server(Role::server);
+  server.shake_hands();
+  server.feed(request(id_of(1), "p"));
+  ASSERT_TRUE(busy_.open("p", std::string(9'000, 'x')));
+  ReplyOut reply;
+  reply.payload = Slice::copy_of(std::string(6'000, 'x'));
+  server.session.reply(id_of(1), reply);
+  EXPECT_EQ(wire::decode_reply(bytes_of(server.sent().back().body))->fixed.status, 8);
+  EXPECT_GT(server.session.next_timer(), server.now.monotonic + 1s);
 }
 
 TEST_F(ProcessBudget, HoldsForWritesAndTellsWhenThereIsRoom) {

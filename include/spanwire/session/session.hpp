@@ -151,6 +151,8 @@ class Session final : private wire::PiecePlacer {
   // How often to look whether a one-way request has been written, or a stream has become free,
   // when nothing else happens.
   static constexpr std::chrono::nanoseconds kLook = std::chrono::milliseconds(2);
+  // How seldom, at the end, to look whether the process has room for what was refused.
+  static constexpr std::chrono::nanoseconds kLookLongest = std::chrono::milliseconds(100);
 
   bool client() const noexcept { return role_ == Role::client; }
   bool closed() const noexcept { return state_ == State::closed; }
@@ -207,6 +209,8 @@ class Session final : private wire::PiecePlacer {
   // calls.cpp: what users do.
   Errc check_open(const RequestOut& request) const noexcept;
   bool has_waiting_room(std::size_t bytes) noexcept;
+  void wait_for_process(std::size_t bytes) noexcept;
+  void look_at_process() noexcept;
   void owe_stream_credit(Stream& stream, std::uint64_t bytes);
   void give_stream_credit(Stream& stream, std::uint64_t bytes);
   ByteView fill_reply(const Stream& stream, ReplyOut& reply, wire::OutFrame& frame, std::byte* out);
@@ -294,11 +298,10 @@ class Session final : private wire::PiecePlacer {
   bool naive_ = false;
   State state_ = State::handshake;
   bool pumping_ = false;
-  bool pump_wanted_ = false;   // credit came: more may leave
-  bool free_wanted_ = false;   // an open() was refused
-  bool free_untold_ = false;   // and a stream became free in a user's own call
-  bool room_wanted_ = false;   // a write was refused because of what waits
-  bool process_full_ = false;  // something was refused because of what other sessions hold
+  bool pump_wanted_ = false;  // credit came: more may leave
+  bool free_wanted_ = false;  // an open() was refused
+  bool free_untold_ = false;  // and a stream became free in a user's own call
+  bool room_wanted_ = false;  // a write was refused because of what waits
   bool paused_ = false;
   bool timer_moved_ = false;
   bool was_busy_ = false;     // a stream ended since the last look at idleness
@@ -346,6 +349,10 @@ class Session final : private wire::PiecePlacer {
   MonotonicTime frame_begun_ = MonotonicTime::max();
   MonotonicTime ping_sent_ = MonotonicTime::max();
   MonotonicTime idle_since_{};
+  // What was refused because of what other sessions hold: its bytes, 0 for none; when to look next.
+  std::size_t process_wanted_ = 0;
+  MonotonicTime process_look_at_{};
+  std::chrono::nanoseconds process_look_{};
   std::uint64_t ping_token_ = 0;        // of the keepalive ping that is not answered; 0: none
   std::uint64_t drain_ping_token_ = 0;  // likewise
   std::uint64_t next_token_ = 1;
