@@ -107,6 +107,11 @@ class ThreadContext {
   void pop() noexcept;
   void write_slice(OpenSlice& slice, std::int64_t end_ns, Attributes attributes,
                    trace::Key ended_as);
+  void keep_last(const trace::SpanId& id) noexcept;
+  // A complete slice's, opened now if it has no id yet.
+  void write(trace::WholeSpan& span) noexcept;
+  // With the events that were bound to its time.
+  void write_with_events(trace::WholeSpan& span, Errc misuse);
   void write_thread(const ThreadEnd& end);
 
   RequestState* request_ = nullptr;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 
 #include "lib/journey/state.hpp"
@@ -231,38 +232,54 @@ Errc ThreadContext::add_slice(const Slice& slice, const SpanId& id) {
   if (!request_->wants(slice.level)) return Errc::ok;
   announce();
   touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);
-  const bool backwards = slice.end < slice.start;
-  const Mark mark(backwards ? Errc::slice_ends_before_start : Errc::ok);
-  WholeSpan span;
-  span.context = context_of(id.is_zero() ? request_->recorder().open() : id);
-  span.parent = parent_id();
-  span.name = slice.name;
-  span.start = slice.start;
-  span.end = slice.end;
-  span.tracestate = request_->tracestate();
-  mark.onto(span);
   const bool first_level = depth_ == 0 || innermost_recorded() == nullptr;
   const trace::Link link{last_, {}, {}};
-  if (first_level && last_.valid()) span.links = {&link, 1};
-  const Attributes lists[] = {slice.attributes, mark.attributes()};
-  span.attributes = lists;
-  span.events = slice.events;
-  if (events_.empty()) {
-    request_->recorder().write(span);
+  WholeSpan span{.context = context_of(id),
+                 .parent = parent_id(),
+                 .name = slice.name,
+                 .start = slice.start,
+                 .end = slice.end,
+                 .attributes = {&slice.attributes, 1},
+                 .links = {&link, first_level && last_.valid() ? 1u : 0u},
+                 .events = slice.events,
+                 .tracestate = request_->tracestate()};
+  const bool backwards = slice.end < slice.start;
+  if (backwards || !events_.empty()) [[unlikely]] {
+    write_with_events(span, backwards ? Errc::slice_ends_before_start : Errc::ok);
   } else {
-    const Saved events =
-        events_.take(slice.start.time_since_epoch().count(), slice.end.time_since_epoch().count());
-    Gathered gathered;
-    for (const Attributes& list : lists) gathered.list(list);
-    for (const WholeEvent& event : slice.events) gathered.event(event);
-    gathered.add_events(events);
-    gathered.into(span);
-    request_->recorder().write(span);
+    write(span);
   }
-  if (first_level) last_ = span.context;
+  if (first_level) keep_last(span.context.span_id());
   return backwards ? count_misuse(Errc::slice_ends_before_start,
                                   quoted("a slice ends before it starts:", slice.name))
                    : Errc::ok;
+}
+
+// Made in place: a copy, in larger pieces than what was just stored, waits for the stores.
+void ThreadContext::keep_last(const SpanId& id) noexcept {
+  std::construct_at(&last_, request_->root().trace_id(), id, request_->root().flags());
+}
+
+void ThreadContext::write(WholeSpan& span) noexcept {
+  if (span.context.span_id().is_zero()) {
+    request_->recorder().open_and_write(span);
+  } else {
+    request_->recorder().write(span);
+  }
+}
+
+void ThreadContext::write_with_events(WholeSpan& span, Errc misuse) {
+  const Mark mark(misuse);
+  mark.onto(span);
+  const Saved events =
+      events_.take(span.start.time_since_epoch().count(), span.end.time_since_epoch().count());
+  Gathered gathered;
+  for (const Attributes& list : span.attributes) gathered.list(list);
+  gathered.list(mark.attributes());
+  for (const WholeEvent& event : span.events) gathered.event(event);
+  gathered.add_events(events);
+  gathered.into(span);
+  write(span);
 }
 
 void ThreadContext::add_event(trace::Key name, std::int64_t at_ns, Attributes attributes) {

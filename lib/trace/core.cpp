@@ -137,8 +137,7 @@ void Core::give_block(std::byte* block, std::size_t bytes) noexcept {
   arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-bool Core::enter_queue(std::size_t spans) noexcept {
-  if (options_.queue_spans_max == 0) return true;
+bool Core::enter_bounded_queue(std::size_t spans) noexcept {
   const std::size_t before = queued_.fetch_add(spans, std::memory_order_relaxed);
   if (before + spans <= options_.queue_spans_max) return true;
   queued_.fetch_sub(spans, std::memory_order_relaxed);

@@ -68,7 +68,9 @@ class Core {
   void give_block(std::byte* block, std::size_t bytes) noexcept;
 
   // Places in the queue when queue_spans_max is set.
-  bool enter_queue(std::size_t spans) noexcept;
+  bool enter_queue(std::size_t spans) noexcept {
+    return options_.queue_spans_max == 0 || enter_bounded_queue(spans);
+  }
   void leave_queue(std::size_t spans) noexcept;
 
   // Ended without getting into a thread's counters.
@@ -93,6 +95,7 @@ class Core {
   void publish();
 
  private:
+  bool enter_bounded_queue(std::size_t spans) noexcept;
   void lose(LossReason reason, std::size_t spans = 1) noexcept {
     lost_[static_cast<std::size_t>(reason)].fetch_add(spans, std::memory_order_relaxed);
   }

@@ -1,8 +1,9 @@
-// Spans straight into the ring: first measured, then written without a check.  For what nearly all
-// whole spans are; the others go through the slab, whose records can grow.
+// Spans straight into the ring, in one pass: each part is looked at as it is written, and what
+// wants a closer look is given up.  For what nearly all whole spans are; the others go through the
+// slab, whose records can grow.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,152 +17,159 @@
 
 namespace spanwire::trace::detail {
 
+// Of the items of one span.
 inline constexpr std::size_t kDirectBytesMax = 4096;
-// Measures a span; not fits where a limit, or a key that may repeat, wants a closer look.
-class Measure {
- public:
-  explicit Measure(const Core& core) noexcept : limits_(core.limits()) {}
 
-  void text(std::string_view text) noexcept {
-    if (!text.empty()) bytes_ += sizeof(Item) + padded(text.size());
-  }
+// A link without attributes at `at`, which has room for it; the bytes it takes.
+inline std::size_t write_link(std::byte* at, const Link& link) noexcept {
+  const LinkHead head{link.context, 0, 0};
+  char* to = write_item(at, ItemTag::link, ValueType::string, Key(),
+                        sizeof head + link.tracestate.size());
+  std::memcpy(to, &head, sizeof head);
+  copy_text(to + sizeof head, link.tracestate.data(), link.tracestate.size());
+  return room_of(*reinterpret_cast<const Item*>(at));
+}
+
+class DirectWriter {
+ public:
+  // `items` has room for kDirectBytesMax.
+  DirectWriter(std::byte* items, const SpanLimits& limits) noexcept
+      : limits_(limits),
+        begin_(items),
+        at_(items),
+        end_(items + std::min(kDirectBytesMax, limits.bytes_max)) {}
+
+  // False where a limit, a long text or a repeated key wants a closer look: what was written is of
+  // no use.
+  bool fits() const noexcept { return fits_ && count_ <= limits_.attributes_max; }
+  std::uint32_t offset() const noexcept { return static_cast<std::uint32_t>(at_ - begin_); }
+
   void name(Key name) noexcept {
-    bytes_ += key_bytes(name);
     fits_ &= name.size() <= kShortNameBytes;
+    item(ItemTag::name, ValueType::string, name, 0);
+  }
+  std::uint32_t text(ItemTag tag, std::string_view text) noexcept {
+    if (text.empty()) return kNoItem;
+    const std::uint32_t at = offset();
+    if (char* to = item(tag, ValueType::string, Key(), text.size())) {
+      copy_text(to, text.data(), text.size());
+    }
+    return at;
   }
   void attributes(std::span<const Attribute> attributes) noexcept {
-    if (attributes.empty()) return;
-    fits_ &= list_count_ < lists_.size();
-    if (!fits_) return;
-    lists_[list_count_++] = attributes;
+    count_ += attributes.size();
+    if (!has_room(attributes.size() * kWordItem)) return;
+    std::size_t spare = room() - attributes.size() * kWordItem;
     for (const Attribute& attribute : attributes) {
       const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
       if ((filter_ & bit) != 0) [[unlikely]]
-        fits_ &= !repeats(attribute);
+        fits_ &= !repeats(attribute.key);
       filter_ |= bit;
-      value(attribute);
+      if (attribute.key.is_literal() && attribute.value.is_word()) {
+        word(ItemTag::attribute, attribute.key, attribute.value);
+      } else if (!value(ItemTag::attribute, attribute, spare)) {
+        return;
+      }
     }
-    attributes_ += attributes.size();
   }
+  // Of all lists so far.
+  std::size_t attribute_count() const noexcept { return count_; }
   void event(const WholeEvent& event) noexcept {
+    const EventHead head{ns_of(event.at), 0, static_cast<std::uint32_t>(event.attributes.size())};
+    if (char* to = item(ItemTag::event, ValueType::string, event.name, sizeof head)) {
+      std::memcpy(to, &head, sizeof head);
+    }
     // Keys that may be equal are rare in events, and looked at by the long way.
-    bytes_ += key_bytes(event.name) + sizeof(EventHead);
     std::uint64_t filter = 0;
     for (const Attribute& attribute : event.attributes) {
+      if (!has_room(kWordItem)) return;
+      std::size_t spare = room() - kWordItem;
       const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
       fits_ &= (filter & bit) == 0;
       filter |= bit;
-      value(attribute);
+      if (!value(ItemTag::event_attribute, attribute, spare)) return;
     }
     fits_ &= event.attributes.size() <= limits_.event_attributes_max;
   }
   void link(const Link& link) noexcept {
-    bytes_ += key_bytes(Key()) + sizeof(LinkHead) + padded(link.tracestate.size());
+    constexpr std::size_t kFront = sizeof(Item) + sizeof(LinkHead);
     fits_ &= link.context.valid() && link.attributes.empty();
+    if (has_room(kFront + padded(link.tracestate.size()))) at_ += write_link(at_, link);
   }
-  // Whether the parts so far may be written without a closer look.
-  bool fits_so_far() const noexcept {
-    return fits_ && bytes_ <= kDirectBytesMax && bytes_ <= limits_.bytes_max &&
-           attributes_ <= limits_.attributes_max;
-  }
-  bool fits(const WholeSpan& span) const noexcept {
-    return fits_so_far() && span.events.size() <= limits_.events_max &&
-           span.links.size() <= (span.batch ? limits_.batch_links_max : limits_.links_max) &&
-           span.status_message.size() <= limits_.value_chars_max;
-  }
-  std::size_t bytes() const noexcept { return bytes_; }
 
  private:
-  static std::size_t key_bytes(Key key) noexcept {
-    return sizeof(Item) + (key.is_literal() ? sizeof(const char*) : padded(key.size()));
+  // A literal key and eight bytes.
+  static constexpr std::size_t kWordItem = sizeof(Item) + sizeof(const char*) + sizeof(std::int64_t);
+
+  std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+  bool has_room(std::size_t bytes) noexcept {
+    if (bytes <= room()) [[likely]]
+      return true;
+    fits_ = false;
+    return false;
   }
-  // Whether the key stands before it in this list or in an earlier one.
-  bool repeats(const Attribute& attribute) const noexcept {
-    for (std::size_t i = 0; i < list_count_; ++i) {
-      for (const Attribute& other : lists_[i]) {
-        if (&other == &attribute) return false;
-        if (other.key.view() == attribute.key.view()) return true;
-      }
+  // Where the value goes; null where there is no room.
+  char* item(ItemTag tag, ValueType type, Key key, std::size_t value_bytes) noexcept {
+    const std::size_t bytes = item_room(key, value_bytes);
+    if (!has_room(bytes)) return nullptr;
+    char* to = write_item(at_, tag, type, key, value_bytes);
+    at_ += bytes;
+    return to;
+  }
+  static std::size_t item_room(Key key, std::size_t value_bytes) noexcept {
+    const std::size_t key_room = key.is_literal() ? sizeof(const char*) : padded(key.size());
+    return sizeof(Item) + key_room + padded(value_bytes);
+  }
+  void word(ItemTag tag, Key literal, const AttributeValue& value) noexcept {
+    const std::int64_t word = value.word();
+    std::memcpy(write_literal_item(at_, tag, value.type(), literal, sizeof word), &word,
+                sizeof word);
+    at_ += kWordItem;
+  }
+  // Takes what is beyond a word from `spare`; false, and it does not fit, for what is too much and
+  // for arrays.
+  bool value(ItemTag tag, const Attribute& attribute, std::size_t& spare) noexcept {
+    const AttributeValue& value = attribute.value;
+    const bool text = value.type() == ValueType::string;
+    const std::size_t size =
+        text ? value.size() : value.type() == ValueType::boolean ? 1 : sizeof(std::int64_t);
+    const std::size_t bytes = item_room(attribute.key, size);
+    const bool plain = text || value.is_word() || value.type() == ValueType::boolean;
+    if (!plain || attribute.key.empty() || bytes > spare + kWordItem ||
+        (text && size > limits_.value_chars_max)) {
+      fits_ = false;
+      return false;
+    }
+    if (bytes > kWordItem) spare -= bytes - kWordItem;
+    char* to = write_item(at_, tag, value.type(), attribute.key, size);
+    at_ += bytes;
+    if (text) {
+      copy_text(to, value.text().data(), size);
+    } else if (value.type() == ValueType::boolean) {
+      *to = value.boolean() ? 1 : 0;
+    } else {
+      const std::int64_t word = value.word();
+      std::memcpy(to, &word, sizeof word);
+    }
+    return true;
+  }
+  // Whether an attribute of that key has been written.
+  bool repeats(Key key) const noexcept {
+    for (const std::byte* at = begin_; at != at_;) {
+      const Item& item = *reinterpret_cast<const Item*>(at);
+      if (item.tag == ItemTag::attribute && key_of(item) == key.view()) return true;
+      at += room_of(item);
     }
     return false;
   }
-  void value(const Attribute& attribute) noexcept {
-    const AttributeValue& value = attribute.value;
-    std::size_t size = sizeof(std::int64_t);
-    switch (value.type()) {
-      case ValueType::string:
-        size = padded(value.size());
-        fits_ &= value.size() <= limits_.value_chars_max;
-        break;
-      case ValueType::boolean:
-      case ValueType::int64:
-      case ValueType::real:
-        break;
-      default:
-        fits_ = false;
-    }
-    bytes_ += key_bytes(attribute.key) + size;
-    fits_ &= !attribute.key.empty();
-  }
 
   const SpanLimits& limits_;
-  std::size_t bytes_ = 0;
-  std::size_t attributes_ = 0;
-  std::uint64_t filter_ = 0;
-  bool fits_ = true;
-  std::size_t list_count_ = 0;
-  std::array<std::span<const Attribute>, 8> lists_;
-};
-
-// Writes what was measured; no check is left.
-class DirectWriter {
- public:
-  explicit DirectWriter(std::byte* items) noexcept : begin_(items), at_(items) {}
-
-  std::uint32_t offset() const noexcept { return static_cast<std::uint32_t>(at_ - begin_); }
-  std::uint32_t text(ItemTag tag, std::string_view text) noexcept {
-    if (text.empty()) return kNoItem;
-    const std::uint32_t at = offset();
-    copy_text(item(tag, ValueType::string, Key(), text.size()), text.data(), text.size());
-    return at;
-  }
-  void name(Key name) noexcept { item(ItemTag::name, ValueType::string, name, 0); }
-  void attributes(ItemTag tag, std::span<const Attribute> attributes) noexcept {
-    for (const Attribute& attribute : attributes) {
-      const AttributeValue& value = attribute.value;
-      if (value.type() == ValueType::string) {
-        copy_text(item(tag, ValueType::string, attribute.key, value.size()), value.text().data(),
-                  value.size());
-      } else if (value.type() == ValueType::boolean) {
-        *item(tag, ValueType::boolean, attribute.key, 1) = value.boolean() ? 1 : 0;
-      } else {
-        const std::int64_t word = value.word();
-        std::memcpy(item(tag, value.type(), attribute.key, sizeof word), &word, sizeof word);
-      }
-    }
-  }
-  void event(const WholeEvent& event) noexcept {
-    const EventHead head{ns_of(event.at), 0, static_cast<std::uint32_t>(event.attributes.size())};
-    std::memcpy(item(ItemTag::event, ValueType::string, event.name, sizeof head), &head,
-                sizeof head);
-    attributes(ItemTag::event_attribute, event.attributes);
-  }
-  void link(const Link& link) noexcept {
-    const LinkHead head{link.context, 0, 0};
-    char* to = item(ItemTag::link, ValueType::string, Key(), sizeof head + link.tracestate.size());
-    std::memcpy(to, &head, sizeof head);
-    copy_text(to + sizeof head, link.tracestate.data(), link.tracestate.size());
-  }
-
- private:
-  char* item(ItemTag tag, ValueType type, Key key, std::size_t value_bytes) noexcept {
-    char* value = write_item(at_, tag, type, key, value_bytes);
-    at_ += room_of(*reinterpret_cast<const Item*>(at_));
-    return value;
-  }
-
   std::byte* const begin_;
   std::byte* at_;
+  std::byte* const end_;
+  std::uint64_t filter_ = 0;
+  std::size_t count_ = 0;
+  bool fits_ = true;
 };
 
 }  // namespace spanwire::trace::detail

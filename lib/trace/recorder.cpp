@@ -1,6 +1,7 @@
 #include "spanwire/trace/recorder.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "lib/trace/direct_writer.hpp"
 #include "lib/trace/record_writer.hpp"
@@ -12,12 +13,10 @@ namespace spanwire::trace {
 namespace detail {
 namespace {
 
-void write_direct(std::byte* to, std::size_t bytes, const WholeSpan& span, const Scope& scope,
+// Of a span that is whole.  In its place in the ring: a header that is put together elsewhere,
+// field by field, and then copied in larger pieces keeps the core waiting for each of its stores.
+void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scope,
                   std::int64_t end_ns) noexcept {
-  DirectWriter writer(to + sizeof(RecordHeader));
-  writer.name(span.name);
-  RecordHeader header{};
-  header.entry_bytes = static_cast<std::uint32_t>(bytes);
   header.entry_type = EntryType::record;
   header.kind = static_cast<std::uint8_t>(span.kind);
   header.status = static_cast<std::uint8_t>(span.status);
@@ -28,37 +27,44 @@ void write_direct(std::byte* to, std::size_t bytes, const WholeSpan& span, const
   header.start_ns = ns_of(span.start);
   header.end_ns = end_ns;
   header.scope = &scope;
-  header.items_bytes = static_cast<std::uint32_t>(bytes - sizeof(RecordHeader));
-  header.tracestate_at = writer.text(ItemTag::tracestate, span.tracestate);
-  header.status_at = writer.text(ItemTag::status_message, span.status_message);
-  for (const auto& list : span.attributes) {
-    header.attributes = static_cast<std::uint16_t>(header.attributes + list.size());
-  }
+  header.name_at = 0;
   header.events = static_cast<std::uint16_t>(span.events.size());
   header.links = static_cast<std::uint16_t>(span.links.size());
   header.parent_remote = span.parent_remote ? 1 : 0;
-  std::memcpy(to, &header, sizeof header);
-  for (const auto& list : span.attributes) writer.attributes(ItemTag::attribute, list);
-  for (const WholeEvent& event : span.events) writer.event(event);
-  for (const Link& link : span.links) writer.link(link);
+  header.unused = 0;
+  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
 // False, and nothing done, for a span that needs a closer look.
 bool try_direct(Core& core, ThreadState& state, const WholeSpan& span, const Scope& scope,
                 std::int64_t end_ns) noexcept {
-  Measure measure(core);
-  measure.name(span.name);
-  measure.text(span.tracestate);
-  measure.text(span.status_message);
-  for (const auto& list : span.attributes) measure.attributes(list);
-  for (const WholeEvent& event : span.events) measure.event(event);
-  for (const Link& link : span.links) measure.link(link);
-  if (!measure.fits(span)) return false;
-  const std::size_t bytes = sizeof(RecordHeader) + measure.bytes();
-  if (std::byte* to = reserve_entry(core, state, bytes)) {
-    write_direct(to, bytes, span, scope, end_ns);
-    publish_entry(core, state, bytes);
+  const SpanLimits& limits = core.limits();
+  const std::size_t links_max = span.batch ? limits.batch_links_max : limits.links_max;
+  if (span.events.size() > limits.events_max || span.links.size() > links_max ||
+      span.status_message.size() > limits.value_chars_max) {
+    return false;
   }
+  std::byte* to = state.ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
+  if (to == nullptr) return false;
+  auto& header = *reinterpret_cast<RecordHeader*>(to);
+  write_header(header, span, scope, end_ns);
+  DirectWriter writer(to + sizeof(RecordHeader), limits);
+  writer.name(span.name);
+  header.tracestate_at = writer.text(ItemTag::tracestate, span.tracestate);
+  header.status_at = writer.text(ItemTag::status_message, span.status_message);
+  for (const auto& list : span.attributes) writer.attributes(list);
+  for (const WholeEvent& event : span.events) writer.event(event);
+  for (const Link& link : span.links) writer.link(link);
+  if (!writer.fits()) return false;
+  if (!core.enter_queue(1)) {
+    count_lost(state, LossReason::queue_full);
+    return true;
+  }
+  const std::size_t bytes = sizeof(RecordHeader) + writer.offset();
+  header.entry_bytes = static_cast<std::uint32_t>(bytes);
+  header.items_bytes = writer.offset();
+  header.attributes = static_cast<std::uint16_t>(writer.attribute_count());
+  publish_entry(core, state, bytes);
   return true;
 }
 
@@ -87,6 +93,15 @@ void write_slowly(Core& core, ThreadState& state, const WholeSpan& span, const S
   for (const Link& link : span.links) add_link(*record, link);
   set_status(*record, span.status, span.status_message);
   end(*record, end_ns);
+}
+
+void write_whole(Core& core, ThreadState& state, const WholeSpan& span,
+                 const Scope& scope) noexcept {
+  const std::int64_t end_ns = std::max(ns_of(span.end), ns_of(span.start));
+  if (!try_direct(core, state, span, scope, end_ns)) {
+    write_slowly(core, state, span, scope, end_ns);
+  }
+  release_if_ending(&state);
 }
 
 }  // namespace
@@ -125,11 +140,20 @@ void Recorder::write(const WholeSpan& span) const noexcept {
   }
   detail::ThreadState* state = detail::state_in(core);
   if (state == nullptr) return core.lose_ended(LossReason::too_many_threads);
-  const std::int64_t end_ns = std::max(detail::ns_of(span.end), detail::ns_of(span.start));
-  if (!detail::try_direct(core, *state, span, *scope_, end_ns)) {
-    detail::write_slowly(core, *state, span, *scope_, end_ns);
-  }
-  detail::release_if_ending(state);
+  detail::write_whole(core, *state, span, *scope_);
+}
+
+void Recorder::open_and_write(WholeSpan& span) const noexcept {
+  detail::Core& core = *core_;
+  detail::ThreadState* state = detail::state_of_thread;
+  const bool usual = state != nullptr && state->core == &core &&
+                     detail::active_core.load(std::memory_order_acquire) == &core;
+  const SpanId id = usual ? SpanId::generate(state->random) : open();
+  std::construct_at(&span.context, TraceId(span.context.trace_id()), id, span.context.flags());
+  if (!usual) return write(span);
+  core.processor().ensure_started();
+  state->recorded.add();
+  detail::write_whole(core, *state, span, *scope_);
 }
 
 void Recorder::write(std::span<const SpanColumn> columns,

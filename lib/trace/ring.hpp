@@ -70,7 +70,7 @@ class Ring {
   // them back takes longer than writing them, and can go on while the next span is under way.
   void fetch_ahead() const noexcept {
     const std::byte* next = memory_ + (tail_ & (capacity_ - 1));
-    for (std::size_t line = 0; line < kFetchAheadBytes; line += 64) {
+    for (std::size_t line = 384; line < 640; line += 64) {
 #if defined(__x86_64__)
       // The builtin fetches for reading only, unless the compiler may assume newer machines.
       asm volatile("prefetchw %0" : : "m"(next[line]));

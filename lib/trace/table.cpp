@@ -21,47 +21,47 @@ const SpanId* ids_of(const TableRow& row) noexcept {
 TableWriter::TableWriter(Core& core, ThreadState& state, const Scope& scope,
                          std::span<const SpanColumn> columns) noexcept
     : core_(core), state_(state), scope_(scope), columns_(columns) {
-  head_bytes_ = kColumnsAt + columns.size() * sizeof(TableColumn);
+  items_at_ = kColumnsAt + columns.size() * sizeof(TableColumn);
   row_bytes_ = sizeof(TableRow) + columns.size() * sizeof(SpanId);
-  for (const SpanColumn& column : columns) {
-    Measure measure(core);
-    measure.name(column.name);
-    measure.attributes(column.attributes);
-    usable_ &= measure.fits_so_far() && core.limits().links_max != 0;
-    head_bytes_ += measure.bytes();
-  }
-  usable_ &= head_bytes_ + row_bytes_ <= kTableBytesMax;
+  usable_ = core.limits().links_max != 0;
 }
 
-void TableWriter::write_columns(std::byte* entry) noexcept {
+bool TableWriter::write_columns() noexcept {
   RecordHeader header{};
   header.entry_type = EntryType::table;
   header.kind = static_cast<std::uint8_t>(SpanKind::internal);
   header.scope = &scope_;
-  std::memcpy(entry, &header, sizeof header);
-  auto* column = reinterpret_cast<TableColumn*>(entry + kColumnsAt);
-  auto items_at = static_cast<std::uint32_t>(kColumnsAt + columns_.size() * sizeof(TableColumn));
+  std::memcpy(entry_, &header, sizeof header);
+  auto* column = reinterpret_cast<TableColumn*>(entry_ + kColumnsAt);
+  head_bytes_ = items_at_;
   for (const SpanColumn& from : columns_) {
-    DirectWriter writer(entry + items_at);
+    if (head_bytes_ + kDirectBytesMax > kTableBytesMax) return false;
+    DirectWriter writer(entry_ + head_bytes_, core_.limits());
     writer.name(from.name);
-    writer.attributes(ItemTag::attribute, from.attributes);
+    writer.attributes(from.attributes);
+    if (!writer.fits()) return false;
     *column++ = {ns_of(from.start),
                  ns_of(from.end),
-                 items_at,
+                 static_cast<std::uint32_t>(head_bytes_),
                  writer.offset(),
                  static_cast<std::uint32_t>(from.attributes.size()),
                  0};
-    items_at += writer.offset();
+    head_bytes_ += writer.offset();
   }
+  return head_bytes_ + row_bytes_ <= kTableBytesMax;
 }
 
-bool TableWriter::begin() noexcept {
+TableWriter::Begun TableWriter::begin() noexcept {
   entry_ = state_.ring.reserve(kTableBytesMax);
-  if (entry_ == nullptr) return false;
-  write_columns(entry_);
+  if (entry_ == nullptr) return Begun::ring_full;
+  if (!write_columns()) {
+    usable_ = false;
+    entry_ = nullptr;
+    return Begun::unusable;
+  }
   at_ = entry_ + head_bytes_;
   rows_ = 0;
-  return true;
+  return Begun::yes;
 }
 
 bool TableWriter::add(const SpanRow& row) noexcept {
@@ -72,13 +72,14 @@ bool TableWriter::add(const SpanRow& row) noexcept {
   if (entry_ != nullptr && static_cast<std::size_t>(at_ - entry_) + row_bytes_ > kTableBytesMax) {
     publish();
   }
-  if (!core_.enter_queue(columns_.size())) {
-    count_lost(state_, LossReason::queue_full, columns_.size());
+  const Begun begun = entry_ != nullptr ? Begun::yes : begin();
+  if (begun == Begun::unusable) return false;
+  if (begun == Begun::ring_full) {
+    count_lost(state_, LossReason::ring_full, columns_.size());
     return true;
   }
-  if (entry_ == nullptr && !begin()) {
-    core_.leave_queue(columns_.size());
-    count_lost(state_, LossReason::ring_full, columns_.size());
+  if (!core_.enter_queue(columns_.size())) {
+    count_lost(state_, LossReason::queue_full, columns_.size());
     return true;
   }
   const TableRow head{row.parent, row.previous, ns_of(row.start)};
@@ -91,6 +92,10 @@ bool TableWriter::add(const SpanRow& row) noexcept {
 
 void TableWriter::publish() noexcept {
   if (entry_ == nullptr) return;
+  if (rows_ == 0) {
+    entry_ = nullptr;
+    return;
+  }
   const auto bytes = static_cast<std::uint32_t>(at_ - entry_);
   auto* header = reinterpret_cast<RecordHeader*>(entry_);
   header->entry_bytes = bytes;
@@ -147,7 +152,7 @@ SpanRecordView TableView::unfold(std::size_t index, std::byte* to,
   std::memcpy(items, entry_ + from.items_at, from.items_bytes);
   const SpanContext link =
       at == 0 ? of.previous : SpanContext(of.parent.trace_id(), ids[at - 1], of.parent.flags());
-  if (link.valid()) DirectWriter(items + from.items_bytes).link({link, {}, {}});
+  if (link.valid()) write_link(items + from.items_bytes, {link, {}, {}});
 
   RecordHeader record = header();
   record.entry_type = EntryType::record;

@@ -53,13 +53,15 @@ class TableWriter {
   void publish() noexcept;
 
  private:
-  bool begin() noexcept;
-  void write_columns(std::byte* entry) noexcept;
+  enum class Begun : std::uint8_t { yes, ring_full, unusable };
+  Begun begin() noexcept;
+  bool write_columns() noexcept;
 
   Core& core_;
   ThreadState& state_;
   const Scope& scope_;
   const std::span<const SpanColumn> columns_;
+  std::size_t items_at_ = 0;
   std::size_t head_bytes_ = 0;
   std::size_t row_bytes_ = 0;
   bool usable_ = true;

@@ -83,6 +83,8 @@ class Recorder {
   // Ends what open() began.  Never fails, blocks or locks; what does not fit is counted, as for
   // Span::end().
   void write(const WholeSpan& span) const noexcept;
+  // Both at once, for a span with a new id in the trace of `span.context`, which becomes its own.
+  void open_and_write(WholeSpan& span) const noexcept;
   // One span for each row and column, kind internal.
   void write(std::span<const SpanColumn> columns, std::span<const SpanRow> rows) const noexcept;
 
