@@ -30,8 +30,21 @@ class ProtobufBytes {
     at_ = bytes_.data() + used;
   }
   void byte(unsigned value) noexcept { *at_++ = static_cast<char>(value); }
+  // Short texts in two pieces that may overlap: cheaper than a call of memcpy.
   void raw(const void* from, std::size_t bytes) noexcept {
-    std::memcpy(at_, from, bytes);
+    const auto* text = static_cast<const char*>(from);
+    if (bytes > 32 || bytes < 4) {
+      std::memcpy(at_, text, bytes);
+    } else if (bytes >= 16) {
+      std::memcpy(at_, text, 16);
+      std::memcpy(at_ + bytes - 16, text + bytes - 16, 16);
+    } else if (bytes >= 8) {
+      std::memcpy(at_, text, 8);
+      std::memcpy(at_ + bytes - 8, text + bytes - 8, 8);
+    } else {
+      std::memcpy(at_, text, 4);
+      std::memcpy(at_ + bytes - 4, text + bytes - 4, 4);
+    }
     at_ += bytes;
   }
   void varint(std::uint64_t value) noexcept {

@@ -1,11 +1,13 @@
 #include "spanwire/otlp/encode_protobuf.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 #include <variant>
 
 #include "lib/otlp/otlp_fields.hpp"
 #include "lib/otlp/protobuf_buffer.hpp"
+#include "lib/otlp/protobuf_cursor.hpp"
 #include "lib/otlp/utf8_text.hpp"
 
 namespace spanwire::otlp {
@@ -21,21 +23,20 @@ std::uint64_t ns_of(WallTime time) noexcept {
 }
 
 template <std::size_t Size>
-void add_id(Writer& out, field::Tag tag, const trace::Id<Size>& id) {
-  out.add_bytes(tag, reinterpret_cast<const char*>(id.bytes().data()), Size);
+std::string_view text_of_id(const trace::Id<Size>& id) noexcept {
+  return {reinterpret_cast<const char*>(id.bytes().data()), Size};
 }
 
 void add_text(Writer& out, field::Tag tag, std::string_view text) {
   out.add_string(tag, text.data(), text.size());
 }
 
-void add_count(Writer& out, field::Tag tag, std::uint32_t count) {
-  if (count != 0) out.add_uint32(tag, count);
+void add_text(ProtobufBuffer& out, field::Tag tag, std::string_view text) {
+  ProtobufCursor(out, ProtobufCursor::kFieldMax + text.size()).text(tag, text);
 }
 
-// Bytes of a field with a tag below 16 whose content takes `bytes`.
-std::size_t field_bytes(std::size_t bytes) noexcept {
-  return 1 + static_cast<std::size_t>(protozero::length_of_varint(bytes)) + bytes;
+void add_count(ProtobufBuffer& out, field::Tag tag, std::uint32_t count) {
+  if (count != 0) ProtobufCursor(out, ProtobufCursor::kFieldMax).number(tag, count);
 }
 
 void add_array_value(Writer& array, const AttributeView& value, std::size_t index) {
@@ -65,46 +66,47 @@ void add_array(Writer& out, const AttributeView& value, std::string& scratch) {
   for (std::size_t i = 0; i < value.size(); ++i) add_array_value(array, value, i);
 }
 
-// Begins a message of a size that is known: nothing has to be moved at its end.
-Writer begin_message(ProtobufBuffer& out, field::Tag tag, std::size_t bytes) {
-  protozero::add_varint_to_buffer(
-      &out, tag << 3 | static_cast<unsigned>(protozero::pbf_wire_type::length_delimited));
-  protozero::add_varint_to_buffer(&out, bytes);
-  return Writer(out);
-}
-
-// A KeyValue up to its AnyValue, which takes `bytes`.
-Writer begin_value(ProtobufBuffer& out, field::Tag tag, std::string_view key, std::size_t bytes) {
-  Writer pair = begin_message(out, tag, field_bytes(key.size()) + field_bytes(bytes));
-  add_text(pair, field::kKeyValueKey, key);
-  return begin_message(out, field::kKeyValueValue, bytes);
-}
+// A KeyValue up to what its AnyValue, of `bytes`, consists of.
+class ValueCursor : public ProtobufCursor {
+ public:
+  ValueCursor(ProtobufBuffer& out, field::Tag tag, std::string_view key, std::size_t bytes)
+      : ProtobufCursor(out, 4 * kFieldMax + key.size() + bytes) {
+    message(tag, field_bytes(key.size()) + field_bytes(bytes));
+    text(field::kKeyValueKey, key);
+    message(field::kKeyValueValue, bytes);
+  }
+};
 
 void add_text_value(ProtobufBuffer& out, field::Tag tag, std::string_view key,
                     std::string_view text) {
-  Writer value = begin_value(out, tag, key, field_bytes(text.size()));
-  add_text(value, field::kValueString, text);
+  ValueCursor(out, tag, key, field_bytes(text.size())).text(field::kValueString, text);
 }
 
 void add_boolean_value(ProtobufBuffer& out, field::Tag tag, std::string_view key, bool boolean) {
-  begin_value(out, tag, key, 2).add_bool(field::kValueBool, boolean);
+  ValueCursor(out, tag, key, 2).number(field::kValueBool, boolean ? 1 : 0);
 }
 
 void add_int64_value(ProtobufBuffer& out, field::Tag tag, std::string_view key,
                      std::int64_t number) {
-  const int digits = protozero::length_of_varint(static_cast<std::uint64_t>(number));
-  begin_value(out, tag, key, 1 + static_cast<std::size_t>(digits))
-      .add_int64(field::kValueInt, number);
+  const auto word = static_cast<std::uint64_t>(number);
+  const auto bytes = static_cast<std::size_t>(protozero::length_of_varint(word));
+  ValueCursor(out, tag, key, 1 + bytes).number(field::kValueInt, word);
 }
 
 void add_real_value(ProtobufBuffer& out, field::Tag tag, std::string_view key, double real) {
-  begin_value(out, tag, key, 1 + sizeof real).add_double(field::kValueDouble, real);
+  ValueCursor(out, tag, key, 1 + sizeof real)
+      .fixed64(field::kValueDouble, std::bit_cast<std::uint64_t>(real));
 }
 
-// The two texts of a KeyValue may both have to be repaired.
 struct Scratch {
+  // The two texts of a KeyValue may both have to be repaired.
   std::string& key;
   std::string value;
+  // How many bytes the lengths of the last ones took.
+  std::size_t span_length = 2;
+  std::size_t event_length = 1;
+  std::size_t link_length = 1;
+  std::size_t status_length = 1;
 };
 
 void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& attribute,
@@ -133,67 +135,80 @@ void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& att
 }
 
 void add_event(ProtobufBuffer& out, const trace::EventView& event, Scratch& scratch) {
-  Writer span(out);
-  Writer message(span, field::kSpanEvents);
-  message.add_fixed64(field::kEventTime, ns_of(event.time()));
-  add_text(message, field::kEventName, as_utf8(event.name(), scratch.key));
+  const ProtobufMessage message(out, field::kSpanEvents, scratch.event_length);
+  const std::string_view name = as_utf8(event.name(), scratch.key);
+  {
+    ProtobufCursor cursor(out, 2 * ProtobufCursor::kFieldMax + name.size());
+    cursor.fixed64(field::kEventTime, ns_of(event.time()));
+    cursor.text(field::kEventName, name);
+  }
   for (const AttributeView attribute : event.attributes()) {
     add_attribute(out, field::kEventAttributes, attribute, scratch);
   }
-  add_count(message, field::kEventDroppedAttributes, event.dropped_attributes());
+  add_count(out, field::kEventDroppedAttributes, event.dropped_attributes());
 }
 
 void add_link(ProtobufBuffer& out, const trace::LinkView& link, Scratch& scratch) {
-  Writer span(out);
-  Writer message(span, field::kSpanLinks);
-  add_id(message, field::kLinkTraceId, link.context().trace_id());
-  add_id(message, field::kLinkSpanId, link.context().span_id());
-  if (!link.tracestate().empty()) add_text(message, field::kLinkTraceState, link.tracestate());
+  const ProtobufMessage message(out, field::kSpanLinks, scratch.link_length);
+  const std::string_view tracestate = link.tracestate();
+  {
+    ProtobufCursor cursor(out, 5 * ProtobufCursor::kFieldMax + tracestate.size());
+    cursor.text(field::kLinkTraceId, text_of_id(link.context().trace_id()));
+    cursor.text(field::kLinkSpanId, text_of_id(link.context().span_id()));
+    if (!tracestate.empty()) cursor.text(field::kLinkTraceState, tracestate);
+  }
   for (const AttributeView attribute : link.attributes()) {
     add_attribute(out, field::kLinkAttributes, attribute, scratch);
   }
-  add_count(message, field::kLinkDroppedAttributes, link.dropped_attributes());
-  message.add_fixed32(field::kLinkFlags, link.otlp_flags());
+  add_count(out, field::kLinkDroppedAttributes, link.dropped_attributes());
+  ProtobufCursor(out, ProtobufCursor::kFieldMax).fixed32(field::kLinkFlags, link.otlp_flags());
 }
 
-void add_status(Writer& out, const SpanRecordView& span, Scratch& scratch) {
+void add_status(ProtobufBuffer& out, const SpanRecordView& span, Scratch& scratch) {
   if (span.status() == trace::StatusCode::unset) return;
-  Writer message(out, field::kSpanStatus);
+  const ProtobufMessage message(out, field::kSpanStatus, scratch.status_length);
   if (!span.status_message().empty()) {
-    add_text(message, field::kStatusMessage, as_utf8(span.status_message(), scratch.value));
+    add_text(out, field::kStatusMessage, as_utf8(span.status_message(), scratch.value));
   }
-  message.add_enum(field::kStatusCode, static_cast<std::int32_t>(span.status()));
+  ProtobufCursor(out, ProtobufCursor::kFieldMax)
+      .number(field::kStatusCode, static_cast<std::uint64_t>(span.status()));
+}
+
+// Up to its times.
+void add_head(ProtobufBuffer& out, const SpanRecordView& span, std::string_view name) {
+  const std::string_view tracestate = span.tracestate();
+  ProtobufCursor cursor(out, 10 * ProtobufCursor::kFieldMax + tracestate.size() + name.size());
+  cursor.text(field::kSpanTraceId, text_of_id(span.trace_id()));
+  cursor.text(field::kSpanSpanId, text_of_id(span.span_id()));
+  if (!tracestate.empty()) cursor.text(field::kSpanTraceState, tracestate);
+  if (!span.parent_span_id().is_zero()) {
+    cursor.text(field::kSpanParentSpanId, text_of_id(span.parent_span_id()));
+  }
+  cursor.text(field::kSpanName, name);
+  cursor.number(field::kSpanKind, static_cast<std::uint64_t>(span.kind()));
+  cursor.fixed64(field::kSpanStart, ns_of(span.start()));
+  cursor.fixed64(field::kSpanEnd, ns_of(span.end()));
 }
 
 void add_span(ProtobufBuffer& out, const SpanRecordView& span, Scratch& scratch) {
-  Writer scope_spans(out);
-  Writer message(scope_spans, field::kScopeSpansSpans);
-  add_id(message, field::kSpanTraceId, span.trace_id());
-  add_id(message, field::kSpanSpanId, span.span_id());
-  if (!span.tracestate().empty()) add_text(message, field::kSpanTraceState, span.tracestate());
-  if (!span.parent_span_id().is_zero()) {
-    add_id(message, field::kSpanParentSpanId, span.parent_span_id());
-  }
-  add_text(message, field::kSpanName, as_utf8(span.name(), scratch.key));
-  message.add_enum(field::kSpanKind, static_cast<std::int32_t>(span.kind()));
-  message.add_fixed64(field::kSpanStart, ns_of(span.start()));
-  message.add_fixed64(field::kSpanEnd, ns_of(span.end()));
+  const ProtobufMessage message(out, field::kScopeSpansSpans, scratch.span_length);
+  add_head(out, span, as_utf8(span.name(), scratch.key));
   if (span.attribute_count() != 0) {
     for (const AttributeView attribute : span.attributes()) {
       add_attribute(out, field::kSpanAttributes, attribute, scratch);
     }
   }
-  add_count(message, field::kSpanDroppedAttributes, span.dropped_attributes());
+  add_count(out, field::kSpanDroppedAttributes, span.dropped_attributes());
   if (span.event_count() != 0) {
     for (const trace::EventView event : span.events()) add_event(out, event, scratch);
   }
-  add_count(message, field::kSpanDroppedEvents, span.dropped_events());
+  add_count(out, field::kSpanDroppedEvents, span.dropped_events());
   if (span.link_count() != 0) {
     for (const trace::LinkView link : span.links()) add_link(out, link, scratch);
   }
-  add_count(message, field::kSpanDroppedLinks, span.dropped_links());
-  add_status(message, span, scratch);
-  message.add_fixed32(field::kSpanFlags, span.otlp_flags());
+  add_count(out, field::kSpanDroppedLinks, span.dropped_links());
+  add_status(out, span, scratch);
+  ProtobufCursor(out, ProtobufCursor::kFieldMax).fixed32(field::kSpanFlags, span.otlp_flags());
 }
 
 void add_resource_value(ProtobufBuffer& out, const std::string& key,
@@ -226,9 +241,10 @@ std::string message_of_scope(const trace::Scope& scope) {
   std::string scratch;
   Buffer buffer;
   ProtobufBuffer bytes(buffer);
-  Writer out(bytes);
-  add_text(out, field::kScopeName, as_utf8(scope.name, scratch));
-  if (!scope.version.empty()) add_text(out, field::kScopeVersion, as_utf8(scope.version, scratch));
+  add_text(bytes, field::kScopeName, as_utf8(scope.name, scratch));
+  if (!scope.version.empty()) {
+    add_text(bytes, field::kScopeVersion, as_utf8(scope.version, scratch));
+  }
   bytes.finish();
   return std::string(text_of(buffer.view()));
 }
@@ -258,17 +274,16 @@ void ProtobufEncoder::encode(std::span<const SpanRecordView> spans, Buffer& out)
   Scratch scratch{scratch_, {}};
   ProtobufBuffer bytes(out);
   {
-    Writer request(bytes);
-    Writer resource_spans(request, field::kRequestResourceSpans);
-    resource_spans.add_message(field::kResourceSpansResource, resource_);
+    const ProtobufMessage resource_spans(bytes, field::kRequestResourceSpans, resource_length_);
+    add_text(bytes, field::kResourceSpansResource, resource_);
     for (const trace::Scope* scope : in_batch_) {
-      Writer scope_spans(resource_spans, field::kResourceSpansScopeSpans);
-      scope_spans.add_message(field::kScopeSpansScope, bytes_of_scope(*scope).bytes);
+      const ProtobufMessage scope_spans(bytes, field::kResourceSpansScopeSpans, scope_length_);
+      add_text(bytes, field::kScopeSpansScope, bytes_of_scope(*scope).bytes);
       for (const SpanRecordView& span : spans) {
         if (&span.scope() == scope) add_span(bytes, span, scratch);
       }
       if (!scope->schema_url.empty()) {
-        add_text(scope_spans, field::kScopeSpansSchemaUrl, as_utf8(scope->schema_url, scratch.key));
+        add_text(bytes, field::kScopeSpansSchemaUrl, as_utf8(scope->schema_url, scratch.key));
       }
     }
   }

@@ -33,8 +33,19 @@ class ProtobufBuffer {
   }
   void resize(std::size_t size) noexcept { at_ = begin_ + size; }
   void make_room(std::size_t bytes) {
-    if (static_cast<std::size_t>(end_ - at_) < bytes) [[unlikely]]
-      grow(bytes);
+    if (static_cast<std::size_t>(end_ - at_) < bytes + kSpare) [[unlikely]]
+      grow(bytes + kSpare);
+  }
+  // A piece of `bytes` at most that somebody else writes: from where, and to where it got.
+  char* begin_piece(std::size_t bytes) {
+    make_room(bytes);
+    return at_;
+  }
+  void end_piece(char* end) noexcept { at_ = end; }
+  // Moves what stands behind `begin` by `bytes`, of the spare ones.
+  void move_back(std::size_t begin, std::size_t bytes) noexcept {
+    std::memmove(begin_ + begin + bytes, begin_ + begin, size() - begin);
+    at_ += bytes;
   }
   void erase_range(std::size_t from, std::size_t to) noexcept {
     std::memmove(begin_ + from, begin_ + to, size() - to);
@@ -49,6 +60,8 @@ class ProtobufBuffer {
 
  private:
   static constexpr std::size_t kRoomMin = 4096;
+  // Behind every piece: lengths that turn out longer than thought, one in the other, find room.
+  static constexpr std::size_t kSpare = 32;
 
   void grow(std::size_t bytes) {
     const std::size_t used = begin_ == nullptr ? out_.size() : size();

@@ -17,12 +17,22 @@ inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 // Bytes of the valid UTF-8 sequence of more than one byte at `from`; 0 if there is none.
 std::size_t sequence_bytes(const char* from, const char* end) noexcept;
 
+// The last word may overlap the one before it.
 inline bool is_ascii(std::string_view text) noexcept {
-  const char* at = text.data();
-  std::size_t left = text.size();
+  const char* const from = text.data();
+  const std::size_t size = text.size();
   std::uint64_t all = 0;
-  for (; left >= 8; left -= 8, at += 8) all |= trace::detail::load_as<std::uint64_t>(at);
-  for (; left != 0; --left, ++at) all |= static_cast<unsigned char>(*at);
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8) {
+      all |= trace::detail::load_as<std::uint64_t>(from + at);
+    }
+    all |= trace::detail::load_as<std::uint64_t>(from + size - 8);
+  } else if (size >= 4) {
+    all = trace::detail::load_as<std::uint32_t>(from) |
+          trace::detail::load_as<std::uint32_t>(from + size - 4);
+  } else {
+    for (const char c : text) all |= static_cast<unsigned char>(c);
+  }
   return (all & 0x8080'8080'8080'8080ull) == 0;
 }
 

@@ -23,8 +23,8 @@ inline constexpr std::size_t kDirectBytesMax = 4096;
 // A link without attributes at `at`, which has room for it; the bytes it takes.
 inline std::size_t write_link(std::byte* at, const Link& link) noexcept {
   const LinkHead head{link.context, 0, 0};
-  char* to = write_item(at, ItemTag::link, ValueType::string, Key(),
-                        sizeof head + link.tracestate.size());
+  char* to =
+      write_item(at, ItemTag::link, ValueType::string, Key(), sizeof head + link.tracestate.size());
   std::memcpy(to, &head, sizeof head);
   copy_text(to + sizeof head, link.tracestate.data(), link.tracestate.size());
   return room_of(*reinterpret_cast<const Item*>(at));
@@ -99,7 +99,8 @@ class DirectWriter {
 
  private:
   // A literal key and eight bytes.
-  static constexpr std::size_t kWordItem = sizeof(Item) + sizeof(const char*) + sizeof(std::int64_t);
+  static constexpr std::size_t kWordItem =
+      sizeof(Item) + sizeof(const char*) + sizeof(std::int64_t);
 
   std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - at_); }
   bool has_room(std::size_t bytes) noexcept {
@@ -131,8 +132,9 @@ class DirectWriter {
   bool value(ItemTag tag, const Attribute& attribute, std::size_t& spare) noexcept {
     const AttributeValue& value = attribute.value;
     const bool text = value.type() == ValueType::string;
-    const std::size_t size =
-        text ? value.size() : value.type() == ValueType::boolean ? 1 : sizeof(std::int64_t);
+    const std::size_t size = text                                 ? value.size()
+                             : value.type() == ValueType::boolean ? 1
+                                                                  : sizeof(std::int64_t);
     const std::size_t bytes = item_room(attribute.key, size);
     const bool plain = text || value.is_word() || value.type() == ValueType::boolean;
     if (!plain || attribute.key.empty() || bytes > spare + kWordItem ||

@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "lib/base/copy_text.hpp"
 #include "lib/trace/core.hpp"
 #include "lib/trace/slab.hpp"
 #include "spanwire/trace/attribute.hpp"
@@ -29,24 +30,6 @@ void set_name(OpenRecord& record, Key name) noexcept;
 void set_tracestate(OpenRecord& record, std::string_view tracestate) noexcept;
 // The first name: of one that does not fit, the beginning.
 void set_first_name(OpenRecord& record, Key name) noexcept;
-
-// Most texts are short: a call of memcpy costs more than copying them.
-inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
-  if (bytes > 32) {
-    std::memcpy(to, from, bytes);
-  } else if (bytes >= 16) {
-    std::memcpy(to, from, 16);
-    std::memcpy(to + bytes - 16, from + bytes - 16, 16);
-  } else if (bytes >= 8) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + bytes - 8, from + bytes - 8, 8);
-  } else if (bytes >= 4) {
-    std::memcpy(to, from, 4);
-    std::memcpy(to + bytes - 4, from + bytes - 4, 4);
-  } else {
-    for (std::size_t i = 0; i < bytes; ++i) to[i] = from[i];
-  }
-}
 
 // An item at `at`, which has room for it; where the value goes.
 inline char* write_literal_item(std::byte* at, ItemTag tag, ValueType type, Key key,

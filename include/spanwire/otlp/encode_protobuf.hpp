@@ -35,6 +35,9 @@ class ProtobufEncoder {
   std::vector<ScopeBytes> scopes_;
   std::vector<const trace::Scope*> in_batch_;
   std::string scratch_;
+  // How many bytes the lengths of the last batch took.
+  std::size_t resource_length_ = 3;
+  std::size_t scope_length_ = 3;
 };
 
 }  // namespace spanwire::otlp
