@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = "docker.io/jaegertracing/jaeger:2.20.0"
 QUERY = "http://127.0.0.1:16686"
 ANSWER_MAX = 5  # seconds for one that is there
-OUR_OTLP = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class NoJaeger(Exception):
@@ -75,7 +75,7 @@ class Jaeger:
         self.query = os.environ.get("SPANWIRE_JAEGER_URL", QUERY)
 
     def __enter__(self):
-        if any(os.environ.get(name) for name in OUR_OTLP) or \
+        if any(os.environ.get(name) for name in OTLP_ENDPOINTS) or \
                 ("JAEGER_UI_PORT" not in os.environ and answers(self.query)):
             os.environ.setdefault("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
             self.say(f"Jaeger at {self.query}, spans to {os.environ['OTEL_EXPORTER_OTLP_ENDPOINT']}")

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "examples/serving/breakage.hpp"
+#include "examples/serving/engine_flags.hpp"
 #include "examples/serving/gateway.hpp"
 #include "examples/serving/http_server.hpp"
 #include "examples/serving/process.hpp"
@@ -39,6 +40,7 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--corpus", arguments.corpus, "The same as the workers'")->capture_default_str();
   app.add_option("--break", arguments.breakage, "A bug of other systems, on purpose")
       ->check(CLI::IsMember({"headers", "flags", "relay", "fork"}));
+  declare_tracing(app);
   app.footer(
       "Examples:\n"
       "  serving_frontend --decode tcp://127.0.0.1:7002\n"
@@ -46,9 +48,9 @@ void declare(CLI::App& app, Arguments& arguments) {
       "      --decode tcp://127.0.0.1:7002,tcp://127.0.0.1:7003\n");
 }
 
-int run(const Arguments& arguments) {
+int run(const Arguments& arguments, int argc, const char* const* argv) {
   break_process(arguments.breakage);
-  const Process process("frontend");
+  const Process process("frontend", argc, argv);
   break_tracing();
   const auto model = train_on(arguments.corpus);
   if (!model) return complain("serving_frontend", model.error().message());
@@ -73,5 +75,5 @@ int main(int argc, char** argv) {
   serving::Arguments arguments;
   serving::declare(app, arguments);
   CLI11_PARSE(app, argc, argv);
-  return serving::run(arguments);
+  return serving::run(arguments, argc, argv);
 }

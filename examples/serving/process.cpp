@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
-#include "spanwire/otlp/environment.hpp"
+#include "spanwire/journey/settings.hpp"
+#include "spanwire/otlp/engine_flags.hpp"
 #include "spanwire/rpc/failure.hpp"
 #include "spanwire/trace/provider.hpp"
 
@@ -22,6 +24,16 @@ sigset_t stop_signals() {
   return signals;
 }
 
+// An endpoint alone asks for requests, as in vLLM; SGLang's --enable-trace for all there is.
+void set_detail(int count, const char* const* arguments) {
+  std::vector<std::string> warnings;  // init_from_args() logs them
+  const spanwire::otlp::EngineFlags flags =
+      spanwire::otlp::read_engine_flags({arguments, static_cast<std::size_t>(count)},
+                                        spanwire::otlp::process_environment(), warnings);
+  const bool requests_only = flags.any() && !flags.enable_trace && flags.detailed.empty();
+  if (requests_only) spanwire::journey::set_trace_level(spanwire::journey::kUsual);
+}
+
 }  // namespace
 
 const spanwire::trace::Tracer& tracer() {
@@ -30,13 +42,14 @@ const spanwire::trace::Tracer& tracer() {
   return serving;
 }
 
-Process::Process(std::string_view name) {
+Process::Process(std::string_view name, int count, const char* const* arguments) {
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
 
   ::setenv("OTEL_SERVICE_NAME", std::string(name).c_str(), 0);
-  const spanwire::trace::Provider* provider = spanwire::otlp::init_from_env();
+  set_detail(count, arguments);
+  const spanwire::trace::Provider* provider = spanwire::otlp::init_from_args(count, arguments);
   const spanwire::trace::Resource resource =
       provider != nullptr ? provider->resource() : spanwire::trace::Resource::of_process();
   if (const std::string* id = resource.text("service.instance.id")) instance_id_ = *id;

@@ -1,5 +1,5 @@
-// What both programs do at their start and end: tracing from the environment, signals, the line
-// that says that they are ready.
+// What both programs do at their start and end: tracing as flags and environment say, signals, the
+// line that says that they are ready.
 #pragma once
 
 #include <chrono>
@@ -19,9 +19,9 @@ const spanwire::trace::Tracer& tracer();
 class Process {
  public:
   // From now on SIGINT and SIGTERM wait for wait_for_signal(), in every thread that is started
-  // later; SIGPIPE is ignored.  Starts tracing as the environment says, as service `name` unless
-  // OTEL_SERVICE_NAME has another one.
-  explicit Process(std::string_view name);
+  // later; SIGPIPE is ignored.  Starts tracing as main()'s arguments and the environment say, as
+  // service `name` unless OTEL_SERVICE_NAME has another one.
+  Process(std::string_view name, int count, const char* const* arguments);
   // Exports what is left of the spans, in at most two seconds.
   ~Process();
   Process(const Process&) = delete;

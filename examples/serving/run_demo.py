@@ -19,6 +19,7 @@ import threading
 import time
 
 import demo_jaeger
+from demo_terminal import Interrupted, Signals, Style
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = "spanwire-ngram"
@@ -45,55 +46,6 @@ examples:
 
 class Failed(Exception):
     """Ends the demo with a message."""
-
-
-class Interrupted(Exception):
-    """Ctrl-C, or a request to end."""
-
-
-class Style:
-    """Colours, where somebody sees them."""
-
-    def __init__(self, stream):
-        self.on = stream.isatty() and "NO_COLOR" not in os.environ
-
-    def __call__(self, code, text):
-        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
-
-
-class Signals:
-    """Turns the signals that end a program into Interrupted, but not where that would lose a process."""
-
-    def __init__(self):
-        self.held = False
-        self.came = False
-        self.bell, self.ring = os.pipe()  # a signal just before a wait is not lost
-
-    def take(self):
-        os.set_blocking(self.ring, False)
-        signal.set_wakeup_fd(self.ring)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self.on_signal)
-
-    def on_signal(self, _number, _frame):
-        self.came = True
-        if not self.held:
-            raise Interrupted
-
-    def wait(self):
-        """Until a signal comes: Interrupted."""
-        while not self.came:
-            os.read(self.bell, 1)
-
-    @contextlib.contextmanager
-    def hold(self):
-        self.held = True
-        try:
-            yield
-        finally:
-            self.held = False
-        if self.came:
-            raise Interrupted
 
 
 signals = Signals()
@@ -150,6 +102,15 @@ class Processes:
         log = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()
         how = "is not ready" if code is None else f"ended with {code}"
         return "\n  ".join([f"{name} {how}; its last words:", *(log[-5:] or ["none"])])
+
+    def undelivered(self):
+        """What processes said at their end of spans that did not arrive everywhere, each reason once."""
+        said = {}
+        for name in self.running:
+            for line in (self.folder / f"{name}.log").read_text(errors="replace").splitlines():
+                if line.startswith("tracing: "):
+                    said.setdefault(line.removeprefix("tracing: ").partition(": ")[2] or line, []).append(name)
+        return [f"{', '.join(names)}: {why}" for why, names in said.items()]
 
     def stop(self):
         """The frontend first: it cancels what is under way.  The traces are complete afterwards."""
@@ -334,10 +295,15 @@ def run_in(processes, options, jaeger):
     address, workers = start_all(processes, options)
     took = time.monotonic() - began
     say(f"{style(BOLD, 'frontend')} {address}, in front of {', '.join(workers)}; up in {took:.1f} s\n")
+    endpoint = next(filter(None, map(os.environ.get, demo_jaeger.OTLP_ENDPOINTS)), None)
+    if endpoint and not jaeger:
+        say(f"spans go to {endpoint} too\n")
     trace = serve(address, processes) if options.serve else questions(address)
     processes.stop()
     say(style(BOLD, "One request, over all processes"))
     show(processes, trace, options)
+    for line in processes.undelivered():
+        say(f"{style(BOLD, 'Spans did not arrive:')} {line}")
     if jaeger and jaeger.judge(sorted(processes.folder.glob("traces-*.jsonl")), trace) != 0 and not options.broken:
         raise Failed("what Jaeger has is not what was recorded")
 

@@ -5,6 +5,7 @@
 
 #include "examples/serving/breakage.hpp"
 #include "examples/serving/detokenizer.hpp"
+#include "examples/serving/engine_flags.hpp"
 #include "examples/serving/process.hpp"
 #include "examples/serving/worker.hpp"
 
@@ -50,10 +51,12 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   app.add_option("--break", arguments.breakage, "A bug of other systems, on purpose")
       ->check(CLI::IsMember({"headers", "flags", "relay", "fork"}));
+  declare_tracing(app);
   app.footer(
       "Examples:\n"
       "  serving_worker --role prefill\n"
       "  serving_worker --role decode --blocks 64 --batch 8\n"
+      "  serving_worker --enable-trace --otlp-traces-endpoint collector:4317\n"
       "  SPANWIRE_TRACES_FILE=decode-%p.jsonl serving_worker --listen tcp://0.0.0.0:7001\n");
 }
 
@@ -61,9 +64,9 @@ std::chrono::microseconds microseconds(double count) {
   return std::chrono::microseconds(static_cast<std::int64_t>(count));
 }
 
-int run(Arguments arguments) {
+int run(Arguments arguments, int argc, const char* const* argv) {
   break_process(arguments.breakage);
-  Process process(arguments.worker.role == "both" ? "worker" : arguments.worker.role);
+  Process process(arguments.worker.role == "both" ? "worker" : arguments.worker.role, argc, argv);
   break_tracing();
   const auto model = train_on(arguments.corpus);
   if (!model) return complain("serving_worker", model.error().message());
@@ -98,5 +101,5 @@ int main(int argc, char** argv) {
   serving::Arguments arguments;
   serving::declare(app, arguments);
   CLI11_PARSE(app, argc, argv);
-  return serving::run(std::move(arguments));
+  return serving::run(std::move(arguments), argc, argv);
 }

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -107,15 +108,29 @@ class Runs(unittest.TestCase):
             self.assertEqual(item.args["batch.size"], item.args["otel.links"])
 
     def test_an_endpoint_in_the_environment_gets_every_span(self):
-        with Receive("--quiet") as receive:
-            with Demo(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{receive.port}") as demo:
-                code, output, errors = demo.end()
-                self.assertEqual((code, errors), (0, ""), output)
-                recorded = sum(len(scope["spans"]) for file in demo.folder.glob("traces-*.jsonl")
-                               for line in file.read_text().splitlines() for one in json.loads(line)["resourceSpans"]
-                               for scope in one["scopeSpans"])
-            _, said, _ = receive.stop()
-            self.assertIn(f" {recorded} spans, ", said)
+        for variable, port in (("OTEL_EXPORTER_OTLP_ENDPOINT", "port"),
+                               ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc_port")):
+            with self.subTest(variable), Receive("--quiet") as receive:
+                endpoint = f"http://127.0.0.1:{getattr(receive, port)}"
+                variables = {variable: endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL":
+                             "grpc" if port == "grpc_port" else "http/protobuf"}
+                with Demo(**variables) as demo:
+                    code, output, errors = demo.end()
+                    self.assertEqual((code, errors), (0, ""), output)
+                    self.assertIn(f"spans go to {endpoint} too\n", output)
+                    self.assertNotIn("did not arrive", output)
+                    recorded = sum(len(scope["spans"]) for file in demo.folder.glob("traces-*.jsonl")
+                                   for line in file.read_text().splitlines()
+                                   for one in json.loads(line)["resourceSpans"] for scope in one["scopeSpans"])
+                self.assertIn(f" {recorded} spans, ", receive.stop()[1])
+
+    def test_an_endpoint_where_nobody_listens_is_told(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with Demo("--aggregated", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as demo:
+            code, output, errors = demo.end()
+        self.assertEqual((code, errors), (0, ""), output)
+        self.assertRegex(output, rf"Spans did not arrive: .*connect_failed: .*{endpoint}/v1/traces")
 
     @staticmethod
     def folder_of(demo):
