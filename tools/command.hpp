@@ -43,9 +43,12 @@ void complain(std::string_view text);
 // To standard output, as it is.
 void print(std::string_view text);
 
+// What a duration is at least, where it may not be zero.
+inline constexpr std::chrono::nanoseconds kShortest{1};
 // "250ms", "2s", "1.5s", "1m", "100us"; a number alone is seconds.  invalid_argument for anything
-// else, for zero and for more than a day.
-Result<std::chrono::nanoseconds> parse_duration(std::string_view text);
+// else, for less than `least` and for more than a day.
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text,
+                                                std::chrono::nanoseconds least = kShortest);
 // "256", "64k", "1M": bytes, k = 1,024.  invalid_argument for anything else.
 Result<std::size_t> parse_bytes(std::string_view text);
 // The whole file; "-" is standard input.  file_open_failed, file_read_failed.
@@ -54,7 +57,7 @@ Result<std::string> read_whole_file(const std::string& path);
 bool write_file(const std::string& path, std::string_view text);
 
 // CLI11 checks for the above.
-CLI::Validator duration_check();
+CLI::Validator duration_check(std::chrono::nanoseconds least = kShortest);
 CLI::Validator bytes_check();
 
 // Options for ZeroMQ's keys: --keys and --server-key of who connects, --keys and --allow of who

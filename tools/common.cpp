@@ -37,7 +37,8 @@ void complain(std::string_view text) {
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
+Result<std::chrono::nanoseconds> parse_duration(std::string_view text,
+                                                std::chrono::nanoseconds least) {
   double number = 0;
   std::string_view unit;
   double scale = 0;
@@ -48,7 +49,8 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     if (unit == "m") scale = 60e9;
   }
   const double nanoseconds = number * scale;
-  if (nanoseconds < 1 || nanoseconds > 86'400e9) {
+  const bool fits = scale != 0 && nanoseconds >= static_cast<double>(least.count());
+  if (!fits || nanoseconds > 86'400e9) {
     return fail(Errc::invalid_argument, "not a duration: '" + std::string(text) + "'");
   }
   return std::chrono::nanoseconds(static_cast<std::int64_t>(nanoseconds));
@@ -119,10 +121,10 @@ void add_server_keys(CLI::App& command, transport::CurveOptions& curve) {
   own->needs(allow);
 }
 
-CLI::Validator duration_check() {
+CLI::Validator duration_check(std::chrono::nanoseconds least) {
   return CLI::Validator(
-      [](std::string& text) {
-        const auto parsed = parse_duration(text);
+      [least](std::string& text) {
+        const auto parsed = parse_duration(text, least);
         return parsed ? std::string() : std::string(parsed.error().detail());
       },
       "", "duration");

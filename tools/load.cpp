@@ -152,7 +152,7 @@ Measured run(rpc::Runtime& runtime, rpc::Client& client, const LoadArguments& ar
     Task<void> task = caller(round, tallies[loop].get());
     spawn(runtime.loop(loop), std::move(task), [ended](Task<void>&) { ended->count_down(); });
   }
-  wait_for(parse_duration(arguments.warmup).value_or(1s), "warming up", size, tallies,
+  wait_for(parse_duration(arguments.warmup, 0ns).value_or(1s), "warming up", size, tallies,
            arguments.quiet);
   const auto start = std::chrono::steady_clock::now();
   stage.store(Stage::measuring);
@@ -287,10 +287,10 @@ void add_load(CLI::App& app, int& exit_code) {
       ->type_name("T")
       ->capture_default_str()
       ->check(duration_check());
-  command->add_option("--warmup", arguments->warmup, "How long to call before that")
+  command->add_option("--warmup", arguments->warmup, "How long to call before that; may be 0")
       ->type_name("T")
       ->capture_default_str()
-      ->check(duration_check());
+      ->check(duration_check(0ns));
   command->add_option("--size", arguments->sizes, "Payloads, measured one after the other")
       ->type_name("BYTES")
       ->delimiter(',')

@@ -16,13 +16,7 @@ using wire::FrameType;
 class Drain : public RpcTest {
  protected:
   std::string serve() {
-    server().handle(
-        "test/gate",
-        [this](Call&) {
-          gate_.pass();
-          return Status::ok();
-        },
-        RunOn::pool(1));
+    server().handle("test/gate", waits_at(gate_), RunOn::pool(1));
     const Result<std::string> bound = server().listen("tcp://127.0.0.1:0");
     EXPECT_TRUE(bound && server().start());
     return *bound;

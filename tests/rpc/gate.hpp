@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "spanwire/rpc/server.hpp"
+
 namespace spanwire::rpc {
 
 class Gate {
@@ -30,5 +32,13 @@ class Gate {
   int waiting_ = 0;
   bool open_ = false;
 };
+
+// A handler, for threads of a pool, that waits there.
+inline auto waits_at(Gate& gate) {
+  return [&gate](Call& /*call*/) {
+    gate.pass();
+    return Status::ok();
+  };
+}
 
 }  // namespace spanwire::rpc

@@ -77,13 +77,7 @@ TEST_F(ServerTest, RefusesBeyondItsLimitAtOnce) {
   ServerOptions options;
   options.running_handlers_max = 2;
   make_server(std::move(options));
-  server().handle(
-      "test/gate",
-      [&](Call&) {
-        gate.pass();
-        return Status::ok();
-      },
-      RunOn::pool(4));
+  server().handle("test/gate", waits_at(gate), RunOn::pool(4));
   client();
   std::vector<std::thread> callers;
   std::atomic<int> good{0};
@@ -109,13 +103,7 @@ TEST_F(ServerTest, DrainsWhatRunsAndRefusesWhatComes) {
   ServerOptions full;
   full.running_handlers_max = 1;
   make_server(std::move(full));
-  server().handle(
-      "test/gate",
-      [&](Call&) {
-        gate.pass();
-        return Status::ok();
-      },
-      RunOn::pool(1));
+  server().handle("test/gate", waits_at(gate), RunOn::pool(1));
   client();
   std::atomic<bool> answered{false};
   std::thread caller([&] { answered = call("test/gate", "").has_value(); });
@@ -297,13 +285,7 @@ TEST_F(ServerTest, IsDeadInAForkedChild) {
 // With threads of its own, connections and a call under way: all of it the parent's.
 TEST_F(ServerTest, MayBeDestroyedInAForkedChild) {
   Gate gate;
-  server().handle(
-      "test/gate",
-      [&](Call&) {
-        gate.pass();
-        return Status::ok();
-      },
-      RunOn::pool(2));
+  server().handle("test/gate", waits_at(gate), RunOn::pool(2));
   client();
   std::thread caller([&] { EXPECT_TRUE(call("test/gate", "")); });
   gate.await_waiting(1);
@@ -335,13 +317,7 @@ class ManyLoops : public RpcTest {
 // Four loops whose handlers do not listen, each cancelled and waited for at the same time.
 TEST_F(ManyLoops, WaitForDeafHandlersSideBySide) {
   Gate gate;
-  server().handle(
-      "test/gate",
-      [&](Call&) {
-        gate.pass();
-        return Status::ok();
-      },
-      RunOn::pool(4));
+  server().handle("test/gate", waits_at(gate), RunOn::pool(4));
   client();
   std::vector<std::unique_ptr<Client>> clients;
   std::vector<std::thread> callers;

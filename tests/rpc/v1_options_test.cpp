@@ -84,14 +84,7 @@ TEST_F(V1Options, ServedMaxRefusesWhatIsMore) {
   Gate gate;
   ServerOptions options;
   options.v1_served_max = 1;
-  make_server(std::move(options))
-      .handle(
-          "test/gate",
-          [&](Call&) {
-            gate.pass();
-            return Status::ok();
-          },
-          RunOn::pool(2));
+  make_server(std::move(options)).handle("test/gate", waits_at(gate), RunOn::pool(2));
   v1_client();
   // Acknowledged, and running from then on.
   EXPECT_TRUE(call("test/gate", ""));

@@ -140,6 +140,17 @@ class Rpc(unittest.TestCase):
             self.assertEqual(quantiles, sorted(quantiles))
             self.assertGreater(quantiles[0], 0)
 
+    def test_load_may_do_without_a_warm_up(self):
+        address = self.serve().addresses[0]
+        words = ["--seconds", "100ms", "--json", "-", "--quiet"]
+        done = run("load", address, "echo", "--warmup", "0s", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads(done.stdout)[0]["calls"], 0)
+        for warmup, seconds in (("0", "0s"), ("-1s", "1s"), ("0x", "1s")):
+            done = run("load", address, "echo", "--warmup", warmup, "--seconds", seconds)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(b"not a duration", done.stderr)
+
     def test_load_tells_progress_and_failures(self):
         address = self.serve().addresses[0]
         done = run("load", address, "echo", "--seconds", "1.2s", "--warmup", "10ms")
