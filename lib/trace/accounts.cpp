@@ -2,17 +2,34 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace spanwire::trace::detail {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kDurations[] = {
+    kMillisecond / 4,    kMillisecond,        5 * kMillisecond,     25 * kMillisecond,
+    100 * kMillisecond,  250 * kMillisecond,  500 * kMillisecond,   1'000 * kMillisecond,
+    2500 * kMillisecond, 5000 * kMillisecond, 10000 * kMillisecond, 30000 * kMillisecond};
+constinit HistogramFamily durations("spanwire_trace_export_duration_seconds",
+                                    "How long an exporter had a batch.", kDurations,
+                                    MetricUnit::nanoseconds, {"exporter"});
+
+}  // namespace
 
 void Accounts::set_exporters(const std::vector<std::string_view>& names) {
-  const std::scoped_lock lock(mutex_);
+  std::vector<ExporterStats> exporters;
   for (const std::string_view name : names) {
-    ExporterStats& exporter = exporters_.emplace_back();
+    ExporterStats& exporter = exporters.emplace_back();
     exporter.name = name;
-    const auto before = std::count(names.begin(), names.begin() + exporters_.size() - 1, name);
+    const auto before = std::count(names.begin(), names.begin() + exporters.size() - 1, name);
     if (before != 0) exporter.name += "-" + std::to_string(before + 1);
+    // Not under our lock: a fork may take the registry's first.
+    durations_.push_back(&durations.with({exporter.name}));
   }
+  const std::scoped_lock lock(mutex_);
+  exporters_ = std::move(exporters);
 }
 
 Tally Accounts::open(std::size_t spans) {
@@ -56,6 +73,15 @@ void Accounts::note_failure(std::size_t exporter, const Error& error) {
   exporters_[exporter].cause = error;
   ++whole_.failures;
   whole_.cause = error;
+}
+
+void Accounts::note_time(std::size_t exporter, std::chrono::nanoseconds took) {
+  durations_[exporter]->observe(static_cast<std::uint64_t>(took.count()));
+  const std::scoped_lock lock(mutex_);
+  ExporterStats& own = exporters_[exporter];
+  ++own.batches;
+  own.time += took;
+  own.longest = std::max(own.longest, took);
 }
 
 void Accounts::close() {

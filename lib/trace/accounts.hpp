@@ -1,12 +1,14 @@
 // What became of the spans that were taken out of the rings: of all, and at each exporter.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string_view>
 #include <vector>
 
+#include "spanwire/base/metrics.hpp"
 #include "spanwire/trace/exporter.hpp"
 #include "spanwire/trace/provider.hpp"
 
@@ -45,6 +47,8 @@ class Accounts {
   // They reach no exporter at all.
   void lose(std::size_t spans, LossReason reason);
   void note_failure(std::size_t exporter, const Error& error);
+  // How long it had a batch.
+  void note_time(std::size_t exporter, std::chrono::nanoseconds took);
   // What is at an exporter now is given up on.
   void close();
 
@@ -60,6 +64,7 @@ class Accounts {
   Settled whole_;
   std::uint64_t opened_ = 0;
   std::vector<ExporterStats> exporters_;
+  std::vector<BoundedHistogram*> durations_;  // of each; fixed before the first batch
 };
 
 }  // namespace spanwire::trace::detail

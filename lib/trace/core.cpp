@@ -6,10 +6,9 @@
 #include <new>
 #include <utility>
 
-#include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
-#include "spanwire/base/log.hpp"
 #include "spanwire/base/pool.hpp"
+#include "spanwire/trace/filter.hpp"
 #include "spanwire/trace/tracer.hpp"
 
 namespace spanwire::trace::detail {
@@ -36,10 +35,6 @@ Budget budget_of(const SpanLimits& limits) noexcept {
           0};
 }
 
-void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
-  if (now != before) counter.add(static_cast<std::int64_t>(now - before));
-}
-
 std::size_t rounded_ring(std::size_t bytes) noexcept {
   return std::bit_ceil(std::clamp(bytes, kRingBytesMin, kRingBytesMax));
 }
@@ -55,6 +50,7 @@ Core::Core(ProviderOptions options)
       slab_(options_.open_spans_max),
       system_clock_(options_.clock == &Clock::system()),
       processor_(*this, std::move(options_.exporters)) {
+  filtered_before_ = spans_filtered();
   use_sampler();
 }
 
@@ -148,32 +144,6 @@ void Core::leave_queue(std::size_t spans) noexcept {
   if (options_.queue_spans_max != 0) queued_.fetch_sub(spans, std::memory_order_relaxed);
 }
 
-void Core::publish() {
-  const std::scoped_lock lock(publish_mutex_);
-  const TraceStats now = stats();
-  add_difference(counter("spanwire.trace.spans_started"), now.started, published_.started);
-  add_difference(counter("spanwire.trace.spans_recorded"), now.recorded, published_.recorded);
-  add_difference(counter("spanwire.trace.spans_ended"), now.ended, published_.ended);
-  add_difference(counter("spanwire.trace.spans_exported"), now.exported, published_.exported);
-  add_difference(counter("spanwire.trace.spans_misused"), now.misused, published_.misused);
-  // Levels, as of the export thread's latest round.
-  add_difference(counter("spanwire.trace.spans_queued"), now.queued, published_.queued);
-  add_difference(counter("spanwire.trace.spans_open"), now.open, published_.open);
-  LossCounts fresh;
-  for (std::size_t i = 0; i < kLossReasons; ++i) {
-    const std::uint64_t before = published_.lost.spans[i];
-    if (now.lost.spans[i] == before) continue;
-    fresh.spans[i] = now.lost.spans[i] - before;
-    const std::string_view reason = name(static_cast<LossReason>(i));
-    add_difference(counter("spanwire.trace.spans_lost." + std::string(reason)), now.lost.spans[i],
-                   before);
-  }
-  published_ = now;
-  if (fresh.total() != 0) {
-    log_warn("spans were lost", {{"spans", fresh.total()}, {"by_reason", fresh.to_string()}});
-  }
-}
-
 TraceStats Core::stats() const {
   TraceStats stats;
   // What the export thread took is read before what the rings were given: the difference may be too
@@ -200,6 +170,7 @@ TraceStats Core::stats() const {
     stats.started += state->unrecorded.get();
   }
   stats.started += stats.recorded;
+  stats.filtered = spans_filtered() - filtered_before_;
   stats.exported = settled.exported;
   stats.queued = queued - settled.taken;
   const std::uint64_t closed = stats.ended + never_open;

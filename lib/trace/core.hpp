@@ -10,10 +10,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "lib/trace/processor.hpp"
+#include "lib/trace/self_telemetry.hpp"
 #include "lib/trace/slab.hpp"
 #include "lib/trace/thread_state.hpp"
 #include "spanwire/trace/provider.hpp"
@@ -92,7 +92,7 @@ class Core {
   TraceStats stats() const;
   // Adds what has happened since the last call to the named counters, and says so if spans were
   // lost.  Off the hot path.
-  void publish();
+  void publish() { telemetry_.publish(*this); }
 
  private:
   bool enter_bounded_queue(std::size_t spans) noexcept;
@@ -122,8 +122,8 @@ class Core {
   std::atomic<std::uint64_t> opened_elsewhere_{0};
   std::atomic<std::uint64_t> misused_{0};
   std::uint64_t discarded_in_child_ = 0;
-  std::mutex publish_mutex_;
-  TraceStats published_;
+  std::uint64_t filtered_before_ = 0;
+  SelfTelemetry telemetry_;
   Processor processor_;
 };
 

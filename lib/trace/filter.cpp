@@ -12,7 +12,7 @@
 namespace spanwire::trace {
 namespace {
 
-constinit NamedCounter spans_filtered("spanwire.trace.spans_filtered");
+constinit NamedCounter dropped_as_noise("spanwire.trace.spans_filtered");
 
 constexpr std::array<std::string_view, 4> kPathKeys = {"url.path", "http.target", "http.route",
                                                        "rpc.method"};
@@ -64,7 +64,7 @@ class Filter final : public Sampler {
     if (result.decision == Decision::drop) return result;
     for (const FilterRule& rule : rules_) {
       if (!matches(rule, input)) continue;
-      spans_filtered.add();
+      dropped_as_noise.add();
       return {Decision::drop};
     }
     return result;
@@ -183,6 +183,10 @@ Result<FilterRule> parse_filter_rule(std::string_view text) {
 
 SamplerPtr filtered(std::vector<FilterRule> rules, SamplerPtr inner) {
   return std::make_shared<Filter>(std::move(rules), std::move(inner));
+}
+
+std::uint64_t spans_filtered() noexcept {
+  return static_cast<std::uint64_t>(dropped_as_noise.value());
 }
 
 SamplerPtr rate_limited(double per_second, const Clock& clock) {

@@ -88,7 +88,9 @@ void Lane::export_spans(std::span<const SpanRecordView> spans, Tally& tally) {
   if (shared_.haste.too_late()) {
     return shared_.accounts.settle(tally, index_, 0, LossReason::shut_down);
   }
+  const MonotonicTime began = now();
   const ExportResult result = export_to(spans);
+  shared_.accounts.note_time(index_, now() - began);
   shared_.accounts.settle(tally, index_, result.delivered, result.reason);
   if (result.delivered < spans.size()) fail(result.error);
 }

@@ -203,6 +203,29 @@ std::vector<ExporterStats> Provider::exporter_stats() const {
   return core != nullptr ? core->processor().exporter_stats() : std::vector<ExporterStats>();
 }
 
+void Provider::log_stats() const {
+  const TraceStats now = stats();
+  std::string exporters;
+  for (const ExporterStats& exporter : exporter_stats()) {
+    exporters += (exporters.empty() ? "" : "; ") + exporter.to_string();
+  }
+  const std::string reasons = now.lost.to_string();
+  log_info("tracing so far", {{"started", now.started},
+                              {"recorded", now.recorded},
+                              {"filtered", now.filtered},
+                              {"exported", now.exported},
+                              {"lost", now.lost.total()},
+                              {"by_reason", reasons},
+                              {"queued", now.queued},
+                              {"open", now.open},
+                              {"misused", now.misused},
+                              {"exporters", exporters}});
+}
+
+void Provider::publish_stats() const {
+  if (Core* core = detail::latest_core()) core->publish();
+}
+
 Resource Provider::resource() const {
   const Core* core = detail::latest_core();
   return core != nullptr ? core->options().resource : Resource();

@@ -1,3 +1,5 @@
+#include <chrono>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -46,11 +48,41 @@ std::string LossCounts::to_string() const {
   return text;
 }
 
+namespace {
+
+void append_lost(std::string& text, const LossCounts& lost) {
+  text += ", lost " + std::to_string(lost.total());
+  if (lost.total() != 0) text += " (" + lost.to_string() + ")";
+}
+
+std::string counted(std::uint64_t number, std::string_view noun, std::string_view plural) {
+  return std::to_string(number) + " " + std::string(number == 1 ? noun : plural);
+}
+
+std::string milliseconds(std::chrono::nanoseconds time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f ms", static_cast<double>(time.count()) / 1e6);
+  return text;
+}
+
+}  // namespace
+
+std::string ExporterStats::to_string() const {
+  std::string text = name + ": exported " + std::to_string(exported);
+  append_lost(text, lost);
+  text += ", " + std::to_string(queued) + " queued, " + counted(failures, "failure", "failures") +
+          ", " + counted(batches, "batch", "batches");
+  if (batches != 0) {
+    text += " of " + milliseconds(time / static_cast<std::int64_t>(batches)) + ", at most " +
+            milliseconds(longest);
+  }
+  if (cause != Error()) text += "; last failure: " + cause.message();
+  return text;
+}
+
 std::string FlushReport::to_string() const {
   std::string text = "exported " + std::to_string(exported) + " spans";
-  if (lost.total() != 0) {
-    text += ", lost " + std::to_string(lost.total()) + " (" + lost.to_string() + ")";
-  }
+  if (lost.total() != 0) append_lost(text, lost);
   if (queued != 0) text += ", " + std::to_string(queued) + " still queued";
   if (open != 0) text += ", " + std::to_string(open) + " still open";
   if (!in_time) text += ", not in time";

@@ -38,6 +38,9 @@ Result<FilterRule> parse_filter_rule(std::string_view text);
 // on).  Counted: spanwire.trace.spans_filtered.
 SamplerPtr filtered(std::vector<FilterRule> rules, SamplerPtr inner);
 
+// What all filters of this process have dropped, in a forked child since the fork.
+std::uint64_t spans_filtered() noexcept;
+
 // Samples at most about `per_second` spans in a second, with a burst of as many: for roots, so put
 // it under parent_based().  At most 0: never.
 SamplerPtr rate_limited(double per_second, const Clock& clock = Clock::system());

@@ -75,6 +75,7 @@ struct ProviderOptions {
 struct TraceStats {
   std::uint64_t started = 0;   // spans, recorded or not, while a provider was set
   std::uint64_t recorded = 0;  // those that the sampler wanted
+  std::uint64_t filtered = 0;  // those that trace::filtered() kept out
   std::uint64_t ended = 0;     // recorded ones that were ended
   std::uint64_t exported = 0;
   LossCounts lost;
@@ -94,6 +95,13 @@ struct ExporterStats {
   std::uint64_t queued = 0;    // also those that it is exporting
   std::uint64_t failures = 0;  // batches, also in part, and flushes
   Error cause;                 // of the latest failure
+  std::uint64_t batches = 0;   // that it was given, and how long it had them
+  std::chrono::nanoseconds time{0};
+  std::chrono::nanoseconds longest{0};
+
+  // "file: exported 12, lost 3 (refused 3), 0 queued, 1 failure, 2 batches of 1.500 ms, at most
+  // 2.000 ms; last failure: connect_failed: ..."
+  std::string to_string() const;
 };
 
 // What force_flush() achieved during the call, shutdown() since init().
@@ -127,6 +135,11 @@ class Provider {
   TraceStats stats() const;
   // In the order of ProviderOptions::exporters; empty before the first span is recorded.
   std::vector<ExporterStats> exporter_stats() const;
+  // One line of level info with all of these numbers, for when something has to be found out.
+  void log_stats() const;
+  // Brings the registry's numbers of tracing (docs/metrics.md) up to date, as the export thread
+  // does with each round: call it before metrics_snapshot() to see this moment.
+  void publish_stats() const;
   // Of this process.
   Resource resource() const;
 };

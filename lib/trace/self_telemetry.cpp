@@ -1,0 +1,81 @@
+#include "lib/trace/self_telemetry.hpp"
+
+#include <string>
+
+#include "lib/trace/core.hpp"
+#include "spanwire/base/counters.hpp"
+#include "spanwire/base/log.hpp"
+#include "spanwire/base/metrics.hpp"
+
+namespace spanwire::trace::detail {
+namespace {
+
+constexpr std::size_t kLostSeriesMax = 256;  // exporters times reasons
+
+constinit CounterFamily exporter_exported("spanwire_trace_exporter_spans_exported_total",
+                                          "Spans that the exporter delivered.", {"exporter"});
+constinit CounterFamily exporter_lost("spanwire_trace_exporter_spans_lost_total",
+                                      "Spans that the exporter did not deliver.",
+                                      {"exporter", "reason"}, MetricType::counter, kLostSeriesMax);
+constinit CounterFamily exporter_failures("spanwire_trace_exporter_failures_total",
+                                          "Batches and flushes that failed, also in part.",
+                                          {"exporter"});
+constinit CounterFamily exporter_queued("spanwire_trace_exporter_spans_queued",
+                                        "Spans that wait for the exporter or are at it.",
+                                        {"exporter"}, MetricType::gauge);
+
+void add_difference(NamedCounter& counter, std::uint64_t now, std::uint64_t before) noexcept {
+  if (now != before) counter.add(static_cast<std::int64_t>(now - before));
+}
+
+}  // namespace
+
+void SelfTelemetry::publish(const Core& core) {
+  // Read under the lock: a counter never falls.
+  const std::scoped_lock lock(mutex_);
+  const TraceStats now = core.stats();
+  const std::vector<ExporterStats> exporters = core.processor().exporter_stats();
+  add_difference(counter("spanwire.trace.spans_started"), now.started, published_.started);
+  add_difference(counter("spanwire.trace.spans_recorded"), now.recorded, published_.recorded);
+  add_difference(counter("spanwire.trace.spans_ended"), now.ended, published_.ended);
+  add_difference(counter("spanwire.trace.spans_exported"), now.exported, published_.exported);
+  add_difference(counter("spanwire.trace.spans_misused"), now.misused, published_.misused);
+  // Levels, as of this moment.
+  add_difference(counter("spanwire.trace.spans_queued"), now.queued, published_.queued);
+  add_difference(counter("spanwire.trace.spans_open"), now.open, published_.open);
+  LossCounts fresh;
+  for (std::size_t i = 0; i < kLossReasons; ++i) {
+    const std::uint64_t before = published_.lost.spans[i];
+    if (now.lost.spans[i] == before) continue;
+    fresh.spans[i] = now.lost.spans[i] - before;
+    const std::string_view reason = name(static_cast<LossReason>(i));
+    add_difference(counter("spanwire.trace.spans_lost." + std::string(reason)), now.lost.spans[i],
+                   before);
+  }
+  published_ = now;
+  published_exporters_.resize(exporters.size());
+  for (std::size_t i = 0; i < exporters.size(); ++i) {
+    publish_exporter(exporters[i], published_exporters_[i]);
+    published_exporters_[i] = exporters[i];
+  }
+  if (fresh.total() != 0) {
+    log_warn("spans were lost", {{"spans", fresh.total()}, {"by_reason", fresh.to_string()}});
+  }
+}
+
+// An exporter that has done nothing yet shows up with zeros.
+void SelfTelemetry::publish_exporter(const ExporterStats& now, const ExporterStats& before) {
+  const auto add = [&now](CounterFamily& family, std::uint64_t value, std::uint64_t earlier) {
+    family.with({now.name}).add(static_cast<std::int64_t>(value - earlier));
+  };
+  add(exporter_exported, now.exported, before.exported);
+  add(exporter_failures, now.failures, before.failures);
+  add(exporter_queued, now.queued, before.queued);
+  for (std::size_t i = 0; i < kLossReasons; ++i) {
+    if (now.lost.spans[i] == before.lost.spans[i]) continue;
+    add_difference(exporter_lost.with({now.name, name(static_cast<LossReason>(i))}),
+                   now.lost.spans[i], before.lost.spans[i]);
+  }
+}
+
+}  // namespace spanwire::trace::detail

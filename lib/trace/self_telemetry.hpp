@@ -1,0 +1,27 @@
+// What tracing says of itself in the registry: docs/metrics.md, "Numbers of tracing".
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "spanwire/trace/provider.hpp"
+
+namespace spanwire::trace::detail {
+
+class Core;
+
+// Of one provider.  Safe from any thread; not for hot paths.
+class SelfTelemetry {
+ public:
+  // Adds what has happened since the last call, and says so in the log if spans were lost.
+  void publish(const Core& core);
+
+ private:
+  void publish_exporter(const ExporterStats& now, const ExporterStats& before);
+
+  std::mutex mutex_;
+  TraceStats published_;
+  std::vector<ExporterStats> published_exporters_;
+};
+
+}  // namespace spanwire::trace::detail
