@@ -1,8 +1,10 @@
 // spanwire receive: takes spans as a collector would, and shows them.
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -11,8 +13,9 @@
 
 #include "tools/command.hpp"
 #include "tools/receive/forwarder.hpp"
-#include "tools/receive/grpc_receiver.hpp"
-#include "tools/receive/http_receiver.hpp"
+#include "tools/receive/http1_connection.hpp"
+#include "tools/receive/http2_connection.hpp"
+#include "tools/receive/listener.hpp"
 #include "tools/receive/receiver.hpp"
 #include "tools/receive/trace_folder.hpp"
 
@@ -21,6 +24,8 @@ namespace {
 
 // How often finished traces are looked for.
 constexpr long kLookNs = 50'000'000;
+// Beside those of clients: files, the next collector.
+constexpr rlim_t kDescriptors = 2 * kConnectionsMax + 100;
 
 struct ReceiveArguments {
   std::string host = "127.0.0.1";
@@ -33,6 +38,9 @@ struct ReceiveArguments {
   std::string body_max = "16M";
   std::string settle = "1s";
   std::string patience = "11s";
+  std::string request_time = "30s";
+  std::string to_memory = "64M";
+  std::string to_wait = "10s";
   std::size_t rows = 200;
   bool no_files = false;
   bool quiet = false;
@@ -88,12 +96,12 @@ void show_until_stopped(Receiver& receiver) {
   const timespec look{0, kLookNs};
   while (::sigtimedwait(&signals, nullptr, &look) < 0) {
     if (const std::string text = receiver.settle(); !text.empty()) put(text);
+    receiver.refresh_page();
   }
 }
 
 // The lines that say where.
-Result<std::string> listen(const ReceiveArguments& arguments, GrpcReceiver& grpc,
-                           HttpReceiver& http) {
+Result<std::string> listen(const ReceiveArguments& arguments, Listener& grpc, Listener& http) {
   SPANWIRE_TRY(const int grpc_port, grpc.start(arguments.host, arguments.grpc_port));
   SPANWIRE_TRY(const int http_port, http.start(arguments.host, arguments.http_port));
   const std::string at = "listening on http://" + arguments.host + ':';
@@ -101,7 +109,23 @@ Result<std::string> listen(const ReceiveArguments& arguments, GrpcReceiver& grpc
          " for OTLP over HTTP\n";
 }
 
+template <class Kind>
+Listener::Make connections_of(Receiver& receiver) {
+  return [&receiver](asio::ip::tcp::socket socket, Connection::Closed closed) {
+    return std::make_shared<Kind>(std::move(socket), receiver, std::move(closed));
+  };
+}
+
+// Two ports full of clients need more descriptors than a shell gives.
+void allow_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, kDescriptors));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int receive(const ReceiveArguments& arguments) {
+  allow_connections();
   // Of every thread that is started from here on: the signals are this one's.
   const sigset_t signals = stop_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -116,16 +140,20 @@ int receive(const ReceiveArguments& arguments) {
   }
   std::unique_ptr<Forwarder> forwarder;
   if (!arguments.to.empty()) {
-    Result<std::unique_ptr<Forwarder>> opened = Forwarder::open(arguments.to);
-    if (!opened) {
-      complain(opened.error().message());
+    Result<otlp::OtlpOptions> options = forward_options(arguments.to, otlp::process_environment());
+    if (!options) {
+      complain("--to: " + options.error().message());
       return kExitUsage;
     }
-    forwarder = std::move(*opened);
+    ForwardBounds bounds;
+    bounds.waiting_bytes_max = parse_bytes(arguments.to_memory).value();
+    bounds.at_end = parse_duration(arguments.to_wait).value();
+    forwarder = std::make_unique<Forwarder>(std::move(*options), bounds);
   }
   Receiver receiver(receiver_options(arguments), folder.get(), forwarder.get());
-  GrpcReceiver grpc(receiver);
-  HttpReceiver http(receiver);
+  const auto request_time = parse_duration(arguments.request_time).value();
+  Listener grpc("gRPC", receiver, request_time, connections_of<Http2Connection>(receiver));
+  Listener http("HTTP", receiver, request_time, connections_of<Http1Connection>(receiver));
   const Result<std::string> ready = listen(arguments, grpc, http);
   if (!ready) {
     complain(ready.error().message());
@@ -159,6 +187,18 @@ void add_bounds(CLI::App& command, ReceiveArguments& to) {
       ->type_name("BYTES")
       ->capture_default_str()
       ->check(bytes_check());
+  command.add_option("--request-time", to.request_time, "A client that is slower is cut off")
+      ->type_name("T")
+      ->capture_default_str()
+      ->check(duration_check());
+  command.add_option("--to-memory", to.to_memory, "For what waits to be forwarded")
+      ->type_name("BYTES")
+      ->capture_default_str()
+      ->check(bytes_check());
+  command.add_option("--to-wait", to.to_wait, "For what still waits when the command ends")
+      ->type_name("T")
+      ->capture_default_str()
+      ->check(duration_check());
   command.add_option("--file-max", to.file_max, "Of traces.jsonl; one older file is kept")
       ->type_name("BYTES")
       ->capture_default_str()
@@ -186,7 +226,10 @@ void add_receive(CLI::App& app, int& exit_code) {
       ->type_name("DIR");
   command->add_flag("--no-files", to->no_files, "Keep nothing");
   command->add_flag("--quiet", to->quiet, "No trees");
-  command->add_option("--to", to->to, "Forward it too: the address of a collector's OTLP over HTTP")
+  command
+      ->add_option("--to", to->to,
+                   "Forward it too, to a collector: http://HOST:4318 is OTLP over HTTP,\n"
+                   "http://HOST:4317 and grpc://HOST:PORT are gRPC")
       ->type_name("URL");
   command->add_flag("--verify", to->verify, "Judge each trace as spanwire verify does");
   command->add_option("--settle", to->settle, "A whole trace is shown after so much silence")
@@ -204,13 +247,16 @@ void add_receive(CLI::App& app, int& exit_code) {
       "  spanwire receive\n"
       "  spanwire receive --verify --output traces     # exit code 1 if a trace is not sound\n"
       "\n"
-      "  spanwire receive --grpc-port 14317 --http-port 14318 --to http://localhost:4318\n"
+      "  spanwire receive --grpc-port 14317 --http-port 14318 --to http://localhost:4317\n"
       "  spanwire receive --grpc-port 0 --http-port 0 --no-files\n"
       "\n"
       "Then, for the program that traces: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317, or\n"
       "--otlp-traces-endpoint http://localhost:4317 for vLLM and SGLang.\n"
       "A trace is shown when nothing came for a while, and once more when spans come later.\n"
-      "Forwarding repeats what is not taken; while 64 MiB wait, senders are told to wait too.\n"
+      "trace.html is written anew while traces come: reload it.\n"
+      "Forwarding repeats what is not taken, and splits what is too large; while\n"
+      "--to-memory waits, senders are told to wait too.  Headers, certificates, compression and timeout are those of\n"
+      "OTEL_EXPORTER_OTLP_*.  Exit code 1 if a span was not delivered there.\n"
       "Ends at SIGINT or SIGTERM, when what came is answered, shown and written.");
   command->callback([to, &exit_code] { exit_code = receive(*to); });
 }

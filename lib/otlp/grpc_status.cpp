@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <protozero/pbf_reader.hpp>
 
+#include "lib/otlp/base64.hpp"
 #include "lib/otlp/gzip.hpp"
 #include "lib/otlp/http_client.hpp"
 #include "lib/otlp/otlp_fields.hpp"
@@ -20,32 +21,6 @@ int hex_value(char c) noexcept {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-int base64_value(char c) noexcept {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+' || c == '-') return 62;
-  if (c == '/' || c == '_') return 63;
-  return -1;
-}
-
-// With or without padding; up to the first character that is neither.
-std::string decode_base64(std::string_view text) {
-  std::string bytes;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int value = base64_value(c);
-    if (value < 0) break;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    bytes += static_cast<char>(bits >> count & 0xFF);
-  }
-  return bytes;
 }
 
 std::string_view text_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
@@ -108,8 +83,9 @@ std::optional<std::string> grpc_message_of(std::string_view body) {
   for (unsigned i = 0; i < 4; ++i) bytes = bytes << 8 | static_cast<unsigned char>(body[1 + i]);
   if (body.size() - kGrpcPrefixBytes < bytes) return std::nullopt;
   const std::string_view message = body.substr(kGrpcPrefixBytes, bytes);
-  if (body[0] != 0) return gunzip(message, kAnswerBytesMax);
-  return std::string(message);
+  if (body[0] == 0) return std::string(message);
+  Result<std::string> unpacked = gunzip(message, kAnswerBytesMax);
+  return unpacked ? std::optional(std::move(*unpacked)) : std::nullopt;
 }
 
 std::string grpc_code_name(GrpcCode code) {

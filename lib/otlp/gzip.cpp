@@ -4,6 +4,7 @@
 
 #include <array>
 #include <new>
+#include <string>
 
 namespace spanwire::otlp {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 // Spans repeat their keys: the fastest level already takes them to a fifth or less.
 constexpr int kLevel = Z_BEST_SPEED;
 constexpr int kWindowAndGzipHeader = MAX_WBITS + 16;
+constexpr int kWindowAndAnyHeader = MAX_WBITS + 32;  // what came may be of zlib too
 constexpr int kMemoryLevel = 8;
 
 }  // namespace
@@ -43,9 +45,9 @@ Result<void> Gzip::compress(ByteView bytes, Buffer& out) {
   return {};
 }
 
-std::optional<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
+Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
   z_stream z{};
-  if (inflateInit2(&z, kWindowAndGzipHeader) != Z_OK) throw std::bad_alloc();
+  if (inflateInit2(&z, kWindowAndAnyHeader) != Z_OK) throw std::bad_alloc();
   // zlib does not change what it reads.
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   z.avail_in = static_cast<uInt>(bytes.size());
@@ -59,7 +61,10 @@ std::optional<std::string> gunzip(std::string_view bytes, std::size_t bytes_max)
     result.append(piece.data(), piece.size() - z.avail_out);
   }
   inflateEnd(&z);
-  if (state != Z_STREAM_END || result.size() > bytes_max) return std::nullopt;
+  if (result.size() > bytes_max) {
+    return fail(Errc::payload_too_long, "more than " + std::to_string(bytes_max) + " bytes");
+  }
+  if (state != Z_STREAM_END) return fail(Errc::otlp_malformed, "not gzip, or cut off");
   return result;
 }
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,7 +27,8 @@ class Gzip {
   std::unique_ptr<Stream> stream_;
 };
 
-// What was compressed; nothing if it is no gzip, is cut short, or holds more than `bytes_max`.
-std::optional<std::string> gunzip(std::string_view bytes, std::size_t bytes_max);
+// What was compressed, as gzip or as zlib.  Fails with otlp_malformed if it is neither or is cut
+// short, with payload_too_long if it holds more than `bytes_max`.
+Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max);
 
 }  // namespace spanwire::otlp

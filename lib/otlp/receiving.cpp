@@ -6,6 +6,7 @@
 #include <protozero/pbf_writer.hpp>
 #include <vector>
 
+#include "lib/otlp/base64.hpp"
 #include "lib/otlp/json_writer.hpp"
 #include "lib/otlp/otlp_fields.hpp"
 #include "lib/otlp/protobuf_schema.hpp"
@@ -89,23 +90,6 @@ std::string hex_of(std::string_view bytes) {
     const auto byte = static_cast<unsigned char>(c);
     text += kDigits[byte >> 4];
     text += kDigits[byte & 15];
-  }
-  return text;
-}
-
-std::string base64_of(std::string_view bytes) {
-  static constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::string_view three = bytes.substr(at, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-      bits = bits << 8 | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0u);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      text += i <= three.size() ? kDigits[bits >> (18 - 6 * i) & 63] : '=';
-    }
   }
   return text;
 }
@@ -213,7 +197,7 @@ void Transcoder::write_one(const Field& field, const Found& found) {
     case Form::hex:
       return out_.string(hex_of(text_of(found.bytes)));
     case Form::base64:
-      return out_.string(base64_of(text_of(found.bytes)));
+      return out_.string(encode_base64(text_of(found.bytes)));
     case Form::flag:
       return found.bits != 0 ? out_.literal("true") : out_.literal("false");
     case Form::count:

@@ -1,5 +1,6 @@
 // Any text as OTLP JSON lines, and as a profile to be merged: what is read is sound, what is not
-// JSON gives nothing, and reading it twice gives no more spans.
+// JSON gives nothing, and reading it twice gives no more spans.  As a request it is protobuf, or
+// has one fault.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 
 #include "lib/inspect/timeline/profile_reader.hpp"
 #include "spanwire/inspect/reader.hpp"
+#include "spanwire/otlp/receiving.hpp"
 
 using namespace spanwire;
 
@@ -51,6 +53,17 @@ void check_profile(std::string_view text) {
   require(first.finish() == second.finish());
 }
 
+void check_request(std::string_view text) {
+  Buffer request;
+  const Result<std::size_t> spans = otlp::json_to_protobuf(text, request);
+  if (!spans) {
+    require(spans.error().code() == Errc::otlp_malformed && !spans.error().detail().empty());
+    return require(request.size() == 0);
+  }
+  Buffer json;
+  require(otlp::protobuf_to_json(request.view(), json) == *spans);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -70,5 +83,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(reader.report().duplicates == spans + 2 * duplicates);
   check_split(text, spans);
   check_profile(text);
+  check_request(text);
   return 0;
 }

@@ -222,7 +222,8 @@ TEST(GrpcStatus, ReadsTheMessageBehindItsPrefix) {
   ASSERT_TRUE(Gzip().compress(bytes_of(large), packed).has_value());
   write_grpc_prefix(packed.data(), true, packed.size() - kGrpcPrefixBytes);
   EXPECT_EQ(grpc_message_of(text_of(packed.view())), large);
-  EXPECT_EQ(gunzip(text_of(packed.view()).substr(5), large.size() - 1), std::nullopt);
+  EXPECT_EQ(gunzip(text_of(packed.view()).substr(5), large.size() - 1).error(),
+            Errc::payload_too_long);
   EXPECT_EQ(grpc_message_of("\0\0\0\0\0"sv), ""sv);
   for (const std::string_view bad :
        {""sv, "\0\0\0\0"sv, "\0\0\0\0\3ab"sv, "\1\0\0\0\2ab"sv, "\1\0\0\0\0"sv}) {

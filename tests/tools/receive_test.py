@@ -7,29 +7,8 @@ import socket
 import time
 import unittest
 
-from receiving import JSON, PROTOBUF, TRACE, Receive, request, span
+from receiving import JSON, PROTOBUF, TRACE, Receive, protobuf, request, span, wait_until
 from tool import GUARD_S, EchoServer, run
-
-
-def varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes(out + bytes([number]))
-
-
-def field(tag, content):
-    return varint(tag << 3 | 2) + varint(len(content)) + content
-
-
-def protobuf(number=1, name=b"by protobuf", trace=TRACE):
-    """A request with one span, by hand."""
-    now = time.time_ns()
-    one = (field(1, bytes.fromhex(trace)) + field(2, number.to_bytes(8, "big")) + field(5, name) + b"\x30\x02" +
-           b"\x39" + now.to_bytes(8, "little") + b"\x41" + (now + 1000).to_bytes(8, "little"))
-    service = field(1, field(1, b"service.name") + field(2, field(1, b"shop")))
-    return field(1, field(1, service) + field(2, field(2, one)))
 
 
 class Shows(unittest.TestCase):
@@ -46,6 +25,16 @@ class Shows(unittest.TestCase):
             self.assertIn(TRACE, receive.file("trace.html"))
             seen = run("view", os.path.join(receive.folder.name, "traces.jsonl"))
             self.assertEqual(seen.returncode, 0)
+
+    def test_the_page_is_there_while_it_runs_and_follows(self):
+        with Receive() as receive:
+            page = os.path.join(receive.folder.name, "trace.html")
+            for number, name in enumerate(("first shown", "second shown"), 1):
+                receive.send(span(number, trace=f"{number:032x}", name=name))
+                receive.until(name)
+                wait_until(lambda: os.path.exists(page) and name in receive.file("trace.html"))
+            self.assertEqual(receive.stop()[0], 0)
+            self.assertEqual(sorted(os.listdir(receive.folder.name)), ["trace.html", "traces.jsonl"])
 
     def test_protobuf_and_json_plain_and_packed_are_one_trace(self):
         with Receive(settle="1m") as receive:
@@ -193,6 +182,13 @@ class Refuses(unittest.TestCase):
         status, _, body = self.receive.post(protobuf(trace="0" * 32))
         self.assertEqual((status, body[:1], body[2:4]), (200, b"\x0a", b"\x08\x01"))
 
+    def test_what_a_client_writes_does_no_harm_in_the_terminal(self):
+        with Receive("--quiet") as receive:
+            self.assertEqual(receive.post(b"", "\x1b[31mred\xa5")[0], 415)
+            err = receive.stop()[2]
+            self.assertNotIn("\x1b", err)
+            self.assertIn("[31mred", err)
+
     def test_http_2_is_told_apart(self):
         with socket.create_connection(("127.0.0.1", self.receive.port), timeout=GUARD_S) as peer:
             peer.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
@@ -241,40 +237,6 @@ class OurExporter(unittest.TestCase):
                 self.assertIn("1 trace; verify: 1 of 1 pass\n", out)
                 self.assertIn("client", out)
                 self.assertIn("server", out)
-
-
-class Forwards(unittest.TestCase):
-    def test_what_came_goes_on_as_it_came(self):
-        with Receive() as last, Receive("--to", f"http://127.0.0.1:{last.port}") as first:
-            first.send(span(1, name="root"))
-            self.assertEqual(first.post(protobuf(2))[0], 200)
-            code, out, err = first.stop()
-            self.assertEqual((code, err), (0, ""))
-            self.assertIn(f"forwarded 2 of 2 requests to http://127.0.0.1:{last.port}/v1/traces\n", out)
-            self.assertIn("2 requests, 2 spans, 1 trace\n", last.stop()[1])
-            self.assertEqual(last.file("traces.jsonl"), first.file("traces.jsonl"))
-
-    def test_what_is_not_taken_there_is_told(self):
-        with Receive("--body-max", "100") as last, Receive("--to", f"http://127.0.0.1:{last.port}") as first:
-            first.send(span(1))
-            code, out, err = first.stop()
-            self.assertEqual(code, 1)
-            self.assertIn("forwarded 0 of 1 requests", out)
-            self.assertIn("export_", err)
-
-    def test_who_never_answers_does_not_keep_it(self):
-        with socket.create_server(("127.0.0.1", 0)) as mute:
-            with Receive("--to", f"http://127.0.0.1:{mute.getsockname()[1]}") as first:
-                first.send(span(1))
-                code, out, err = first.stop()
-        self.assertEqual(code, 1)
-        self.assertIn("forwarded 0 of 1 requests", out)
-        self.assertIn("export_timeout", err)
-
-    def test_a_port_of_grpc_is_named(self):
-        done = run("receive", "--no-files", "--to", "http://127.0.0.1:4317")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn(b"4317 is gRPC's port", done.stderr)
 
 
 class Help(unittest.TestCase):

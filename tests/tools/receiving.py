@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -23,22 +24,51 @@ def span(number, parent=0, name="work", trace=TRACE, **extra):
     return made
 
 
+def varint(number):
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+def field(tag, content):
+    return varint(tag << 3 | 2) + varint(len(content)) + content
+
+
+def protobuf(number=1, name=b"by protobuf", trace=TRACE):
+    """A request with one span, by hand."""
+    now = time.time_ns()
+    one = (field(1, bytes.fromhex(trace)) + field(2, number.to_bytes(8, "big")) + field(5, name) + b"\x30\x02" +
+           b"\x39" + now.to_bytes(8, "little") + b"\x41" + (now + 1000).to_bytes(8, "little"))
+    service = field(1, field(1, b"service.name") + field(2, field(1, b"shop")))
+    return field(1, field(1, service) + field(2, field(2, one)))
+
+
 def request(*spans, service="shop"):
     return {"resourceSpans": [{
         "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
         "scopeSpans": [{"scope": {"name": "t"}, "spans": list(spans)}]}]}
 
 
+def wait_until(true):
+    deadline = time.monotonic() + GUARD_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Receive:
     """The command on free ports, from `with` to its end."""
 
-    def __init__(self, *options, settle="20ms", patience="60ms"):
+    def __init__(self, *options, settle="20ms", patience="60ms", descriptors=None, **variables):
         self.folder = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [TOOL, "receive", "--grpc-port", "0", "--http-port", "0", "--output", self.folder.name, "--settle", settle,
              "--patience", patience, *options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(),
-            text=True)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(**variables),
+            text=True, preexec_fn=descriptors and (
+                lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))))
         self.seen = ""
         self.until("writing to")
         self.grpc_port, self.port = (int(re.search(rf"http://\S+:(\d+) for OTLP over {name}", self.seen)[1])

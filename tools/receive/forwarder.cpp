@@ -1,52 +1,82 @@
 #include "tools/receive/forwarder.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
-#include "lib/otlp/backoff.hpp"
 #include "lib/otlp/endpoint.hpp"
-#include "spanwire/base/random.hpp"
+#include "lib/otlp/environment_reader.hpp"
+#include "lib/otlp/request_parts.hpp"
 #include "tools/command.hpp"
 
 namespace spanwire::tools {
 namespace {
 
-constexpr std::chrono::seconds kAttemptMax{10};
+constexpr unsigned kGrpcPort = 4317;
 
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
 
+// All but where to and in which protocol: the address says that.
+otlp::OtlpOptions options_of(const otlp::Environment& environment) {
+  const otlp::Environment rest = [&](std::string_view name) -> std::optional<std::string> {
+    const bool address = name.ends_with("_ENDPOINT") || name.ends_with("_PROTOCOL");
+    return address ? std::nullopt : environment(name);
+  };
+  std::vector<std::string> warnings;
+  otlp::EnvironmentReader reader(rest, warnings);
+  otlp::OtlpOptions options = otlp::read_otlp(reader).options;
+  for (const std::string& warning : warnings) complain(warning);
+  return options;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Forwarder>> Forwarder::open(const std::string& url) {
-  const std::string whole =
-      url.find(otlp::kTracesPath) != std::string::npos ? url : otlp::with_traces_path(url);
+Result<otlp::OtlpOptions> forward_options(std::string_view url,
+                                          const otlp::Environment& environment) {
+  otlp::OtlpOptions options = options_of(environment);
+  // Who is away for a while loses nothing: the queue's bound asks the senders to keep theirs.
+  options.retry.attempts_max = std::numeric_limits<unsigned>::max();
+  std::string whole(url);
+  const bool named_grpc = whole.starts_with("grpc://") || whole.starts_with("grpcs://");
+  if (named_grpc) whole.replace(0, std::string_view("grpc").size(), "http");
+  const bool bare = whole.find("://") == std::string::npos && !whole.starts_with("unix:");
+  if (bare) whole.insert(0, "http://");
   SPANWIRE_TRY(const otlp::Endpoint endpoint,
                otlp::parse_endpoint(whole, otlp::Protocol::http_protobuf));
-  if (!endpoint.unix_socket.empty()) {
-    return fail(Errc::invalid_argument, "--to " + url + ": no socket of Unix");
+  if (named_grpc || endpoint.port == kGrpcPort) {
+    options.protocol = otlp::Protocol::grpc;
+  } else if (whole.find(otlp::kTracesPath) == std::string::npos) {
+    whole = otlp::with_traces_path(whole);
   }
-  if (endpoint.port == 4317) {
-    return fail(
-        Errc::invalid_argument,
-        "--to " + url + ": 4317 is gRPC's port; forwarding is by OTLP over HTTP, port 4318");
-  }
-  std::unique_ptr<Forwarder> made(new Forwarder(endpoint.url, endpoint.shown));
-  made->thread_ = std::thread([forwarder = made.get()] { forwarder->run(); });
-  return made;
+  options.endpoint = std::move(whole);
+  SPANWIRE_TRY_VOID(otlp::check(options));
+  return options;
+}
+
+Forwarder::Forwarder(otlp::OtlpOptions options, const ForwardBounds& bounds)
+    : options_(std::move(options)),
+      bounds_(bounds),
+      shown_(otlp::shown_endpoint(options_).value_or(std::string())),
+      sender_(options_,
+              {"spanwire-receive/" SPANWIRE_VERSION,
+               options_.timeout.count() > 0 ? options_.timeout : std::chrono::nanoseconds::max(),
+               [this](const Error& why) { note(why); }}) {
+  thread_ = std::thread([this] { run(); });
 }
 
 Forwarder::~Forwarder() { stop(); }
 
 bool Forwarder::full() const {
   const std::scoped_lock lock(mutex_);
-  return bytes_ >= kForwardBytesMax;
+  return bytes_ >= bounds_.waiting_bytes_max;
 }
 
-void Forwarder::push(std::string_view body, BodyFormat format) {
+void Forwarder::push(std::string_view body, BodyFormat format, std::size_t spans) {
   const std::scoped_lock lock(mutex_);
-  items_.push_back({std::string(body), format});
+  items_.push_back({std::string(body), format, spans});
   bytes_ += body.size();
-  ++taken_;
+  taken_ += spans;
   changed_.notify_one();
 }
 
@@ -63,52 +93,33 @@ bool Forwarder::next(Item& item) {
 
 void Forwarder::run() {
   Item item;
-  while (next(item)) send(item);
-}
-
-otlp::HttpClient& Forwarder::client_of(BodyFormat format) {
-  const std::scoped_lock lock(mutex_);
-  std::unique_ptr<otlp::HttpClient>& client = clients_[format];
-  if (client == nullptr) {
-    otlp::HttpTarget target;
-    target.url = url_;
-    const bool json = format == BodyFormat::json;
-    target.headers.emplace_back("content-type",
-                                json ? "application/json" : "application/x-protobuf");
-    client = std::make_unique<otlp::HttpClient>(target);
-    if (stopping_) client->hasten(give_up_);
+  while (next(item)) {
+    const otlp::Outcome outcome = send(item);
+    if (outcome.error != Error()) note(outcome.error);
+    const std::scoped_lock lock(mutex_);
+    delivered_ += outcome.delivered;
+    if (outcome.error != Error()) last_loss_ = outcome.error.message();
   }
-  return *client;
 }
 
-// Until it is delivered or refused: who is away for a while loses nothing.
-void Forwarder::send(const Item& item) {
-  otlp::HttpClient& client = client_of(item.format);
-  const otlp::RetryOptions retry;
-  otlp::Backoff backoff(retry);
+otlp::Outcome Forwarder::send(const Item& item) {
+  ByteView request = bytes_of(item.body);
+  Buffer converted;
+  if (item.format == BodyFormat::json) {
+    const Result<std::size_t> spans = otlp::json_to_protobuf(item.body, converted);
+    if (!spans) return {0, spans.error(), trace::LossReason::export_failed};
+    request = converted.view();
+  }
+  Result<otlp::RequestParts> parts = otlp::RequestParts::read(request);
+  if (!parts) return {0, parts.error(), trace::LossReason::export_failed};
   // The haste of the end is for all that is left.
-  const MonotonicTime begin = MonotonicTime::min();
-  for (;;) {
-    const Result<otlp::HttpAnswer> answer =
-        client.post(bytes_of(item.body), {begin, now() + kAttemptMax});
-    const otlp::Verdict verdict =
-        answer ? otlp::judge_http(*answer) : otlp::judge_failure(answer.error());
-    if (verdict.kind == otlp::Verdict::Kind::delivered) {
-      const std::scoped_lock lock(mutex_);
-      ++delivered_;
-      rejected_ += verdict.rejected;
-      return;
-    }
-    note(verdict.error.message());
-    if (verdict.kind != otlp::Verdict::Kind::again) return;
-    const std::chrono::nanoseconds own = backoff.next(Random::of_thread());
-    if (!client.pause(verdict.pause.value_or(own), {begin, MonotonicTime::max()})) return;
-  }
+  return sender_.deliver(*parts, {MonotonicTime::min(), MonotonicTime::max()});
 }
 
-void Forwarder::note(const std::string& why) {
+void Forwarder::note(const Error& why) {
+  const std::string text = why.message();
   const std::scoped_lock lock(mutex_);
-  if (std::exchange(last_note_, why) != why) complain("--to " + shown_ + ": " + why);
+  if (std::exchange(last_note_, text) != text) complain("--to " + shown_ + ": " + text);
 }
 
 void Forwarder::stop() {
@@ -116,8 +127,8 @@ void Forwarder::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
-    give_up_ = now() + kForwardAtEnd;
-    for (const auto& [format, client] : clients_) client->hasten(give_up_);
+    give_up_ = now() + bounds_.at_end;
+    sender_.hasten(give_up_);
     changed_.notify_one();
   }
   thread_.join();
@@ -126,14 +137,15 @@ void Forwarder::stop() {
 std::string Forwarder::summary() const {
   const std::scoped_lock lock(mutex_);
   std::string text = "forwarded " + std::to_string(delivered_) + " of " + std::to_string(taken_) +
-                     " requests to " + shown_;
-  if (rejected_ != 0) text += "; " + std::to_string(rejected_) + " spans were refused there";
-  return text;
+                     " spans to " + shown_;
+  if (delivered_ >= taken_) return text;
+  text += "; lost: " + std::to_string(taken_ - delivered_);
+  return text + (last_loss_.empty() ? ", the time was up" : ", the last by " + last_loss_);
 }
 
 bool Forwarder::all_delivered() const {
   const std::scoped_lock lock(mutex_);
-  return delivered_ == taken_ && rejected_ == 0;
+  return delivered_ >= taken_;
 }
 
 }  // namespace spanwire::tools

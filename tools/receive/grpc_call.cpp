@@ -50,12 +50,15 @@ GrpcAnswer GrpcCall::answer() {
     receiver_.refuse("gRPC: " + path_ + " is not there; traces alone are taken");
     return failed(kUnimplemented, "no method " + path_ + ": traces alone are taken");
   }
-  if (too_large_) {
-    return failed(kResourceExhausted,
-                  "more than " + std::to_string(receiver_.body_bytes_max()) + " bytes");
-  }
+  if (too_large_) return too_large();
   if (busy_) return failed(kUnavailable, "too many requests at one time");
   return take();
+}
+
+// In gRPC's usual words: exporters look for them, and send smaller requests.
+GrpcAnswer GrpcCall::too_large() const {
+  return failed(kResourceExhausted, "received message larger than max (" +
+                                        std::to_string(receiver_.body_bytes_max()) + " bytes)");
 }
 
 GrpcAnswer GrpcCall::take() {
@@ -65,17 +68,17 @@ GrpcAnswer GrpcCall::take() {
     return failed(kInternal, "not one whole message");
   }
   std::string_view message = body.substr(otlp::kGrpcPrefixBytes);
-  std::optional<std::string> unpacked;
+  std::optional<Result<std::string>> unpacked;
   if (body.front() != 0) {
     if (encoding_ != "gzip") {
       return failed(kUnimplemented, "no compression '" + encoding_ + "': gzip or none");
     }
     unpacked = otlp::gunzip(message, receiver_.body_bytes_max());
-    if (!unpacked) {
-      return failed(kInvalidArgument, "not gzip, cut off, or more than " +
-                                          std::to_string(receiver_.body_bytes_max()) + " bytes");
+    if (!*unpacked) {
+      if (unpacked->error() == Errc::payload_too_long) return too_large();
+      return failed(kInvalidArgument, std::string(unpacked->error().detail()));
     }
-    message = *unpacked;
+    message = **unpacked;
   }
   const IntakeAnswer taken = receiver_.take(message, BodyFormat::protobuf);
   if (taken.kind == IntakeAnswer::Kind::malformed) return failed(kInvalidArgument, taken.reason);

@@ -31,6 +31,7 @@ class GrpcCall {
 
  private:
   GrpcAnswer take();
+  GrpcAnswer too_large() const;
 
   Receiver& receiver_;
   std::string path_;

@@ -21,6 +21,8 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
+MonotonicTime now() noexcept { return Clock::system().monotonic(); }
+
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
@@ -31,7 +33,8 @@ Http2Connection::Http2Connection(asio::ip::tcp::socket socket, Receiver& receive
     : socket_(std::move(socket)),
       receiver_(receiver),
       closed_(std::move(closed)),
-      session_(make_session(this)) {
+      session_(make_session(this)),
+      since_(now()) {
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kStreamsMax},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kHeaderListBytesMax},
@@ -68,9 +71,13 @@ int Http2Connection::on_header(nghttp2_session*, const nghttp2_frame* frame,
                                const std::uint8_t* name, std::size_t name_size,
                                const std::uint8_t* value, std::size_t value_size, std::uint8_t,
                                void* self) {
-  if (Stream* stream = static_cast<Http2Connection*>(self)->find(frame->hd.stream_id)) {
-    stream->call.add_header(text_of(name, name_size), text_of(value, value_size));
-  }
+  Stream* const stream = static_cast<Http2Connection*>(self)->find(frame->hd.stream_id);
+  if (stream == nullptr) return 0;
+  // As RFC 9113 counts them.
+  stream->header_bytes += name_size + value_size + 32;
+  // Resets the stream.
+  if (stream->header_bytes > kHeaderListBytesMax) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  stream->call.add_header(text_of(name, name_size), text_of(value, value_size));
   return 0;
 }
 
@@ -122,6 +129,7 @@ Http2Connection::Stream* Http2Connection::find(std::int32_t stream) {
 
 void Http2Connection::respond(std::int32_t number, Stream& stream) {
   stream.answer = stream.call.answer();
+  since_ = now();
   const GrpcAnswer& answer = stream.answer;
   const std::string status = std::to_string(answer.http_status);
   const std::string code = std::to_string(answer.code);
@@ -151,7 +159,12 @@ void Http2Connection::read() {
                           });
 }
 
+bool Http2Connection::is_busy() const {
+  return writing_ || !streams_.empty() || (!first_.empty() && first_.size() < kFirstBytes);
+}
+
 void Http2Connection::take(std::string_view bytes) {
+  if (!is_busy()) since_ = now();
   if (first_.size() < kFirstBytes) first_ += bytes.substr(0, kFirstBytes - first_.size());
   const ssize_t taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

@@ -4,36 +4,36 @@
 #include <nghttp2/nghttp2.h>
 
 #include <array>
-#include <asio.hpp>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "tools/receive/connection.hpp"
 #include "tools/receive/grpc_call.hpp"
 
 namespace spanwire::tools {
 
-// Only on its loop's thread.
-class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
+class Http2Connection final : public Connection,
+                              public std::enable_shared_from_this<Http2Connection> {
  public:
-  using Closed = std::function<void(Http2Connection*)>;
-
   Http2Connection(asio::ip::tcp::socket socket, Receiver& receiver, Closed closed);
   Http2Connection(const Http2Connection&) = delete;
   Http2Connection& operator=(const Http2Connection&) = delete;
 
-  void start();
-  // Tells the client to open no more calls; what has arrived is answered.
-  void say_goodbye();
-  void close();
+  void start() override;
+  // Tells the client to open no more calls.
+  void say_goodbye() override;
+  void close() override;
+  bool is_busy() const override;
+  MonotonicTime since() const override { return since_; }
 
  private:
   struct Stream {
     explicit Stream(Receiver& receiver) : call(receiver) {}
     GrpcCall call;
+    std::size_t header_bytes = 0;
     GrpcAnswer answer;
     std::size_t sent = 0;
   };
@@ -71,6 +71,7 @@ class Http2Connection : public std::enable_shared_from_this<Http2Connection> {
   std::string first_;  // bytes: who is it that speaks no HTTP/2
   bool writing_ = false;
   bool closing_ = false;  // once all is written
+  MonotonicTime since_;
 };
 
 }  // namespace spanwire::tools

@@ -13,6 +13,9 @@
 namespace spanwire::tools {
 namespace {
 
+// So many times as long as a page took, no page is written.
+constexpr int kPageShare = 10;
+
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
 
 // Line ends in JSON are blanks: inside of a string they are escaped.
@@ -77,7 +80,7 @@ IntakeAnswer Receiver::take(std::string_view body, BodyFormat format) {
   spans_ += taken.spans;
   rejected_ += taken.left_out;
   if (folder_ != nullptr) folder_->add(text);
-  if (onward_ != nullptr) onward_->push(body, format);
+  if (onward_ != nullptr && taken.spans != 0) onward_->push(body, format, taken.spans);
   answer.rejection = {taken.left_out, taken.first_problem};
   return answer;
 }
@@ -95,11 +98,13 @@ void Receiver::release(std::size_t bytes) noexcept { in_flight_.fetch_sub(bytes)
 void Receiver::refuse(const std::string& what) {
   const std::scoped_lock lock(mutex_);
   ++refused_;
-  if (std::exchange(last_refusal_, what) != what) complain(what);
+  // Parts of it may be the client's own bytes.
+  if (std::exchange(last_refusal_, what) != what) complain(inspect::printable(what));
 }
 
 void Receiver::show(const LiveTrace& trace, LiveTraces::Why why) {
   const std::vector<inspect::Tree> trees = inspect::build_trees(trace.set);
+  page_is_old_ = true;
   if (options_.draw && output_.size() < kUnprintedBytesMax) {
     if (trace.spans_shown != 0) {
       output_ += "once more, with " +
@@ -138,10 +143,25 @@ std::string Receiver::settle() {
   return std::exchange(output_, {});
 }
 
+// Those who send wait for a copy, not for the page.
+void Receiver::refresh_page() {
+  const MonotonicTime begin = now();
+  if (folder_ == nullptr || begin < page_due_) return;
+  PageTraces page;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!std::exchange(page_is_old_, false)) return;
+    page = page_traces(live_.traces());
+  }
+  folder_->write_page(page);
+  const MonotonicTime end = now();
+  page_due_ = end + std::max<std::chrono::nanoseconds>(kPagePause, kPageShare * (end - begin));
+}
+
 std::string Receiver::finish() {
   const std::scoped_lock lock(mutex_);
   live_.finish();
-  if (folder_ != nullptr) folder_->write_page(live_.traces());
+  if (folder_ != nullptr && live_.seen() != 0) folder_->write_page(page_traces(live_.traces()));
   return std::exchange(output_, {});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,8 @@ namespace spanwire::tools {
 
 // Of all requests that are being read at one time.
 inline constexpr std::size_t kBodiesInFlightMax = 128u << 20;
+// Between two pages at least; more where writing one takes long.
+inline constexpr std::chrono::seconds kPagePause{2};
 // Of trees that the terminal has not taken yet; later ones are not drawn.
 inline constexpr std::size_t kUnprintedBytesMax = 16u << 20;
 
@@ -44,7 +47,8 @@ class Onward {
  public:
   virtual ~Onward() = default;
   virtual bool full() const = 0;
-  virtual void push(std::string_view body, BodyFormat format) = 0;
+  // `spans`: of the request, as many as were taken.
+  virtual void push(std::string_view body, BodyFormat format, std::size_t spans) = 0;
 };
 
 class Receiver {
@@ -63,6 +67,8 @@ class Receiver {
 
   // From the main thread: what is to be printed by now.
   std::string settle();
+  // From the main thread: brings the page up to date, now and then.
+  void refresh_page();
   // Shows what is left; what is to be printed.
   std::string finish();
   // "3 requests, 12 spans, 2 traces; ..."
@@ -78,8 +84,10 @@ class Receiver {
   TraceFolder* const folder_;
   Onward* const onward_;
   std::atomic<std::size_t> in_flight_{0};
+  MonotonicTime page_due_{};
   mutable std::mutex mutex_;  // over all that follows
   LiveTraces live_;
+  bool page_is_old_ = false;
   std::string output_;
   std::size_t requests_ = 0;
   std::size_t spans_ = 0;

@@ -1,5 +1,6 @@
 #include "tools/receive/trace_folder.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +27,17 @@ void add_to(inspect::TraceSet& all, const inspect::TraceSet& one) {
 }
 
 }  // namespace
+
+PageTraces page_traces(const std::list<LiveTrace>& traces) {
+  PageTraces page;
+  page.left_out = traces.size() - std::min(traces.size(), kPageTracesMax);
+  std::size_t taken = 0;
+  for (auto trace = traces.rbegin(); trace != traces.rend() && taken < kPageTracesMax; ++trace) {
+    add_to(page.set, trace->set);
+    ++taken;
+  }
+  return page;
+}
 
 Result<std::unique_ptr<TraceFolder>> TraceFolder::open(const std::string& path,
                                                        std::size_t file_bytes_max) {
@@ -63,23 +75,15 @@ void TraceFolder::add(std::string_view line) {
   if (failures_++ == 0) complain(of(kReceivedFile) + ": " + std::strerror(errno));
 }
 
-bool TraceFolder::write_page(const std::list<LiveTrace>& traces) const {
-  inspect::TraceSet all;
-  std::size_t taken = 0;
-  for (auto trace = traces.rbegin(); trace != traces.rend() && taken < kPageTracesMax;
-       ++trace, ++taken) {
-    add_to(all, trace->set);
-  }
-  if (taken == 0) return false;
-  const std::vector<inspect::Tree> trees = inspect::build_trees(all);
+void TraceFolder::write_page(const PageTraces& page) const {
+  const std::vector<inspect::Tree> trees = inspect::build_trees(page.set);
   std::vector<const inspect::Tree*> newest_first;
   for (auto tree = trees.rbegin(); tree != trees.rend(); ++tree) newest_first.push_back(&*tree);
   inspect::HtmlOptions options;
-  options.traces_left_out = traces.size() - taken;
+  options.traces_left_out = page.left_out;
   const Result<void> written = inspect::write_whole_file(
-      of(kReceivedPage), inspect::render_html(all, newest_first, options));
+      of(kReceivedPage), inspect::render_html(page.set, newest_first, options));
   if (!written) complain(written.error().message());
-  return written.has_value();
 }
 
 }  // namespace spanwire::tools

@@ -19,7 +19,14 @@ inline constexpr std::string_view kReceivedPage = "trace.html";
 // Of the page; the newest ones.
 inline constexpr std::size_t kPageTracesMax = 50;
 
-// One thread at a time.
+// What a page shows: the newest kPageTracesMax of the traces that there are.
+struct PageTraces {
+  inspect::TraceSet set;
+  std::size_t left_out = 0;
+};
+PageTraces page_traces(const std::list<LiveTrace>& traces);
+
+// One thread at a time, but for write_page(), which another one may call.
 class TraceFolder {
  public:
   // Makes the folder; adds to a file that is there.  Fails with file_open_failed.  A file that
@@ -31,8 +38,8 @@ class TraceFolder {
   // A line; complains of the first one that cannot be written, counts all.
   void add(std::string_view line);
   std::size_t failures() const noexcept { return failures_; }
-  // True when it is there, whole.
-  bool write_page(const std::list<LiveTrace>& traces) const;
+  // Replaces the page by one of `page`; complains when it cannot.
+  void write_page(const PageTraces& page) const;
 
  private:
   struct Close {

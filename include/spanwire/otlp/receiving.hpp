@@ -22,6 +22,12 @@ inline constexpr std::size_t kReceivedDepthMax = 64;
 // as it was.
 Result<std::size_t> protobuf_to_json(ByteView request, Buffer& out);
 
+// The reverse: appends OTLP's JSON as an ExportTraceServiceRequest.  Numbers may be text and text
+// ids base64, names may be those of protobuf's definition; members that OTLP 1.10 does not know are
+// left out.  Returns how many spans it has.  Fails with otlp_malformed, which names the place;
+// `out` is then as it was.
+Result<std::size_t> json_to_protobuf(std::string_view request, Buffer& out);
+
 // What was not taken of a request that was.
 struct Rejection {
   std::uint64_t spans = 0;
