@@ -1,5 +1,6 @@
 """Runs the spanwire command for the tests beside this file."""
 
+import mmap
 import os
 import signal
 import subprocess
@@ -7,6 +8,12 @@ import sys
 
 TOOL = os.environ.get("SPANWIRE_TOOL") or sys.exit("SPANWIRE_TOOL is not set")
 GUARD_S = 60
+
+
+def is_sanitized():
+    """Whether the command is built with a sanitizer, which has memory and descriptors of its own."""
+    with open(TOOL, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(name) >= 0 for name in (b"__asan_init", b"__tsan_init"))
 
 
 def clean_environment(**extra):
