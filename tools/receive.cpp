@@ -255,7 +255,8 @@ void add_receive(CLI::App& app, int& exit_code) {
       "A trace is shown when nothing came for a while, and once more when spans come later.\n"
       "trace.html is written anew while traces come: reload it.\n"
       "Forwarding repeats what is not taken, and splits what is too large; while\n"
-      "--to-memory waits, senders are told to wait too.  Headers, certificates, compression and timeout are those of\n"
+      "--to-memory waits, senders are told to wait too.  Headers, certificates, compression and "
+      "timeout are those of\n"
       "OTEL_EXPORTER_OTLP_*.  Exit code 1 if a span was not delivered there.\n"
       "Ends at SIGINT or SIGTERM, when what came is answered, shown and written.");
   command->callback([to, &exit_code] { exit_code = receive(*to); });

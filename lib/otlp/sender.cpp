@@ -205,7 +205,7 @@ Outcome Sender::deliver(Batch& batch, Part part, const WorkTime& time) {
   Backoff backoff(options_.retry);
   for (unsigned attempts = 1;; ++attempts) {
     if (now() >= client_.limit(time)) return lost(Errc::export_timeout);
-    const Verdict verdict = attempt(*request, deadline);
+    const Verdict verdict = attempt(*request, time);
     if (verdict.kind == Verdict::Kind::delivered) return settle(verdict, part.count);
     if (verdict.kind == Verdict::Kind::too_large && part.count > 1) {
       // Later batches of this size need not be sent to be refused.

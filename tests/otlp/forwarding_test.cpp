@@ -114,7 +114,8 @@ TEST(JsonToProtobuf, RefusesAndNamesThePlace) {
            {"[]", "a list where an object is meant"},
            {R"({"resourceSpans":{}})", "resourceSpans: an object where another type is meant"},
            {R"({"resourceSpans":[[]]})", "resourceSpans[0]: a list where another type is meant"},
-           {R"({"resourceSpans":[{},5]})", "resourceSpans[1]: a number where another type is meant"},
+           {R"({"resourceSpans":[{},5]})",
+            "resourceSpans[1]: a number where another type is meant"},
            {in_request(R"({"name":5})"),
             "resourceSpans[0].scopeSpans[0].spans[0].name: a number where another type is meant"},
            {in_request(R"({},{"startTimeUnixNano":"soon"})"),
@@ -136,8 +137,8 @@ TEST(JsonToProtobuf, RefusesAndNamesThePlace) {
     EXPECT_EQ(out.size(), 0u);
   }
   Buffer out;
-  const Result<std::size_t> spans = json_to_protobuf(
-      in_request(R"({"attributes":[{"key":"k","value":)" + deep + "}]}"), out);
+  const Result<std::size_t> spans =
+      json_to_protobuf(in_request(R"({"attributes":[{"key":"k","value":)" + deep + "}]}"), out);
   ASSERT_FALSE(spans);
   EXPECT_TRUE(spans.error().detail().ends_with(": nested too deep")) << spans.error().detail();
 }
@@ -153,9 +154,10 @@ const std::string& six_spans() {
   static const std::string request =
       to_protobuf(R"({"resourceSpans":[{"resource":{"droppedAttributesCount":1},"scopeSpans":[)"
                   R"({"scope":{"name":"s0"},"spans":[)" +
-                  span_text(0) + "," + span_text(1) + R"(],"schemaUrl":"u"},{"scope":{"name":"s1"},"spans":[)" +
-                  span_text(2) + R"(]}],"schemaUrl":"v"},{"scopeSpans":[{"spans":[)" + span_text(3) +
-                  "," + span_text(4) + "," + span_text(5) + "]},{\"spans\":[]}]}]}")
+                  span_text(0) + "," + span_text(1) +
+                  R"(],"schemaUrl":"u"},{"scope":{"name":"s1"},"spans":[)" + span_text(2) +
+                  R"(]}],"schemaUrl":"v"},{"scopeSpans":[{"spans":[)" + span_text(3) + "," +
+                  span_text(4) + "," + span_text(5) + "]},{\"spans\":[]}]}]}")
           .value_or(std::string());
   return request;
 }

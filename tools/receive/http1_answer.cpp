@@ -85,7 +85,8 @@ Http1Answer Http1Request::take() {
     receiver_.refuse("HTTP: content encoding '" + encoding_ + "' is not gzip");
     return refuse_in_words(415, "Content-Encoding: gzip, deflate or none");
   }
-  const std::string too_large = "more than " + std::to_string(receiver_.body_bytes_max()) + " bytes";
+  const std::string too_large =
+      "more than " + std::to_string(receiver_.body_bytes_max()) + " bytes";
   if (too_large_) return refuse(413, kResourceExhausted, too_large);
   if (busy_) return refuse(503, kUnavailable, "too many requests at one time");
   const BodyFormat format = type == kJson ? BodyFormat::json : BodyFormat::protobuf;

@@ -38,9 +38,9 @@ class Http1Request {
  private:
   enum class State : std::uint8_t {
     head,
-    body,         // of a length that is known
-    chunk_size,   // the line before a chunk
-    chunk,        // and its end of line
+    body,        // of a length that is known
+    chunk_size,  // the line before a chunk
+    chunk,       // and its end of line
     trailers,
     over,
   };
