@@ -136,12 +136,13 @@ inline void begin_record(OpenRecord& record, Core& core, Key name) noexcept {
   }
 }
 
-// What is kept beside the header while the span is open.
-inline void complete_header(OpenRecord& record) noexcept {
+// What is kept beside the header while the span is open, into the copy of it that is exported: a
+// wide load does not wait for narrow stores of a moment ago.
+inline void complete_header(const OpenRecord& record, RecordHeader& header) noexcept {
   const Budget& whole = record.core->budget();
-  record.header.items_bytes = record.used();
-  record.header.attributes = static_cast<std::uint16_t>(whole.attributes - record.left.attributes);
-  record.header.events = static_cast<std::uint16_t>(whole.events - record.left.events);
+  header.items_bytes = record.used();
+  header.attributes = static_cast<std::uint16_t>(whole.attributes - record.left.attributes);
+  header.events = static_cast<std::uint16_t>(whole.events - record.left.events);
 }
 
 }  // namespace spanwire::trace::detail

@@ -19,9 +19,8 @@ std::size_t entry_bytes(const OpenRecord& record) noexcept {
   return sizeof(RecordHeader) + (record.external() ? sizeof(ExternalItems) : record.used());
 }
 
-void write_entry(std::byte* to, OpenRecord& record, std::size_t bytes,
+void write_entry(std::byte* to, const OpenRecord& record, std::size_t bytes,
                  std::int64_t end_ns) noexcept {
-  complete_header(record);
   const bool external = record.external();
   if (!external) {
     // Header and items are one piece.
@@ -31,8 +30,8 @@ void write_entry(std::byte* to, OpenRecord& record, std::size_t bytes,
     std::memcpy(to, &record.header, sizeof record.header);
     std::memcpy(to + sizeof record.header, &items, sizeof items);
   }
-  // Patched into the copy: a wide load does not wait for narrow stores of a moment ago.
   auto* header = reinterpret_cast<RecordHeader*>(to);
+  complete_header(record, *header);
   header->entry_bytes = static_cast<std::uint32_t>(bytes);
   header->entry_type = external ? EntryType::external : EntryType::record;
   header->end_ns = end_ns;
