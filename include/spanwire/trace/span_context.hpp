@@ -22,14 +22,16 @@ class alignas(8) SpanContext {
   // Reserved bits of `flags` are cleared.  `remote`: it came out of a carrier.
   constexpr SpanContext(const TraceId& trace_id, const SpanId& span_id, std::uint8_t flags,
                         bool remote = false) noexcept
-      : trace_id_(trace_id), span_id_(span_id), flags_(flags & kFlagsKnown), remote_(remote) {}
+      : trace_id_(trace_id),
+        span_id_(span_id),
+        bits_((flags & kFlagsKnown) | (remote ? kRemote : 0)) {}
 
   const TraceId& trace_id() const noexcept { return trace_id_; }
   const SpanId& span_id() const noexcept { return span_id_; }
-  std::uint8_t flags() const noexcept { return flags_; }
-  bool sampled() const noexcept { return (flags_ & kFlagSampled) != 0; }
-  bool random() const noexcept { return (flags_ & kFlagRandom) != 0; }
-  bool remote() const noexcept { return remote_; }
+  std::uint8_t flags() const noexcept { return static_cast<std::uint8_t>(bits_); }
+  bool sampled() const noexcept { return (bits_ & kFlagSampled) != 0; }
+  bool random() const noexcept { return (bits_ & kFlagRandom) != 0; }
+  bool remote() const noexcept { return (bits_ & kRemote) != 0; }
   // Neither id is zero.
   bool valid() const noexcept { return !trace_id_.is_zero() && !span_id_.is_zero(); }
   explicit operator bool() const noexcept { return valid(); }
@@ -37,28 +39,30 @@ class alignas(8) SpanContext {
   // The same span after a sampler's decision; random and remote stay.
   SpanContext with_sampled(bool sampled) const noexcept {
     SpanContext changed = *this;
-    changed.flags_ = static_cast<std::uint8_t>((flags_ & ~kFlagSampled) | (sampled ? 1 : 0));
+    changed.bits_ = (bits_ & ~std::uint64_t{kFlagSampled}) | (sampled ? kFlagSampled : 0);
     return changed;
   }
   // A span of this trace in this process: same trace id and random bit.
   SpanContext child(const SpanId& span_id, bool sampled) const noexcept {
     return {trace_id_, span_id,
-            static_cast<std::uint8_t>((flags_ & kFlagRandom) | (sampled ? kFlagSampled : 0))};
+            static_cast<std::uint8_t>((bits_ & kFlagRandom) | (sampled ? kFlagSampled : 0))};
   }
 
   // For people and logs: the text of a traceparent, "00-4bf9...-00f0...-01"; "-" for no span.
   std::string to_string() const;
 
   friend bool operator==(const SpanContext& a, const SpanContext& b) noexcept {
-    return a.trace_id_ == b.trace_id_ && a.span_id_ == b.span_id_ && a.flags_ == b.flags_ &&
-           a.remote_ == b.remote_;
+    return a.trace_id_ == b.trace_id_ && a.span_id_ == b.span_id_ && a.bits_ == b.bits_;
   }
 
  private:
+  static constexpr std::uint64_t kRemote = 0x100;
+
   TraceId trace_id_;
   SpanId span_id_;
-  std::uint8_t flags_ = 0;
-  bool remote_ = false;
+  // A whole word: an object that ends with padding is copied in pieces that overlap, and those wait
+  // until what was stored a moment ago has left the core.
+  std::uint64_t bits_ = 0;  // flags and kRemote
 };
 
 static_assert(sizeof(SpanContext) == 32 && std::is_trivially_copyable_v<SpanContext>);
