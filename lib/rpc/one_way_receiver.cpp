@@ -17,6 +17,7 @@ namespace {
 constinit NamedCounter messages_received("spanwire.zmq.messages_received");
 constinit NamedCounter messages_missed("spanwire.zmq.messages_missed");
 constinit NamedCounter sequence_breaks("spanwire.zmq.sequence_breaks");
+constinit NamedCounter bad_header_blocks("spanwire.zmq.bad_header_blocks");
 
 // A larger gap is not one: the sender counts otherwise than we think.
 constexpr std::uint64_t kGapMax = std::uint64_t{1} << 32;
@@ -101,7 +102,7 @@ void OneWayReceiver::refuse(Errc cause) {
 
 trace::Extracted OneWayReceiver::read_sender(const Message& message) {
   // A damaged block costs what is damaged of it, not the message.
-  static_cast<void>(headers_.parse(message.header_block_.view()));
+  if (headers_.parse(message.header_block_.view()) != Errc::ok) bad_header_blocks.add();
   messages_received.add();
   return trace::extract(headers_, options().trust);
 }

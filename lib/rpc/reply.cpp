@@ -2,9 +2,24 @@
 
 #include <algorithm>
 
+#include "spanwire/base/counters.hpp"
 #include "spanwire/wire/headers.hpp"
 
 namespace spanwire::rpc {
+namespace {
+
+constinit NamedCounter bad_header_blocks("spanwire.rpc.client.bad_header_blocks");
+
+// What is wrong with the block; what parses is kept.
+Errc read_headers(ByteView block, Headers& out) {
+  if (block.empty()) return Errc::ok;
+  wire::HeaderList list;
+  const Errc fault = list.parse(block);
+  for (const wire::Header& header : list) out.set(header.name, header.value);
+  return fault;
+}
+
+}  // namespace
 
 Headers::Headers(std::initializer_list<std::pair<std::string, std::string>> items) {
   for (const auto& [name, value] : items) set(name, value);
@@ -30,15 +45,16 @@ std::optional<std::string_view> Headers::get(std::string_view name) const noexce
   return std::nullopt;
 }
 
-Headers Reply::headers() const { return parse_headers(header_block_.view()); }
+Headers Reply::headers() const {
+  Headers headers;
+  if (read_headers(header_block_.view(), headers) != Errc::ok) bad_header_blocks.add();
+  return headers;
+}
 
 Headers parse_headers(ByteView block) {
   Headers headers;
-  if (block.empty()) return headers;
-  wire::HeaderList list;
-  // What parses is kept; the rest was counted when the block came in.
-  static_cast<void>(list.parse(block));
-  for (const wire::Header& header : list) headers.set(header.name, header.value);
+  // Was counted when the block came in.
+  static_cast<void>(read_headers(block, headers));
   return headers;
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "spanwire/base/counters.hpp"
 #include "tests/rpc/raw_listener.hpp"
 #include "tests/rpc/raw_peer.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
@@ -104,11 +105,12 @@ const Damage kLost[] = {
      Errc::bad_stream_id},
 };
 
-// A v2 server that waits for two requests, answers the first with `damage` and the second well,
-// and every later one well.
+// A v2 server that waits for so many requests, answers the first with `damage` and every other
+// well.
 class Saboteur {
  public:
-  explicit Saboteur(MakeBytes damage) : damage_(damage), thread_([this] { serve(); }) {}
+  explicit Saboteur(MakeBytes damage, int at_once = 2)
+      : damage_(damage), at_once_(at_once), thread_([this] { serve(); }) {}
   ~Saboteur() {
     listener_.stop();
     thread_.join();
@@ -121,8 +123,11 @@ class Saboteur {
     peer.hear(wire::kPrefaceBytes);
     peer.say(session::hello());
     const RawFrame first = peer.hear_frame(FrameType::request);
-    const RawFrame second = peer.hear_frame(FrameType::request);
-    peer.say(damage_(first.id) + reply(second.id, "well"));
+    std::string answers = damage_(first.id);
+    for (int more = 1; more < at_once_; ++more) {
+      answers += reply(peer.hear_frame(FrameType::request).id, "well");
+    }
+    peer.say(answers);
     for (;;) {
       const RawFrame more = peer.hear_frame(FrameType::request);
       if (more.type != FrameType::request) return;
@@ -131,6 +136,7 @@ class Saboteur {
   }
 
   MakeBytes damage_;
+  int at_once_;
   RawListener listener_;
   std::thread thread_;
 };
@@ -158,6 +164,49 @@ class DamagedReply : public RpcTest, public ::testing::WithParamInterface<Damage
 
 class DamagedAlone : public DamagedReply {};
 class DamagedWithAll : public DamagedReply {};
+class DamagedHeaders : public RpcTest {
+ protected:
+  // What a call gets from a server that answers its request with `bytes`.
+  Result<Reply> answer(MakeBytes bytes) {
+    const Saboteur saboteur(bytes, 1);
+    ClientOptions options;
+    options.limits.header_block_bytes_max = 1'000;
+    client_ = std::make_unique<Client>(runtime_, saboteur.address(), options);
+    Result<Reply> reply = call("test/echo", "x");
+    EXPECT_TRUE(call("test/echo", "the connection goes on"));
+    client_.reset();
+    return reply;
+  }
+};
+
+// They cost what is damaged of them, not the call.
+TEST_F(DamagedHeaders, OfAReplyCostThemselves) {
+  const auto count = [] {
+    return counter_snapshot().value("spanwire.rpc.client.bad_header_blocks");
+  };
+  const Result<Reply> reply = answer([](std::uint32_t id) {
+    std::string body = reply_body("", "payload");
+    const std::string_view block = R"({"a":"1","b":)";
+    body.replace(wire::kReplyFixedBytes, 4,
+                 session::number16(static_cast<std::uint16_t>(block.size())).append(block));
+    return frame(FrameType::reply, id, body);
+  });
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->payload().text(), "payload");
+  const std::int64_t before = count();
+  const Headers headers = reply->headers();
+  EXPECT_EQ(headers.get("a"), "1");
+  EXPECT_FALSE(headers.get("b"));
+  EXPECT_EQ(count(), before + 1);
+}
+
+TEST_F(DamagedHeaders, OfAHeadThatAreTooLongCostThemselves) {
+  const Result<Reply> reply = answer([](std::uint32_t id) {
+    return frame(FrameType::head, id, std::string(1'001, 'h')) + session::reply(id, "payload");
+  });
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->payload().text(), "payload");
+}
 
 TEST_P(DamagedAlone, FailsItsOwnCallAndNoOther) {
   const Saboteur saboteur(GetParam().bytes);

@@ -197,6 +197,10 @@ TEST_F(OneWayRaw, DamagedMessagesAreCountedByNameAndCostNothingElse) {
   messages.push_back({"good", "{\"tenant\":\"blue\"}", "payload"});
   messages.push_back({"", "", ""});
   messages.push_back({"bad headers", "not JSON", "kept"});
+  const auto bad_headers = [] {
+    return counter_snapshot().value("spanwire.zmq.bad_header_blocks");
+  };
+  const std::int64_t bad_before = bad_headers();
   send_raw(at, messages);
   const Result<Message> good = puller().receive_blocking();
   ASSERT_TRUE(good);
@@ -205,7 +209,9 @@ TEST_F(OneWayRaw, DamagedMessagesAreCountedByNameAndCostNothingElse) {
   const Result<Message> empty = puller().receive_blocking();
   ASSERT_TRUE(empty);
   EXPECT_EQ(empty->path(), "");
+  EXPECT_EQ(bad_headers(), bad_before);
   EXPECT_EQ(puller().receive_blocking()->payload().text(), "kept");
+  EXPECT_EQ(bad_headers(), bad_before + 1);
   for (const auto& [cause, count] : wanted) EXPECT_EQ(refused(cause), count) << cause;
   EXPECT_TRUE(log.contains("a one-way message was refused error=wrong_part_count"));
 }

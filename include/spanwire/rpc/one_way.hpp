@@ -185,8 +185,9 @@ class Publisher : public OneWaySocket {
 };
 
 // Receiving.  What is damaged or too large is counted ("spanwire.zmq.refused." and the error's
-// name), logged and skipped.  Who does not receive holds its senders up (Puller) or loses messages
-// (Subscriber): nothing piles up here.
+// name), logged and skipped; damaged headers cost themselves ("spanwire.zmq.bad_header_blocks").
+// Who does not receive holds its senders up (Puller) or loses messages (Subscriber): nothing piles
+// up here.
 class OneWayInput : public OneWaySocket {
  public:
   // co_await: the next message.  Fails with cancelled, shutting_down.

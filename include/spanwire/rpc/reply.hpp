@@ -41,7 +41,8 @@ class Reply {
 
   const Slice& payload() const& noexcept { return payload_; }
   Slice payload() && noexcept { return std::move(payload_); }
-  // Parsed on each call: keep the result when several are looked up.
+  // Parsed on each call: keep the result when several are looked up.  Of a damaged block, what
+  // could be read ("spanwire.rpc.client.bad_header_blocks").
   Headers headers() const;
   // The handler's duration as the server measured it.
   std::chrono::nanoseconds handler_time() const noexcept { return handler_time_; }
