@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 TOOL = os.environ.get("SPANWIRE_TOOL") or sys.exit("SPANWIRE_TOOL is not set")
 GUARD_S = 60
@@ -38,6 +39,22 @@ def run(*arguments, input=b"", **extra):
         env=clean_environment(**extra),
         check=False,
     )
+
+
+def peak_of(*arguments, feed=(), code=0):
+    """Of a run that ends with this code: its peak memory in bytes, and its standard output."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [TOOL, *arguments], stdin=subprocess.PIPE, stdout=output, env=clean_environment()
+        )
+        for part in feed:
+            process.stdin.write(part)
+        process.stdin.close()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        assert process.returncode == code, (arguments, process.returncode)
+        return usage.ru_maxrss << 10, output.read()
 
 
 class EchoServer:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -114,29 +113,6 @@ class Verify(unittest.TestCase):
         for form in ("json", "junit"):
             self.assertTrue(self.verify(orphan, "--format", form, code=1).stdout)
         self.verify(orphan, "--json", "/nonexistent/v.json", code=1)
-
-    def memory_of(self, megabytes):
-        """Peak KiB of judging an answer of one line that long: the same few spans again and again."""
-        spans = ",".join(json.dumps(span(1, number, 0 if number == 1 else 1, "w" * 500, 0, 9)) for number in range(1, 101))
-        path = self.path("long.json")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write('{"result":{"resourceSpans":[{"resource":{},"scopeSpans":[{"scope":{},"spans":[' + spans)
-            for _ in range((megabytes << 20) // len(spans)):
-                file.write("," + spans)
-            file.write("]}]}]}}")
-        process = subprocess.Popen([tool.TOOL, "verify", path, "--format", "json"], stdout=subprocess.PIPE,
-                                   env=tool.clean_environment())
-        report = json.loads(process.stdout.read())
-        process.stdout.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        self.assertEqual(report["spans"], 100)
-        return usage.ru_maxrss
-
-    def test_the_length_of_a_line_costs_no_memory(self):
-        # SPANWIRE_HUGE_MB=500 for the whole truth.
-        huge = int(os.environ.get("SPANWIRE_HUGE_MB", "48"))
-        self.assertLess(self.memory_of(huge) - self.memory_of(1), 24 << 10)
 
     def test_explains_itself(self):
         self.assertIn(b"Examples:", self.verify("--help", code=0).stdout)
