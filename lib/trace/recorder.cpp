@@ -197,7 +197,7 @@ Decided decide(const Tracer& tracer, const Context& parent, Key name, SpanKind k
   detail::choose(*core, state != nullptr ? state->random : Random::of_thread(), start, choice);
   if (!choice.recorded && state != nullptr) state->unrecorded.add();
   detail::release_if_ending(state);
-  decided.context = choice.context();
+  std::construct_at(&decided.context, choice.trace_id, choice.span_id, choice.flags);
   decided.tracestate = choice.tracestate(*core, parent);
   decided.attributes = choice.sampling.attributes;
   if (choice.recorded) decided.recorder = Recorder(*core, tracer.scope());
