@@ -9,9 +9,13 @@ namespace {
 inspect::TempoOptions tempo_options(const Query& query) {
   inspect::TempoOptions options;
   options.url = query.options.url;
+  options.headers = query.options.headers;
   options.timeout = query.options.timeout;
   options.depth = query.options.depth;
   options.answer_bytes_max = query.options.answer_bytes_max;
+  options.polls_equal = query.options.polls_equal;
+  options.settle = query.options.settle;
+  options.poll_pause = query.options.poll_pause;
   return options;
 }
 

@@ -80,6 +80,28 @@ Result<void> fetch_traces(inspect::JaegerClient& client, const Query& query,
   return inspect::unwrap_answer(file, run.of(inspect::kOtlpFile));
 }
 
+// The variable is for what should not stand on a command line.
+Result<inspect::RequestHeaders> headers_of(const QueryArguments& arguments) {
+  std::vector<std::string> lines = arguments.headers;
+  if (!arguments.tenant.empty()) lines.push_back("X-Scope-OrgID: " + arguments.tenant);
+  if (const std::string line = variable("SPANWIRE_QUERY_HEADER"); !line.empty()) {
+    lines.push_back(line);
+  }
+  inspect::RequestHeaders headers;
+  for (const std::string& line : lines) {
+    const std::size_t colon = line.find(':');
+    const std::string name = line.substr(0, colon);
+    const std::size_t begin = line.find_first_not_of(' ', std::min(colon, line.size() - 1) + 1);
+    const bool good = colon != std::string::npos && !name.empty() && begin != std::string::npos &&
+                      name.find_first_of(" \t") == std::string::npos &&
+                      line.find_first_of("\r\n") == std::string::npos;
+    // Its value may be a secret.
+    if (!good) return fail(Errc::invalid_argument, "header '" + name + "': not 'NAME: VALUE'");
+    headers.emplace_back(name, line.substr(begin));
+  }
+  return headers;
+}
+
 }  // namespace
 
 std::string count_text(const inspect::Fetched& fetched) {
@@ -127,6 +149,11 @@ void add_query_options(CLI::App& command, QueryArguments& to) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000));
+  command.add_option("--header", to.headers, "With each request; SPANWIRE_QUERY_HEADER too")
+      ->type_name("'NAME: VALUE'")
+      ->expected(1)
+      ->take_all();
+  command.add_option("--tenant", to.tenant, "The header X-Scope-OrgID, for Tempo")->type_name("ID");
   command.add_option("--timeout", to.timeout, "Of each request")
       ->type_name("T")
       ->capture_default_str()
@@ -165,6 +192,7 @@ Result<Query> query_of(const QueryArguments& arguments) {
                 "the window ends before it starts: " + inspect::rfc3339(query.start_ns) + " to " +
                     inspect::rfc3339(query.end_ns));
   }
+  SPANWIRE_TRY(query.options.headers, headers_of(arguments));
   query.options.depth = arguments.depth;
   query.options.polls_equal = arguments.polls;
   SPANWIRE_TRY(query.options.timeout, parse_duration(arguments.timeout));

@@ -14,6 +14,8 @@ struct QueryArguments {
   std::vector<std::string> services;
   std::string start = "1h";
   std::string end = "now";
+  std::vector<std::string> headers;
+  std::string tenant;
   std::size_t depth = 100;
   std::size_t probe_depth = 5;
   std::string timeout = "30s";

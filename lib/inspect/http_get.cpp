@@ -55,6 +55,7 @@ Errc cause_of(CURLcode code) {
 
 struct HttpGetter::Curl {
   CURL* easy = nullptr;
+  curl_slist* headers = nullptr;
   std::array<char, CURL_ERROR_SIZE> text{};
 
   Curl() {
@@ -62,12 +63,15 @@ struct HttpGetter::Curl {
     easy = code == CURLE_OK ? curl_easy_init() : nullptr;
     if (easy == nullptr) throw std::bad_alloc();
   }
-  ~Curl() { curl_easy_cleanup(easy); }
+  ~Curl() {
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(headers);
+  }
   Curl(const Curl&) = delete;
   Curl& operator=(const Curl&) = delete;
 };
 
-HttpGetter::HttpGetter() : curl_(std::make_unique<Curl>()) {
+HttpGetter::HttpGetter(const RequestHeaders& headers) : curl_(std::make_unique<Curl>()) {
   CURL* const easy = curl_->easy;
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, curl_->text.data());
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -75,6 +79,12 @@ HttpGetter::HttpGetter() : curl_(std::make_unique<Curl>()) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "spanwire");
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &take_body);
+  for (const auto& [name, value] : headers) {
+    curl_slist* const longer = curl_slist_append(curl_->headers, (name + ": " + value).c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    curl_->headers = longer;
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, curl_->headers);
 }
 
 HttpGetter::~HttpGetter() = default;

@@ -8,13 +8,15 @@
 #include <string_view>
 
 #include "spanwire/base/result.hpp"
+#include "spanwire/inspect/jaeger.hpp"
 
 namespace spanwire::inspect {
 
 // One thread at a time.  Keeps its connection where the server does.
 class HttpGetter {
  public:
-  HttpGetter();
+  // `headers` go with every request; a value without line ends, a name without a colon.
+  explicit HttpGetter(const RequestHeaders& headers = {});
   ~HttpGetter();
   HttpGetter(const HttpGetter&) = delete;
   HttpGetter& operator=(const HttpGetter&) = delete;

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 #include <unordered_map>
 
 #include "lib/inspect/answer.hpp"
 #include "lib/inspect/answer_merge.hpp"
 #include "lib/inspect/http_get.hpp"
-#include "spanwire/base/clock.hpp"
+#include "lib/inspect/settling.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -49,7 +48,7 @@ std::string answer_place(const std::string& file) {
 
 class JaegerClient::Work {
  public:
-  explicit Work(const JaegerOptions& options) : options_(options) {}
+  explicit Work(const JaegerOptions& options) : options_(options), http_(options.headers) {}
 
   // One answer, on the disk and looked through.  An empty search comes back without spans.
   Result<AnswerPart> ask(const std::string& url, const std::string& file,
@@ -150,9 +149,7 @@ Result<Fetched> JaegerClient::probe(const TraceQuery& query, std::size_t depth,
 
 Result<Fetched> JaegerClient::fetch(const std::vector<TraceQuery>& queries,
                                     const std::string& file) {
-  const MonotonicTime deadline = Clock::system().monotonic() + options_.settle;
-  std::uint64_t before = 0;
-  std::size_t equal = 0;
+  Settling settling(options_.polls_equal, options_.settle, options_.poll_pause);
   for (;;) {
     Fetched fetched;
     fetched.depth = options_.depth;
@@ -166,16 +163,8 @@ Result<Fetched> JaegerClient::fetch(const std::vector<TraceQuery>& queries,
     fetched.foreign = traces.foreign();
     std::uint64_t spans = 0;
     for (const AnswerPart& part : parts) spans += part.facts.spans;
-    equal = spans == before ? equal + 1 : 1;
-    before = spans;
-    // Nothing at all is no sign of being settled: the first spans may still be on their way.
-    const bool settled = spans > 0 && equal >= options_.polls_equal;
-    const bool late = Clock::system().monotonic() >= deadline;
-    if (!settled && !late) {
-      std::this_thread::sleep_for(options_.poll_pause);
-      continue;
-    }
-    fetched.stable = settled || spans == 0 || options_.settle.count() == 0;
+    if (settling.again(spans)) continue;
+    fetched.stable = settling.stable();
     fetched.merged = parts.size() != 1;
     SPANWIRE_TRY(fetched.spans, keep_parts(parts, file));
     return fetched;

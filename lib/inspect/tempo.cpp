@@ -7,6 +7,7 @@
 #include "lib/inspect/http_get.hpp"
 #include "lib/inspect/otlp_copy.hpp"
 #include "lib/inspect/query_url.hpp"
+#include "lib/inspect/settling.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -24,7 +25,24 @@ Error refused(const std::string& url, long status, const std::string& body) {
 
 class Tempo {
  public:
-  explicit Tempo(const TempoOptions& options) : options_(options) {}
+  explicit Tempo(const TempoOptions& options) : options_(options), http_(options.headers) {}
+
+  // All traces of the searches, into `whole`.
+  Result<void> fetch(const std::vector<TraceQuery>& queries, const std::string& file,
+                     WholeFile& whole, Fetched& fetched) {
+    seen_.clear();
+    std::vector<std::string> ids;
+    for (const TraceQuery& query : queries) SPANWIRE_TRY_VOID(search(query, ids, fetched));
+    OtlpCopy copy(whole);
+    for (const std::string& id : ids) {
+      const Result<void> got = trace(id, file, copy);
+      // Between the search and now it may have been dropped.
+      if (!got && got.error().code() != Errc::not_found) return fail(got.error());
+    }
+    fetched.spans = copy.spans();
+    fetched.traces = copy.traces().size();
+    return {};
+  }
 
   // The ids of a search; more than one search where the first is full.
   Result<void> search(const TraceQuery& query, std::vector<std::string>& ids, Fetched& fetched) {
@@ -134,22 +152,18 @@ std::string tempo_trace_url(const TempoOptions& options, std::string_view trace_
 Result<Fetched> fetch_tempo(const TempoOptions& options, const std::vector<TraceQuery>& queries,
                             const std::string& file) {
   Tempo tempo(options);
-  Fetched fetched;
-  fetched.depth = options.depth;
-  fetched.merged = true;
-  std::vector<std::string> ids;
-  for (const TraceQuery& query : queries) SPANWIRE_TRY_VOID(tempo.search(query, ids, fetched));
-  SPANWIRE_TRY(WholeFile whole, WholeFile::create(file));
-  OtlpCopy copy(whole);
-  for (const std::string& id : ids) {
-    const Result<void> got = tempo.trace(id, file, copy);
-    // Between the search and now it may have been dropped.
-    if (!got && got.error().code() != Errc::not_found) return fail(got.error());
+  Settling settling(options.polls_equal, options.settle, options.poll_pause);
+  for (;;) {
+    Fetched fetched;
+    fetched.depth = options.depth;
+    fetched.merged = true;
+    SPANWIRE_TRY(WholeFile whole, WholeFile::create(file));
+    SPANWIRE_TRY_VOID(tempo.fetch(queries, file, whole, fetched));
+    if (settling.again(fetched.spans)) continue;
+    fetched.stable = settling.stable();
+    SPANWIRE_TRY_VOID(whole.keep());
+    return fetched;
   }
-  SPANWIRE_TRY_VOID(whole.keep());
-  fetched.spans = copy.spans();
-  fetched.traces = copy.traces().size();
-  return fetched;
 }
 
 Result<Fetched> fetch_tempo_trace(const TempoOptions& options, std::string_view trace_id,

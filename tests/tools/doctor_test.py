@@ -25,7 +25,7 @@ def doctor(*arguments, **variables):
 class Backend:
     """An HTTP server of one's own: its clock, its paths, its encryption."""
 
-    def __init__(self, ahead_s=0, tls=None, trace=None):
+    def __init__(self, ahead_s=0, tls=None, trace=None, refuses=0):
         class Handler(http.server.BaseHTTPRequestHandler):
             def date_time_string(self, timestamp=None):
                 return email.utils.formatdate(time.time() + ahead_s, usegmt=True)
@@ -41,7 +41,13 @@ class Backend:
                 self.answer(self.path.encode() if trace else b"")
 
             def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if body and refuses:
+                    self.send_response(refuses)
+                    self.send_header("Content-Length", "11")
+                    self.end_headers()
+                    self.wfile.write(b"who are you")
+                    return
                 self.answer()
 
             def log_message(self, *_):
@@ -91,6 +97,7 @@ class Healthy(unittest.TestCase):
                      r"WRONG +environment.bad_value +OTEL_BSP_SCHEDULE_DELAY='soon'"):
             self.assertRegex(said, line)
         self.assertNotIn("s3cret", said)
+        self.assertRegex(doctor()[1], r"OTEL_EXPORTER_OTLP_HEADERS +none +default\n")
 
     def test_the_canary_is_read_back(self):
         with Backend(trace=True) as backend:
@@ -191,6 +198,17 @@ class Finds(unittest.TestCase):
             with Backend(ahead_s=ahead) as backend:
                 said = self.found("clock.off", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{backend.port}")
                 self.assertIn(words, said)
+
+    def test_something_that_never_answers(self):
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            address = f"http://127.0.0.1:{mute.getsockname()[1]}"
+            said = self.found("endpoint.silent", "--timeout", "300ms", OTEL_EXPORTER_OTLP_ENDPOINT=address)
+            self.assertIn("speaks neither TLS nor HTTP", said)
+
+    def test_a_canary_that_is_refused_and_why(self):
+        with Backend(refuses=401) as backend:
+            said = self.found("canary.not_delivered", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{backend.port}")
+            self.assertRegex(said, r"otlp: exported 0, lost 1, last error: .*HTTP 401: who are you")
 
     def test_a_file_that_cannot_be_written(self):
         said = self.found("file.not_writable", SPANWIRE_TRACES_FILE="/dev/null/traces.jsonl")

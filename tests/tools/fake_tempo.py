@@ -10,10 +10,13 @@ SECOND = 10**9
 
 
 class Tempo:
-    """`traces`: id (an integer) -> (service, start in ns).  `broken`: what every answer is instead, (status, body)."""
+    """`traces`: id (an integer) -> (service, start in ns).  `broken`: what every answer is instead, (status, body).
+    `tenant`: the only one that has them.  `later`: traces that are there from the second search on."""
 
-    def __init__(self, traces, broken=None):
+    def __init__(self, traces, broken=None, tenant=None, later=None):
         self.traces = traces
+        self.tenant = tenant
+        self.later = later or {}
         self.broken = broken
         self.asked = []
         handler = type("Bound", (Handler,), {"tempo": self})
@@ -60,10 +63,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         self.tempo.asked.append((url.path, query))
         status, body = 200, None
-        if self.tempo.broken:
+        if self.tempo.tenant and self.headers["X-Scope-OrgID"] != self.tempo.tenant:
+            status, body = 401, "no org id"
+        elif self.tempo.broken:
             status, body = self.tempo.broken
         elif url.path == "/api/search":
             body = json.dumps(self.tempo.search(query))
+            self.tempo.traces.update(self.tempo.later)
         elif url.path.startswith("/api/traces/"):
             number = int(url.path.rsplit("/", 1)[1], 16)
             if number in self.tempo.traces:

@@ -63,6 +63,31 @@ class OtherSources(unittest.TestCase):
         done = self.fetch(crowded.url, "--start", "5m", "--depth", "7", code=1)
         self.assertIn(b"TRUNCATED", done.stderr)
 
+    def test_tempo_is_asked_until_no_more_comes(self):
+        at = NOW - 10 * SECOND
+        server = self.serve({1: ("s", at)}, later={2: ("s", at), 3: ("s", at)})
+        done = self.fetch(server.url, "--start", "5m", "--polls", "3")
+        self.assertEqual(len(self.spans()), 6)
+        self.assertNotIn(b"still growing", done.stderr)
+        self.assertEqual(len([path for path, _ in server.asked if path == "/api/search"]), 4)
+        server = self.serve({1: ("s", at)}, later={2: ("s", at)})
+        self.fetch(server.url, "--start", "5m", "--polls", "1")
+        self.assertEqual(len(self.spans()), 2)
+        server = self.serve({1: ("s", at)})
+        self.assertIn(b"still growing", self.fetch(server.url, "--start", "5m", "--polls", "1000", "--settle", "100ms").stderr)
+
+    def test_a_tenant_of_tempo(self):
+        server = self.serve({1: ("s", NOW - 10 * SECOND)}, tenant="blue")
+        self.assertIn(b"HTTP 401: no org id", self.fetch(server.url, "--start", "5m", code=4).stderr)
+        for words in (("--tenant", "blue"), ("--header", "X-Scope-OrgID: blue")):
+            self.fetch(server.url, "--start", "5m", *words)
+            self.assertEqual(len(self.spans()), 2)
+        seen = tool.run("view", server.url, "--start", "5m", "--last", SPANWIRE_QUERY_HEADER="X-Scope-OrgID: blue")
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        for bad in ("blue", ": blue", "a b: c", "a:", "s3cret\nx: y"):
+            done = self.fetch(server.url, "--header", bad, code=2)
+            self.assertIn(b"not 'NAME: VALUE'", done.stderr)
+
     def test_one_trace_of_tempo(self):
         server = self.serve({0xAB: ("s", NOW - 10 * SECOND)})
         self.fetch(server.url, "--trace", "ab")
@@ -80,7 +105,7 @@ class OtherSources(unittest.TestCase):
             done = self.fetch(server.url, "--start", "5m", code=code)
             self.assertIn(said, done.stderr)
         nothing = self.serve({})
-        self.assertIn(b"no traces in the window", self.fetch(nothing.url, "--start", "5m", code=1).stderr)
+        self.assertIn(b"no traces in the window", self.fetch(nothing.url, "--start", "5m", "--settle", "100ms", code=1).stderr)
         self.assertIn(b"probe asks Jaeger only", tool.run("probe", nothing.url, "--run", self.run_path).stderr)
         self.assertEqual(tool.run("fetch", "tempo+http://127.0.0.1:9", "--run", self.run_path).returncode, 3)
 

@@ -8,6 +8,7 @@
 
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/http_client.hpp"
+#include "spanwire/base/assert.hpp"
 #include "tools/doctor/port_probe.hpp"
 
 namespace spanwire::tools {
@@ -142,10 +143,8 @@ bool check_endpoint(const otlp::OtlpOptions& options, std::chrono::milliseconds 
   std::string text = options.endpoint;
   if (text.empty()) text = grpc ? "http://localhost:4317" : "http://localhost:4318/v1/traces";
   const Result<otlp::Endpoint> endpoint = otlp::parse_endpoint(text, options.protocol);
-  if (!endpoint) {
-    findings.wrong("endpoint.malformed", std::string(endpoint.error().detail()), "correct it");
-    return false;
-  }
+  // Who read the environment has replaced what is no address.
+  SPANWIRE_ASSERT(endpoint.has_value());
   // Through a proxy or a socket of Unix there is no port of its own to knock at.
   if (!endpoint->unix_socket.empty() || !options.proxy.empty()) return true;
   const Place place = place_of(*endpoint);

@@ -79,11 +79,12 @@ std::vector<Setting> settings_of(const otlp::Environment& environment,
                                  const std::vector<std::string>& warnings) {
   std::vector<Setting> all;
   const auto add = [&](const std::string& name, const std::string& value, std::string from) {
-    all.push_back({name, without_secrets(name, value), std::move(from)});
+    all.push_back({name, value, std::move(from)});
   };
   for (const Variable& variable : kVariables) {
     const auto value = text_of(environment, variable.name);
-    value ? add(variable.name, *value, source_of(variable.name, warnings))
+    value ? add(variable.name, without_secrets(variable.name, *value),
+                source_of(variable.name, warnings))
           : add(variable.name, variable.fallback, "default");
   }
   for (const Variable& variable : kOfOtlp) {
@@ -91,9 +92,9 @@ std::vector<Setting> settings_of(const otlp::Environment& environment,
     const std::string special = std::string("OTEL_EXPORTER_OTLP_TRACES_") + variable.name;
     const auto of_traces = text_of(environment, special);
     const auto of_all = text_of(environment, general);
-    if (of_traces) add(special, *of_traces, source_of(special, warnings));
+    if (of_traces) add(special, without_secrets(special, *of_traces), source_of(special, warnings));
     if (of_all) {
-      add(general, *of_all,
+      add(general, without_secrets(general, *of_all),
           of_traces ? "environment, overruled by " + special : source_of(general, warnings));
     }
     if (!of_traces && !of_all) add(general, variable.fallback, "default");

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "spanwire/base/result.hpp"
@@ -30,8 +31,12 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ns);
 // that names the value: user information, other schemes, a port that is none.
 Result<std::string> host_and_port(std::string_view endpoint, unsigned default_port);
 
+// Names and values, such as a token.
+using RequestHeaders = std::vector<std::pair<std::string, std::string>>;
+
 struct JaegerOptions {
   std::string url = "http://127.0.0.1:16686";  // of the query server, with its base path if any
+  RequestHeaders headers;                      // with each request
   std::chrono::nanoseconds timeout = std::chrono::seconds(30);  // of each request
   std::size_t depth = 100;  // traces that one search may return; more are bisected for
   std::size_t answer_bytes_max = std::size_t{2} << 30;  // of one answer, on the disk

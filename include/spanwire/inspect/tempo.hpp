@@ -15,10 +15,15 @@
 namespace spanwire::inspect {
 
 struct TempoOptions {
-  std::string url = "http://127.0.0.1:3200";                    // with its base path if any
+  std::string url = "http://127.0.0.1:3200";  // with its base path if any
+  RequestHeaders headers;                     // with each request; a tenant is X-Scope-OrgID
   std::chrono::nanoseconds timeout = std::chrono::seconds(30);  // of each request
   std::size_t depth = 100;  // traces that one search may return; more are searched for in halves
   std::size_t answer_bytes_max = std::size_t{2} << 30;  // of one answer, on the disk
+  std::size_t polls_equal = 3;  // as JaegerOptions has it; every poll takes all traces
+  std::chrono::nanoseconds settle =
+      std::chrono::seconds(10);  // at most; 0: the first answer counts
+  std::chrono::nanoseconds poll_pause = std::chrono::milliseconds(50);  // between two polls
 };
 
 // Tempo counts time in whole seconds: the window is widened to them.
