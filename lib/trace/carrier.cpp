@@ -1,5 +1,6 @@
 #include "spanwire/trace/carrier.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "lib/trace/text.hpp"
@@ -69,7 +70,7 @@ void FieldSink::add_if_legacy(std::string_view header_name, std::string_view val
   if (equal_without_case(header_name, kLegacyRequestId)) add_legacy_request_id(value);
 }
 
-void FieldSink::add_if_foreign(std::string_view header_name, std::string_view value) noexcept {
+void FieldSink::add_if_foreign(std::string_view header_name, std::string_view value) {
   if (header_name.size() == kLegacyRequestId.size()) add_if_legacy(header_name, value);
   foreign_->add(header_name, value);
 }
@@ -79,10 +80,19 @@ void FieldSink::add_again(Field field, std::string_view value) {
   if (field != Field::tracestate && field != Field::baggage) {
     return keep(index, value);
   }
+  join(field, value);
+}
+
+void FieldSink::join(Field field, std::string_view value) {
+  const auto index = static_cast<std::size_t>(field);
   if (joined_ == nullptr) joined_ = std::make_unique<Joined>();
   std::string& text = joined_->texts[index];
-  if (text.empty()) text = this->value(field);
-  text += ',';
+  if (counts_[index] == 0) text.clear();
+  if (counts_[index] != 0) {
+    if (text.empty()) text = this->value(field);
+    text += ',';
+  }
+  counts_[index] = std::max<std::uint8_t>(counts_[index], 1);
   text += value;
   keep(index, text);
 }
@@ -93,7 +103,12 @@ bool is_header(std::string_view header_name, std::string_view name) noexcept {
 
 Extracted::Extracted(FieldSink&& fields, const detail::ForeignFields& foreign,
                      Propagators propagators, TrustRemote trust)
-    : joined_(std::move(fields.joined_)), trust_(trust) {
+    : trust_(trust) {
+  if (!propagators.has(Propagator::baggage)) fields.leave_out(Field::baggage);
+  if (propagators.has(Propagator::jaeger) && !foreign.baggage().empty()) {
+    fields.join(Field::baggage, foreign.baggage());
+  }
+  joined_ = std::move(fields.joined_);
   const auto read_w3c = [&fields, this] {
     SpanContext span;
     if (fields.count(Field::traceparent) == 0) return span;
@@ -124,7 +139,6 @@ Extracted::Extracted(FieldSink&& fields, const detail::ForeignFields& foreign,
       take_tracestate(fields.value(Field::tracestate));
     }
   }
-  if (!propagators.has(Propagator::baggage)) fields.leave_out(Field::baggage);
   if (fields.has_texts()) take_texts(fields.all());
 }
 

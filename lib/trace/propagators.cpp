@@ -1,6 +1,7 @@
 #include "spanwire/trace/propagators.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "lib/trace/text.hpp"
@@ -17,6 +18,8 @@ constexpr std::array<std::string_view, kPropagators> kNames = {"tracecontext", "
 enum Place : std::size_t { kB3, kTraceId, kSpanId, kSampled, kFlags, kUber };
 constexpr std::array<std::string_view, 6> kFieldNamesForeign = {
     "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags", "uber-trace-id"};
+
+constexpr std::string_view kUberContext = "uberctx-";
 
 constinit NamedCounter not_injected_foreign("spanwire.trace.not_injected.propagator");
 
@@ -58,10 +61,15 @@ std::string_view next_part(std::string_view& rest, std::string_view separator) n
   return part;
 }
 
-Errc make(const TraceId& trace_id, const SpanId& span_id, bool sampled, SpanContext& span) {
+// What was decided.  Who debugs wants to see it.
+constexpr std::uint8_t kNo = 0;
+constexpr std::uint8_t kYes = kFlagSampled;
+constexpr std::uint8_t kDebug = kFlagSampled | kFlagDebug;
+
+Errc make(const TraceId& trace_id, const SpanId& span_id, std::uint8_t decided, SpanContext& span) {
   if (trace_id.is_zero()) return Errc::trace_id_zero;
   if (span_id.is_zero()) return Errc::span_id_zero;
-  span = SpanContext(trace_id, span_id, sampled ? kFlagSampled : std::uint8_t{0}, true);
+  span = SpanContext(trace_id, span_id, decided, true);
   return Errc::ok;
 }
 
@@ -87,17 +95,19 @@ Errc read_b3(std::string_view text, SpanContext& span) {
                     (state.empty() || state == "0" || state == "1" || state == "d") &&
                     (text.empty() || (text.size() == 16 && read_id(text, parent)));
   if (!good) return Errc::b3_malformed;
-  return make(trace_id, span_id, state == "1" || state == "d", span);
+  return make(trace_id, span_id, state == "d" ? kDebug : state == "1" ? kYes : kNo, span);
 }
 
 Errc read_b3_fields(std::string_view trace_text, std::string_view span_text,
                     std::string_view sampled, std::string_view flags, SpanContext& span) {
   TraceId trace_id;
   SpanId span_id;
-  const bool yes = sampled == "1" || sampled == "d" || equal(sampled, "true");
-  const bool known = yes || sampled.empty() || sampled == "0" || equal(sampled, "false");
+  const bool debug = sampled == "d" || flags == "1";
+  const bool yes = sampled == "1" || equal(sampled, "true");
+  const bool no = sampled.empty() || sampled == "0" || equal(sampled, "false");
+  const bool known = yes || no || sampled == "d";
   if (!known || !read_b3_ids(trace_text, span_text, trace_id, span_id)) return Errc::b3_malformed;
-  return make(trace_id, span_id, yes || flags == "1", span);
+  return make(trace_id, span_id, debug ? kDebug : yes ? kYes : kNo, span);
 }
 
 // trace id ":" span id ":" parent ":" flags; the colons may be percent-encoded, zeros on the left
@@ -117,7 +127,8 @@ Errc read_uber(std::string_view text, SpanContext& span) {
     if (digit(c) > 15) return Errc::uber_trace_id_malformed;
     flags = flags * 16 + digit(c);
   }
-  return make(trace_id, span_id, (flags & 1) != 0, span);
+  const bool debug = (flags & 2) != 0;
+  return make(trace_id, span_id, debug ? kDebug : (flags & 1) != 0 ? kYes : kNo, span);
 }
 
 }  // namespace
@@ -150,13 +161,28 @@ namespace detail {
 
 constinit std::atomic<Propagators> propagators_of_process{Propagators::w3c()};
 
-void ForeignFields::add(std::string_view header_name, std::string_view value) noexcept {
+void ForeignFields::add(std::string_view header_name, std::string_view value) {
+  const std::string_view key =
+      header_name.substr(std::min(header_name.size(), kUberContext.size()));
+  if (!key.empty() && equal(header_name.substr(0, kUberContext.size()), kUberContext)) {
+    return add_baggage(key, trim(value));
+  }
   for (std::size_t place = 0; place < kNames; ++place) {
     if (!equal(header_name, kFieldNamesForeign[place])) continue;
     values_[place] = trim(value);
     if (counts_[place] < 2) ++counts_[place];
     return;
   }
+}
+
+// Values are percent-encoded, or should be.
+void ForeignFields::add_baggage(std::string_view key, std::string_view value) {
+  // What is longer is counted and cut where all baggage is checked: a little more is enough.
+  if (baggage_.size() > kBaggageBytesMax) return;
+  if (!baggage_.empty()) baggage_ += ',';
+  std::transform(key.begin(), key.end(), std::back_inserter(baggage_), lower);
+  baggage_ += '=';
+  baggage_ += percent_encode(percent_decode(value));
 }
 
 SpanContext ForeignFields::read(Propagator propagator) const noexcept {
@@ -182,6 +208,7 @@ SpanContext ForeignFields::read(Propagator propagator) const noexcept {
 
 ForeignText::ForeignText(Propagator propagator, const SpanContext& span) noexcept {
   const bool sampled = span.sampled();
+  const bool debug = span.debug();
   char* const at = text_.data();
   span.trace_id().write_hex(at);
   char* const second = at + TraceId::kHexChars;
@@ -190,17 +217,29 @@ ForeignText::ForeignText(Propagator propagator, const SpanContext& span) noexcep
     second[SpanId::kHexChars] = sampled ? '1' : '0';
     fields_[0] = {kFieldNamesForeign[kTraceId], {at, TraceId::kHexChars}};
     fields_[1] = {kFieldNamesForeign[kSpanId], {second, SpanId::kHexChars}};
-    fields_[2] = {kFieldNamesForeign[kSampled], {second + SpanId::kHexChars, 1}};
+    // Debug says that it is sampled: B3 wants one of the two.
+    fields_[2] = {kFieldNamesForeign[debug ? kFlags : kSampled], {second + SpanId::kHexChars, 1}};
     count_ = 3;
     return;
   }
   const bool uber = propagator == Propagator::jaeger;
   *second = uber ? ':' : '-';
   span.span_id().write_hex(second + 1);
-  const std::string_view rest = uber ? (sampled ? ":0:01" : ":0:00") : (sampled ? "-1" : "-0");
+  const std::string_view rest = uber ? (debug     ? ":0:03"
+                                        : sampled ? ":0:01"
+                                                  : ":0:00")
+                                     : (debug     ? "-d"
+                                        : sampled ? "-1"
+                                                  : "-0");
   char* const end = std::copy(rest.begin(), rest.end(), second + 1 + SpanId::kHexChars);
   fields_[0] = {kFieldNamesForeign[uber ? kUber : kB3], {at, end}};
   count_ = 1;
+}
+
+// A plus is a blank to some who read it.
+JaegerBaggage::JaegerBaggage(const BaggageMember& member) : name_(kUberContext) {
+  std::transform(member.key.begin(), member.key.end(), std::back_inserter(name_), lower);
+  for (const char c : member.encoded_value) c == '+' ? value_ += "%2B" : value_ += c;
 }
 
 void count_foreign_not_injected() noexcept { not_injected_foreign.add(); }

@@ -96,8 +96,8 @@ inline void choose(const Core& core, Random& random, const Start& start, Choice&
     // There is nobody but exporters to record for: record_only is as good as drop.
     sampled = choice.sampling.decision == Decision::record_and_sample;
   }
-  const unsigned random_bit = root ? kFlagRandom : above.flags() & kFlagRandom;
-  choice.flags = static_cast<std::uint8_t>(random_bit | (sampled ? kFlagSampled : 0u));
+  const unsigned inherited = root ? kFlagRandom : above.flags() & kFlagsInherited;
+  choice.flags = static_cast<std::uint8_t>(inherited | (sampled ? kFlagSampled : 0u));
   choice.recorded = sampled && core.records();
 }
 

@@ -82,7 +82,7 @@ void check_forms(const trace::SpanContext& span) {
     trace::inject(trace::Context(span), pairs);
     const trace::SpanContext back = trace::extract(pairs).parent();
     require(back.trace_id() == span.trace_id() && back.span_id() == span.span_id());
-    require(back.sampled() == span.sampled());
+    require(back.sampled() == span.sampled() && back.debug() == span.debug());
   }
 }
 

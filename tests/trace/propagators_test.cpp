@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "spanwire/base/counters.hpp"
+#include "spanwire/trace/tracer.hpp"
 #include "tests/trace/every_carrier.hpp"
 
 namespace spanwire::trace {
@@ -67,12 +69,13 @@ TEST_F(PropagatorsTest, EachFormIsWritten) {
                                       {"x-b3-spanid", span},
                                       {"x-b3-sampled", "1"},
                                       {"x-request-id", "r"}}));
-  EXPECT_EQ(injected("jaeger"),
-            (Map{{"uber-trace-id", trace + ":" + span + ":0:01"}, {"x-request-id", "r"}}));
+  EXPECT_EQ(injected("jaeger"), (Map{{"uber-trace-id", trace + ":" + span + ":0:01"},
+                                     {"uberctx-k", "v"},
+                                     {"x-request-id", "r"}}));
   EXPECT_EQ(injected("b3", "00-" + trace + "-" + span + "-00").at("b3"), trace + "-" + span + "-0");
   EXPECT_EQ(injected("baggage"), (Map{{"baggage", "k=v"}, {"x-request-id", "r"}}));
   EXPECT_EQ(injected("none"), (Map{{"x-request-id", "r"}}));
-  EXPECT_EQ(injected("tracecontext,baggage,b3,b3multi,jaeger").size(), 9u);
+  EXPECT_EQ(injected("tracecontext,baggage,b3,b3multi,jaeger").size(), 10u);
 }
 
 // What one process writes another one reads.
@@ -88,6 +91,87 @@ TEST_F(PropagatorsTest, EachFormComesBackAsItLeft) {
       EXPECT_EQ(extracted.parent().to_string(), parent);
     }
   }
+}
+
+// B3's debug state and Jaeger's flag come out as they came in, of any span of the trace; to W3C's
+// readers they are one that is sampled.
+TEST_F(PropagatorsTest, DebugIsPassedOn) {
+  const std::string trace = "0123456789abcdef0123456789abcdef";
+  const std::string span = "0123456789abcdef";
+  const Map forms[] = {{{"b3", trace + "-" + span + "-d"}},
+                       {{"x-b3-flags", "1"}, {"x-b3-spanid", span}, {"x-b3-traceid", trace}},
+                       {{"uber-trace-id", trace + ":" + span + ":0:03"}}};
+  const char* const names[] = {"b3", "b3multi", "jaeger"};
+  for (const Map& in : forms) {
+    set_propagators(list_of("b3,b3multi,jaeger"));
+    const Context context = extract(in).context();
+    for (std::size_t to = 0; to < std::size(forms); ++to) {
+      set_propagators(list_of(names[to]));
+      EXPECT_EQ(forwarded(context), forms[to]);
+    }
+    set_propagators(Propagators::w3c());
+    EXPECT_EQ(forwarded(context).at("traceparent"), kParent);
+    const SpanContext& caller = context.span();
+    EXPECT_TRUE(caller.child(SpanId(caller.span_id()), true).debug());
+    EXPECT_FALSE(caller.child(SpanId(caller.span_id()), false).debug());
+    const Span below = tracer("t").start(context, "s");
+    EXPECT_TRUE(below.context().debug());
+  }
+}
+
+TEST_F(PropagatorsTest, NobodyDebugsByTraceparent) {
+  const Context context(
+      *parse_traceparent("00-0123456789abcdef0123456789abcdef-0123456789abcdef-ff"));
+  set_propagators(list_of("b3"));
+  EXPECT_EQ(forwarded(context).at("b3"), "0123456789abcdef0123456789abcdef-0123456789abcdef-1");
+}
+
+// A plus would be a blank to some readers, and names of fields have no case.
+TEST_F(PropagatorsTest, BaggageIsJaegersToo) {
+  const Context context =
+      Context(*parse_traceparent(kParent)).with_baggage("User", "a+b c,d").with_baggage("id", "1");
+  set_propagators(list_of("jaeger"));
+  const Map out = forwarded(context);
+  EXPECT_EQ(out.at("uberctx-user"), "a%2Bb%20c%2Cd");
+  EXPECT_EQ(out.at("uberctx-id"), "1");
+  EXPECT_EQ(out.size(), 3u);
+  const Context back = extract(out).context();
+  EXPECT_EQ(baggage_get(back.baggage(), "user"), "a+b c,d");
+  EXPECT_EQ(baggage_get(back.baggage(), "id"), "1");
+  set_propagators(list_of("b3"));
+  EXPECT_EQ(forwarded(context).size(), 1u);
+  EXPECT_EQ(extract(out).context().baggage(), "");
+}
+
+TEST_F(PropagatorsTest, JaegersBaggageStandsBehindW3cs) {
+  const Pairs in = {{"uberctx-a", "jaeger"}, {"baggage", "b=1"}, {"baggage", "a=w3c"}};
+  set_propagators(list_of("baggage,jaeger"));
+  EXPECT_EQ(extract(in).context().baggage(), "b=1,a=w3c,a=jaeger");
+  set_propagators(list_of("jaeger"));
+  EXPECT_EQ(extract(in).context().baggage(), "a=jaeger");
+  EXPECT_EQ(extract(in, TrustRemote::ignore).context().baggage(), "");
+}
+
+TEST_F(PropagatorsTest, JaegersBaggageHasTheLimitsOfAllBaggage) {
+  Pairs in;
+  for (int i = 0; i < 70; ++i) in.emplace_back("uberctx-k" + std::to_string(i), "v");
+  const std::uint64_t before = refused(Errc::baggage_too_many_members);
+  set_propagators(list_of("jaeger"));
+  const Context context = extract(in).context();
+  EXPECT_EQ(std::count(context.baggage().begin(), context.baggage().end(), '='), 64);
+  EXPECT_EQ(refused(Errc::baggage_too_many_members), before + 1);
+
+  const Pairs bad = {{"uberctx-", "v"}, {"uberctx-a b", "v"}, {"uberctx-ok", "v"}};
+  const std::uint64_t malformed = refused(Errc::baggage_malformed);
+  EXPECT_EQ(extract(bad).context().baggage(), "ok=v");
+  EXPECT_EQ(refused(Errc::baggage_malformed), malformed + 1);
+
+  const Pairs large = {{"uberctx-a", std::string(5000, 'x')},
+                       {"uberctx-b", std::string(5000, 'x')},
+                       {"uberctx-c", "v"}};
+  const std::uint64_t too_long = refused(Errc::baggage_too_long);
+  EXPECT_EQ(extract(large).context().baggage().size(), 5002u);
+  EXPECT_EQ(refused(Errc::baggage_too_long), too_long + 1);
 }
 
 TEST_F(PropagatorsTest, ReplacesWhatStandsThereInAnyCase) {

@@ -81,7 +81,9 @@ TEST(Id, GeneratedOnesFollowFromTheSeedAndDiffer) {
 TEST(SpanContext, KeepsOnlyTheFlagsThatAreDefined) {
   for (unsigned flags = 0; flags < 256; ++flags) {
     const SpanContext span = example(static_cast<std::uint8_t>(flags));
-    EXPECT_EQ(span.flags(), flags & 3);
+    EXPECT_EQ(span.flags(), flags & (3 | kFlagDebug));
+    EXPECT_EQ(traceparent_text(span).str().substr(53), "0" + std::to_string(flags & 3));
+    EXPECT_EQ(span.debug(), (flags & kFlagDebug) != 0 && (flags & 1) != 0);
     EXPECT_EQ(span.sampled(), (flags & 1) != 0);
     EXPECT_EQ(span.random(), (flags & 2) != 0);
   }
@@ -151,7 +153,7 @@ TEST(Traceparent, WritesWhatItReads) {
   Random random(3);
   for (int i = 0; i < 1000; ++i) {
     const SpanContext span(TraceId::generate(random), SpanId::generate(random),
-                           static_cast<std::uint8_t>(random.next()), true);
+                           static_cast<std::uint8_t>(random.next() & kFlagsKnown), true);
     EXPECT_EQ(parse_traceparent(traceparent_text(span)), span);
   }
 }

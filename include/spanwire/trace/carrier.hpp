@@ -122,9 +122,11 @@ class FieldSink {
   friend class Extracted;
   std::string_view legacy_request_id() const noexcept { return {data_[kLegacy], sizes_[kLegacy]}; }
   void add_if_legacy(std::string_view header_name, std::string_view value) noexcept;
-  void add_if_foreign(std::string_view header_name, std::string_view value) noexcept;
+  void add_if_foreign(std::string_view header_name, std::string_view value);
   // tracestate and baggage are lists: joined by a comma.  Of the ids the last one counts.
   void add_again(Field field, std::string_view value);
+  // Behind what is there, in memory of our own.
+  void join(Field field, std::string_view value);
 
   void keep(std::size_t index, std::string_view value) noexcept {
     data_[index] = value.data();
@@ -264,22 +266,26 @@ template <class Carrier>
 }
 // A carrier without an overload of set_header() takes W3C's fields only.
 template <class Carrier>
-void inject_foreign(Propagator propagator, const SpanContext& span, Carrier& carrier) {
-  const ForeignText text(propagator, span);
-  for (const HeaderField& field : text.fields()) {
-    if constexpr (requires { set_header(carrier, field); }) {
-      set_header(carrier, field);
-    } else {
-      count_foreign_not_injected();
-    }
+void inject_header(const HeaderField& field, Carrier& carrier) {
+  if constexpr (requires { set_header(carrier, field); }) {
+    set_header(carrier, field);
+  } else {
+    count_foreign_not_injected();
   }
 }
 // What set_propagators() asks for, but for W3C's.
 template <class Carrier>
-[[gnu::noinline]] void inject_all_foreign(const SpanContext& span, Carrier& carrier) {
+[[gnu::noinline]] void inject_all_foreign(const SpanContext& span, std::string_view baggage,
+                                          Carrier& carrier) {
   const Propagators all = propagators();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all.at(i) > Propagator::baggage) inject_foreign(all.at(i), span, carrier);
+  for (std::size_t i = 0; i < all.size() && span.valid(); ++i) {
+    if (all.at(i) <= Propagator::baggage) continue;
+    const ForeignText text(all.at(i), span);
+    for (const HeaderField& field : text.fields()) inject_header(field, carrier);
+  }
+  if (!all.has(Propagator::jaeger)) return;
+  while (const std::optional<BaggageMember> member = next_baggage_member(baggage)) {
+    inject_header(JaegerBaggage(*member).field(), carrier);
   }
 }
 }  // namespace detail
@@ -293,8 +299,10 @@ template <class Carrier>
   const ContextTexts& texts = context.texts();
   const Propagators set = propagators();
   const bool w3c = set == Propagators::w3c();
-  if (!w3c && context.span().valid()) [[unlikely]]
-    detail::inject_all_foreign(context.span(), carrier);
+  if (!w3c) [[unlikely]] {
+    const std::string_view baggage = options.baggage ? texts.baggage : std::string_view();
+    detail::inject_all_foreign(context.span(), baggage, carrier);
+  }
   if (context.span().valid() && (w3c || set.has(Propagator::tracecontext))) {
     detail::inject_trace(context.span(), texts, carrier,
                          options.sampled_bit_only ? kFlagSampled : kFlagsKnown);

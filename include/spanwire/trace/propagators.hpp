@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "spanwire/trace/baggage.hpp"
 #include "spanwire/trace/span_context.hpp"
 
 namespace spanwire::trace {
@@ -20,8 +21,8 @@ enum class Propagator : std::uint8_t {
   tracecontext = 1,  // traceparent, tracestate
   baggage,           // baggage
   b3,                // b3
-  b3multi,           // x-b3-traceid, x-b3-spanid, x-b3-sampled
-  jaeger,            // uber-trace-id
+  b3multi,           // x-b3-traceid, x-b3-spanid, x-b3-sampled or x-b3-flags
+  jaeger,            // uber-trace-id; baggage as uberctx-KEY
 };
 inline constexpr std::size_t kPropagators = 5;
 
@@ -88,15 +89,20 @@ inline bool w3c_only() noexcept { return propagators() == Propagators::w3c(); }
 // The fields of contexts that are not W3C's.  Views, as FieldSink.
 class ForeignFields {
  public:
-  void add(std::string_view header_name, std::string_view value) noexcept;
+  void add(std::string_view header_name, std::string_view value);
   // The context as `propagator` has it: remote, not valid if there is none or a bad one, which is
   // counted.
   SpanContext read(Propagator propagator) const noexcept;
+  // Jaeger's, as the text of a baggage header; not checked.
+  const std::string& baggage() const noexcept { return baggage_; }
 
  private:
+  void add_baggage(std::string_view key, std::string_view value);
+
   static constexpr std::size_t kNames = 6;
   std::array<std::string_view, kNames> values_;
   std::array<std::uint8_t, kNames> counts_{};
+  std::string baggage_;
 };
 
 // One context as the header fields of one foreign propagator.
@@ -109,6 +115,17 @@ class ForeignText {
   std::array<char, 96> text_;
   std::array<HeaderField, 3> fields_;
   std::size_t count_ = 0;
+};
+
+// A member of baggage as Jaeger's header field.
+class JaegerBaggage {
+ public:
+  explicit JaegerBaggage(const BaggageMember& member);
+  HeaderField field() const noexcept { return {name_, value_}; }
+
+ private:
+  std::string name_;
+  std::string value_;
 };
 
 // Did not fit into the carrier.

@@ -191,7 +191,7 @@ class LinkView {
   const SpanContext& context() const noexcept { return head_.context; }
   // OTLP's 32 bits: the W3C flags, and whether the linked span is in another process.
   std::uint32_t otlp_flags() const noexcept {
-    return head_.context.flags() | 0x100u | (head_.context.remote() ? 0x200u : 0u);
+    return (head_.context.flags() & kFlagsKnown) | 0x100u | (head_.context.remote() ? 0x200u : 0u);
   }
   std::string_view tracestate() const noexcept {
     return detail::value_of(*item_).substr(sizeof(detail::LinkHead));
@@ -225,10 +225,10 @@ class SpanRecordView {
   const SpanId& parent_span_id() const noexcept { return header_->parent_span_id; }
   bool parent_remote() const noexcept { return header_->parent_remote != 0; }
   // W3C trace flags.
-  std::uint8_t flags() const noexcept { return header_->flags; }
+  std::uint8_t flags() const noexcept { return header_->flags & kFlagsKnown; }
   // OTLP's 32 bits: the W3C flags, and whether the parent is in another process.
   std::uint32_t otlp_flags() const noexcept {
-    return header_->flags | 0x100u | (parent_remote() ? 0x200u : 0u);
+    return flags() | 0x100u | (parent_remote() ? 0x200u : 0u);
   }
   SpanKind kind() const noexcept { return static_cast<SpanKind>(header_->kind); }
   std::string_view name() const noexcept { return detail::key_of(*item(header_->name_at)); }
