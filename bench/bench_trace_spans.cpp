@@ -1,5 +1,5 @@
 // trace/span_sampled_1t, _2t and trace/hop against the same by hand; trace/span_unsampled,
-// trace/span_off.
+// trace/span_off; trace/span_watched.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -85,6 +85,19 @@ void sampled_1t(const bench::Bench& bench, const trace::Tracer& tracer, const be
   floor::SpanDrain drain;
   bench.compare("trace/span_sampled_1t", recorded_spans(tracer, parent, texts),
                 hand_spans(drain, hand, texts));
+}
+
+// An unsampled span that is watched until its end, against a recorded one by hand: what tail keep
+// costs a span that ends well.
+void watched(const bench::Bench& bench, const trace::Tracer& tracer, const bench::Texts& texts) {
+  trace::ProviderOptions options;
+  options.exporters.push_back(std::make_unique<bench::TakingExporter>());
+  options.keep_errors = true;
+  trace::init(std::move(options));
+  const trace::Context parent = bench::parent_with(0);
+  const HandParent hand;
+  floor::SpanDrain drain;
+  bench.compare("trace/span_watched", spans(tracer, parent, texts), hand_spans(drain, hand, texts));
 }
 
 // A thread that does the same work at the same time, as often as it is asked to.
@@ -224,4 +237,5 @@ int main(int argc, char** argv) {
 
   const trace::FlushReport report = provider.shutdown(std::chrono::seconds(10));
   if (!report.complete()) std::fprintf(stderr, "%s\n", report.to_string().c_str());
+  watched(bench, tracer, texts);
 }

@@ -50,6 +50,7 @@ BOUNDS = {
     "trace/span_sampled_1t": ("<=", 1.3, "ratio"),
     "trace/span_sampled_2t": ("<=", 1.3, "ratio"),
     "trace/hop": ("<=", 1.3, "ratio"),
+    "trace/span_watched": ("<=", 1.3, "ratio"),
     "trace/extract_nats_block": ("<=", 2.0, "ratio"),
     "journey/off": ("<=", 2.0, "value"),
     "journey/unsampled_request": ("<=", 100.0, "value"),

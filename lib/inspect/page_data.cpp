@@ -89,6 +89,7 @@ Json span_json(const TraceSet& traces, const Tree& tree, const Node& node) {
   add_number(json, "f", span.flags);
   add_number(json, "dr", span.dropped);
   add_number(json, "o", node.orphan ? 1 : 0);
+  if (node.partial) json["pt"] = why_partial(span);
   add_number(json, "y", node.cycle ? 1 : 0);
   add_number(json, "b", span.backwards ? 1 : 0);
   if (node.shift_ns != 0) json["sh"] = node.shift_ns;

@@ -156,6 +156,8 @@ std::string report_json(const Verdict& verdict, const ReportOptions& options) {
                        {"source", options.source},
                        {"spans", verdict.spans},
                        {"traces", verdict.traces},
+                       {"kept_for_errors", verdict.kept_for_errors},
+                       {"kept_for_time", verdict.kept_for_time},
                        {"services", verdict.services},
                        {"processes", verdict.processes},
                        {"gates", std::move(gates)},

@@ -94,6 +94,12 @@ std::string last_line(const Verdict& verdict, const ReportOptions& options) {
   return paint("FAIL", kRed, options) + ": " + failed + "; " + counts + '\n';
 }
 
+// Trees that are no damage: their spans were not sampled, and kept for how they ended.
+std::string partial_line(std::size_t traces, std::string_view why) {
+  if (traces == 0) return {};
+  return counted(traces, "trace") + " partial: kept for " + std::string(why) + '\n';
+}
+
 // Of a workflow command: `property` in its head, else in its text.
 std::string command_text(std::string_view text, bool property) {
   std::string made;
@@ -150,7 +156,10 @@ std::string report_text(const Verdict& verdict, const ReportOptions& options) {
                      std::to_string(verdict.processes) +
                      (verdict.processes == 1 ? " process" : " processes");
   if (!options.source.empty()) text += " (" + printable(options.source) + ')';
-  text += "\n\n";
+  text += '\n';
+  text += partial_line(verdict.kept_for_errors, "its error");
+  text += partial_line(verdict.kept_for_time, "its time");
+  text += '\n';
   for (std::size_t gate = 1; gate <= kGateCount; ++gate) {
     if (options.quiet && gate_outcome(verdict, gate, options.strict) != Outcome::fail) continue;
     text += gate_line(verdict, gate, options);

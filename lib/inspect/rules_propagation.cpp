@@ -61,7 +61,8 @@ class Hops {
               "from " + of_.service(call) + " to " + of_.service(span) + ": " +
                   describe(of_, span) + " began trace " + span.trace.hex().str() +
                   " while this call ran");
-    } else if (find(call.attributes, kHandlerTimeAttribute) != nullptr && children.empty()) {
+    } else if (find(call.attributes, kHandlerTimeAttribute) != nullptr && children.empty() &&
+               !is_partial(call)) {
       of_.add(Rule::propagation_server_missing, call,
               "from " + of_.service(call) + " to " + peer_of(call) +
                   ": answered, and no span below it");

@@ -8,15 +8,6 @@
 namespace spanwire::inspect {
 namespace {
 
-// On the top span of a trace of which only a part was kept on purpose.
-constexpr std::string_view kPartialAttribute = "spanwire.partial";
-
-bool is_partial(const Span& span) {
-  const Value* mark = find(span.attributes, kPartialAttribute);
-  const bool* set = mark != nullptr ? std::get_if<bool>(&mark->data) : nullptr;
-  return set != nullptr && *set;
-}
-
 void check_duplicates(Case& of) {
   std::unordered_map<trace::SpanId, std::vector<std::size_t>> by_id;
   for (std::size_t i = 0; i < of.spans().size(); ++i) by_id[of.spans()[i].id].push_back(i);
@@ -57,8 +48,10 @@ void check_tops(Case& of, const Tree& tree) {
     if (node.cycle) {
       const Rule rule = span.parent == span.id ? Rule::tree_self_parent : Rule::tree_cycle;
       of.add(rule, span, "its parents lead back to itself");
+    } else if (node.partial) {
+      ++accepted;
     } else if (node.orphan) {
-      if (is_external(of, tree, node) || is_partial(span)) {
+      if (is_external(of, tree, node)) {
         ++accepted;
       } else {
         of.add(Rule::tree_orphan, span, "parent " + span.parent.hex().str() + " is not there");

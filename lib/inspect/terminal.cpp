@@ -263,6 +263,7 @@ class TreeText {
       text = printable(item.status_message);
       if (text.empty()) text = printable(text_of(item.attributes, "error.type"));
     }
+    if (node.partial) text = std::string(why_partial(item)) + (text.empty() ? "" : ": " + text);
     if (node.orphan) text = "parent " + item.parent.hex().str() + " is not in these files";
     if (node.cycle) text = "its parents lead back to itself: cut here";
     if (text.empty()) return;
@@ -288,6 +289,7 @@ class TreeText {
     if (tree_.roots > 1) {
       lines.push_back(plural(tree_.roots, "root", "roots") + ": " +
                       plural(tree_.orphans, "span", "spans") + " without their parent, " +
+                      (tree_.partials != 0 ? std::to_string(tree_.partials) + " partial, " : "") +
                       plural(tree_.cycles, "cycle", "cycles"));
     }
     if (tree_.shifted) lines.push_back("clocks differ: spans are shifted by the measured offset");

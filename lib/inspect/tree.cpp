@@ -90,8 +90,10 @@ class Builder {
     }
     Node& top = tree_.nodes[first];
     top.cycle = cycle;
-    top.orphan = !cycle && !span(root).parent.is_zero();
+    top.partial = !cycle && is_partial(span(root));
+    top.orphan = !cycle && !top.partial && !span(root).parent.is_zero();
     ++tree_.roots;
+    if (top.partial) ++tree_.partials;
     if (top.cycle) ++tree_.cycles;
     if (top.orphan) ++tree_.orphans;
   }
@@ -168,6 +170,17 @@ class Builder {
 };
 
 }  // namespace
+
+bool is_partial(const Span& span) noexcept {
+  const Value* mark = find(span.attributes, kPartialAttribute);
+  const bool* set = mark != nullptr ? std::get_if<bool>(&mark->data) : nullptr;
+  return set != nullptr && *set;
+}
+
+std::string_view why_partial(const Span& span) noexcept {
+  return span.status == SpanStatus::error ? "partial: kept for its error"
+                                          : "partial: kept for its time";
+}
 
 std::vector<Tree> build_trees(const TraceSet& traces) {
   std::unordered_map<trace::TraceId, std::vector<std::size_t>> groups;

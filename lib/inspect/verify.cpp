@@ -152,6 +152,13 @@ void Case::finish() {
   for (const Process& process : evidence_.traces->processes) services.insert(process.service);
   verdict_.spans = spans().size();
   verdict_.traces = trees().size();
+  for (const Tree& tree : trees()) {
+    if (tree.partials == 0) continue;
+    const bool failed = std::any_of(tree.nodes.begin(), tree.nodes.end(), [this](const Node& node) {
+      return node.partial && spans()[node.span].status == SpanStatus::error;
+    });
+    ++(failed ? verdict_.kept_for_errors : verdict_.kept_for_time);
+  }
   verdict_.services = services.size();
   verdict_.processes = evidence_.traces->processes.size();
 }

@@ -1,5 +1,6 @@
 #include "spanwire/otlp/environment.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <utility>
@@ -62,6 +63,28 @@ void read_filter(EnvironmentReader& reader, trace::ProviderOptions& options) {
   }
   if (rules.empty()) return;
   options.sampler = trace::filtered(std::move(rules), std::move(options.sampler));
+}
+
+// "errors,slow=500": milliseconds.
+void read_keep(EnvironmentReader& reader, trace::ProviderOptions& options) {
+  constexpr std::string_view kVariable = "SPANWIRE_TRACES_KEEP";
+  constexpr std::string_view kSlow = "slow=";
+  const std::string list = reader.text("SPANWIRE_TRACES_KEEP").value_or("");
+  for (const std::string_view part : split_list(list)) {
+    std::uint32_t slow = 0;
+    const char* const end = part.data() + part.size();
+    if (part == "errors") {
+      options.keep_errors = true;
+    } else if (const char* const from = part.data() + std::min(kSlow.size(), part.size());
+               part.starts_with(kSlow) && from != end &&
+               std::from_chars(from, end, slow).ptr == end && slow != 0) {
+      options.keep_slower_than = milliseconds(slow);
+    } else if (part != "none") {
+      reader.warn(kVariable, list,
+                  std::string(part) +
+                      " is none of errors, slow=MILLISECONDS (1 to 4294967295), none: left out");
+    }
+  }
 }
 
 // Leaves the sampler null for the default, which costs nothing to ask.
@@ -156,7 +179,8 @@ std::string first_line(const Configuration& configuration, const std::string& sa
   const trace::ProviderOptions& options = configuration.options;
   const std::string* service = options.resource.text("service.name");
   return "tracing as service " + (service != nullptr ? *service : "?") + ", sampler " + sampler +
-         ", every " + std::to_string(options.schedule_delay.count()) + " ms";
+         trace::keep_text(options) + ", every " + std::to_string(options.schedule_delay.count()) +
+         " ms";
 }
 
 }  // namespace
@@ -184,6 +208,7 @@ Configuration read_environment(const Environment& environment) {
   read_resource(reader, options.resource);
   const std::string sampler = read_sampler(reader, options);
   read_filter(reader, options);
+  read_keep(reader, options);
   read_batching(reader, options);
   read_limits(reader, options.limits);
   warn_of_others(reader);

@@ -102,8 +102,14 @@ Settled Accounts::settled() const {
 }
 
 std::vector<ExporterStats> Accounts::exporters() const {
+  std::vector<ExporterStats> copy;
+  copy_exporters(copy);
+  return copy;
+}
+
+void Accounts::copy_exporters(std::vector<ExporterStats>& to) const {
   const std::scoped_lock lock(mutex_);
-  return exporters_;
+  to = exporters_;
 }
 
 }  // namespace spanwire::trace::detail

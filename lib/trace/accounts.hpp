@@ -54,6 +54,8 @@ class Accounts {
 
   Settled settled() const;
   std::vector<ExporterStats> exporters() const;
+  // The same into what is there already: without an allocation if it has room.
+  void copy_exporters(std::vector<ExporterStats>& to) const;
 
   // Around a fork, so that the child can read what is settled.
   void lock() { mutex_.lock(); }

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
 #include "spanwire/base/pool.hpp"
 #include "spanwire/trace/filter.hpp"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::size_t kRingBytesMin = 64u << 10;
 constexpr std::size_t kRingBytesMax = 1u << 30;
+
+constinit NamedCounter too_many_kept("spanwire.trace.spans_too_many_to_keep");
 
 std::vector<const Exporter*> prototypes_of(const ProviderOptions& options) {
   std::vector<const Exporter*> prototypes;
@@ -49,6 +52,7 @@ Core::Core(ProviderOptions options)
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
       system_clock_(options_.clock == &Clock::system()),
+      keep_rate_(options_.keep_per_second_max, *options_.clock),
       processor_(*this, std::move(options_.exporters)) {
   filtered_before_ = spans_filtered();
   use_sampler();
@@ -62,6 +66,7 @@ Core::Core(Inherit, const Core& parent)
       ring_bytes_(parent.ring_bytes_),
       slab_(options_.open_spans_max),
       system_clock_(options_.clock == &Clock::system()),
+      keep_rate_(options_.keep_per_second_max, *options_.clock),
       processor_(*this, {}) {
   use_sampler();
   options_.resource.renew_after_fork();
@@ -70,7 +75,13 @@ Core::Core(Inherit, const Core& parent)
 }
 
 void Core::use_sampler() {
-  if (options_.sampler == nullptr) return;
+  watches_ = records() && (options_.keep_errors || options_.keep_slower_than.count() > 0);
+  if (options_.sampler != nullptr) ask_sampler();
+  // What is watched has to be started like any other span.
+  if (watches_) drops_unsampled_children_ = false;
+}
+
+void Core::ask_sampler() {
   const std::optional<PlainRule> rule = options_.sampler->plain_rule();
   if (rule) {
     rule_ = *rule;
@@ -85,6 +96,9 @@ ProviderOptions Core::copy_settings(const ProviderOptions& options) {
   ProviderOptions copy;
   copy.resource = options.resource;
   copy.sampler = options.sampler;
+  copy.keep_errors = options.keep_errors;
+  copy.keep_slower_than = options.keep_slower_than;
+  copy.keep_per_second_max = options.keep_per_second_max;
   copy.limits = options.limits;
   copy.schedule_delay = options.schedule_delay;
   copy.export_timeout = options.export_timeout;
@@ -113,6 +127,15 @@ ThreadState* Core::add_state() noexcept {
     state->next = first;
   } while (!states_.compare_exchange_weak(first, state, std::memory_order_release));
   return state;
+}
+
+bool Core::keeps(StatusCode status, std::int64_t duration_ns) noexcept {
+  const std::int64_t slow_ns = options_.keep_slower_than.count();
+  const bool failed = options_.keep_errors && status == StatusCode::error;
+  if (!failed && (slow_ns <= 0 || duration_ns <= slow_ns)) return false;
+  if (keep_rate_.take()) return true;
+  too_many_kept.add();
+  return false;
 }
 
 std::byte* Core::take_block(std::size_t bytes) noexcept {
@@ -167,9 +190,11 @@ TraceStats Core::stats() const {
     stats.ended += in_ring + lost(LossReason::ring_full) + lost(LossReason::queue_full);
     never_open += lost(LossReason::too_many_open);
     stats.recorded += state->recorded.get();
+    stats.kept += state->kept.get();
     stats.started += state->unrecorded.get();
   }
   stats.started += stats.recorded;
+  stats.recorded += stats.kept;
   stats.filtered = spans_filtered() - filtered_before_;
   stats.exported = settled.exported;
   stats.queued = queued - settled.taken;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lib/trace/processor.hpp"
+#include "lib/trace/rate_limit.hpp"
 #include "lib/trace/self_telemetry.hpp"
 #include "lib/trace/slab.hpp"
 #include "lib/trace/thread_state.hpp"
@@ -35,6 +36,10 @@ class Core {
   const PlainRule& rule() const noexcept { return rule_; }
   // A span under an unsampled parent is dropped without asking anybody.
   bool drops_unsampled_children() const noexcept { return drops_unsampled_children_; }
+  // Unsampled spans are watched until they end.
+  bool watches() const noexcept { return watches_; }
+  // Whether a watched span that ended so is exported; counted where it is one too many.
+  bool keeps(StatusCode status, std::int64_t duration_ns) noexcept;
   const SpanLimits& limits() const noexcept { return options_.limits; }
   // What every record begins with.
   const Budget& budget() const noexcept { return budget_; }
@@ -99,7 +104,9 @@ class Core {
   void lose(LossReason reason, std::size_t spans = 1) noexcept {
     lost_[static_cast<std::size_t>(reason)].fetch_add(spans, std::memory_order_relaxed);
   }
+  // What is to be done with spans, by the options.
   void use_sampler();
+  void ask_sampler();
   static ProviderOptions copy_settings(const ProviderOptions& options);
 
   ProviderOptions options_;
@@ -108,6 +115,7 @@ class Core {
   PlainRule rule_{0, true};  // without a sampler: roots always, others as their parent
   const Sampler* sampler_ = nullptr;
   bool drops_unsampled_children_ = true;
+  bool watches_ = false;
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;
@@ -123,6 +131,7 @@ class Core {
   std::atomic<std::uint64_t> misused_{0};
   std::uint64_t discarded_in_child_ = 0;
   std::uint64_t filtered_before_ = 0;
+  RateLimit keep_rate_;
   SelfTelemetry telemetry_;
   Processor processor_;
 };

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
-#include <limits>
 #include <utility>
 
+#include "lib/trace/rate_limit.hpp"
 #include "spanwire/base/counters.hpp"
 
 namespace spanwire::trace {
@@ -61,11 +60,14 @@ class Filter final : public Sampler {
       : rules_(std::move(rules)), inner_(inner ? std::move(inner) : parent_based(always_on())) {}
   SamplingResult sample(const SamplingInput& input) const noexcept override {
     const SamplingResult result = inner_->sample(input);
-    if (result.decision == Decision::drop) return result;
+    const bool dropped = result.decision == Decision::drop;
+    if (dropped && !input.watched) return result;
     for (const FilterRule& rule : rules_) {
       if (!matches(rule, input)) continue;
-      dropped_as_noise.add();
-      return {Decision::drop};
+      if (!dropped) dropped_as_noise.add();
+      SamplingResult noise;
+      noise.noise = true;
+      return noise;
     }
     return result;
   }
@@ -81,16 +83,12 @@ class Filter final : public Sampler {
   const SamplerPtr inner_;
 };
 
-// A bucket that is full after a second of rest.  Kept as the time up to which what was taken is
-// paid for: one word, so that threads need no lock.
-class RateLimit final : public Sampler {
+class RateLimited final : public Sampler {
  public:
-  RateLimit(double per_second, const Clock& clock)
-      : per_second_(per_second),
-        each_ns_(per_second > 0 ? std::max(1e9 / per_second, 1.0) : 0),
-        clock_(clock) {}
+  RateLimited(double per_second, const Clock& clock)
+      : per_second_(per_second), limit_(per_second, clock) {}
   SamplingResult sample(const SamplingInput&) const noexcept override {
-    return {take() ? Decision::record_and_sample : Decision::drop};
+    return {limit_.take() ? Decision::record_and_sample : Decision::drop};
   }
   std::string describe() const override {
     char text[64];
@@ -99,27 +97,8 @@ class RateLimit final : public Sampler {
   }
 
  private:
-  bool take() const noexcept {
-    if (!(per_second_ > 0)) return false;
-    constexpr std::int64_t kSecond = 1'000'000'000;
-    const std::int64_t now = clock_.monotonic().time_since_epoch().count();
-    const auto each = static_cast<std::int64_t>(std::min(each_ns_, 9e18));
-    // A rate below one a second has a burst of one all the same.
-    const std::int64_t burst = std::max(kSecond, each);
-    std::int64_t paid = paid_until_ns_.load(std::memory_order_relaxed);
-    for (;;) {
-      const std::int64_t from = std::max(paid, now - burst);
-      if (each > now - from) return false;
-      if (paid_until_ns_.compare_exchange_weak(paid, from + each, std::memory_order_relaxed)) {
-        return true;
-      }
-    }
-  }
-
   const double per_second_;
-  const double each_ns_;
-  const Clock& clock_;
-  mutable std::atomic<std::int64_t> paid_until_ns_{std::numeric_limits<std::int64_t>::min()};
+  mutable detail::RateLimit limit_;
 };
 
 class ByPath final : public Sampler {
@@ -190,7 +169,7 @@ std::uint64_t spans_filtered() noexcept {
 }
 
 SamplerPtr rate_limited(double per_second, const Clock& clock) {
-  return std::make_shared<RateLimit>(per_second, clock);
+  return std::make_shared<RateLimited>(per_second, clock);
 }
 
 SamplerPtr by_path(std::vector<PathSampler> entries, SamplerPtr otherwise) {

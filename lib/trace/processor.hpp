@@ -40,7 +40,7 @@ class Processor {
   bool shutdown(MonotonicTime deadline);
 
   Settled settled() const { return shared_.accounts.settled(); }
-  std::vector<ExporterStats> exporter_stats() const { return shared_.accounts.exporters(); }
+  const Accounts& accounts() const noexcept { return shared_.accounts; }
   // Around a fork, so that the child can read what is settled.
   void lock_settled() { shared_.accounts.lock(); }
   void unlock_settled() { shared_.accounts.unlock(); }

@@ -122,11 +122,11 @@ bool activate(Control& all, ProviderOptions& options) {
 std::string settings(const ProviderOptions& options,
                      const std::vector<const Exporter*>& exporters) {
   const std::string* service = options.resource.text("service.name");
-  std::string text = "service " + (service != nullptr ? *service : std::string("?")) +
-                     ", sampler " +
-                     (options.sampler != nullptr ? options.sampler->describe()
-                                                 : std::string("parentbased_always_on")) +
-                     ", every " + std::to_string(options.schedule_delay.count()) + " ms to";
+  std::string text =
+      "service " + (service != nullptr ? *service : std::string("?")) + ", sampler " +
+      (options.sampler != nullptr ? options.sampler->describe()
+                                  : std::string("parentbased_always_on")) +
+      keep_text(options) + ", every " + std::to_string(options.schedule_delay.count()) + " ms to";
   if (exporters.empty()) text += " nobody";
   for (std::size_t i = 0; i < exporters.size(); ++i) {
     text += (i == 0 ? " " : ", ") + exporters[i]->describe();
@@ -200,7 +200,7 @@ TraceStats Provider::stats() const {
 
 std::vector<ExporterStats> Provider::exporter_stats() const {
   const Core* core = detail::latest_core();
-  return core != nullptr ? core->processor().exporter_stats() : std::vector<ExporterStats>();
+  return core != nullptr ? core->processor().accounts().exporters() : std::vector<ExporterStats>();
 }
 
 void Provider::log_stats() const {
@@ -212,6 +212,7 @@ void Provider::log_stats() const {
   const std::string reasons = now.lost.to_string();
   log_info("tracing so far", {{"started", now.started},
                               {"recorded", now.recorded},
+                              {"kept", now.kept},
                               {"filtered", now.filtered},
                               {"exported", now.exported},
                               {"lost", now.lost.total()},

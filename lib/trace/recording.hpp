@@ -82,7 +82,7 @@ struct Choice {
   }
 };
 
-SamplingResult ask(const Sampler& sampler, const Start& start, const TraceId& trace_id) noexcept;
+SamplingResult ask(const Core& core, const Start& start, const TraceId& trace_id) noexcept;
 
 // Ids for a new span, and whether it is wanted.
 inline void choose(const Core& core, Random& random, const Start& start, Choice& choice) noexcept {
@@ -92,7 +92,7 @@ inline void choose(const Core& core, Random& random, const Start& start, Choice&
   choice.span_id = SpanId::generate(random);
   bool sampled = core.rule().wants(above, choice.trace_id);
   if (core.sampler() != nullptr) [[unlikely]] {
-    choice.sampling = ask(*core.sampler(), start, choice.trace_id);
+    choice.sampling = ask(core, start, choice.trace_id);
     // There is nobody but exporters to record for: record_only is as good as drop.
     sampled = choice.sampling.decision == Decision::record_and_sample;
   }

@@ -67,6 +67,13 @@ std::string milliseconds(std::chrono::nanoseconds time) {
 
 }  // namespace
 
+std::string keep_text(const ProviderOptions& options) {
+  std::string text = options.keep_errors ? ", keeps failed spans" : "";
+  if (options.keep_slower_than.count() <= 0) return text;
+  const auto slow = std::chrono::duration_cast<std::chrono::milliseconds>(options.keep_slower_than);
+  return text + ", keeps spans over " + std::to_string(slow.count()) + " ms";
+}
+
 std::string ExporterStats::to_string() const {
   std::string text = name + ": exported " + std::to_string(exported);
   append_lost(text, lost);

@@ -34,9 +34,10 @@ void SelfTelemetry::publish(const Core& core) {
   // Read under the lock: a counter never falls.
   const std::scoped_lock lock(mutex_);
   const TraceStats now = core.stats();
-  const std::vector<ExporterStats> exporters = core.processor().exporter_stats();
+  core.processor().accounts().copy_exporters(exporters_);
   add_difference(counter("spanwire.trace.spans_started"), now.started, published_.started);
   add_difference(counter("spanwire.trace.spans_recorded"), now.recorded, published_.recorded);
+  add_difference(counter("spanwire.trace.spans_kept"), now.kept, published_.kept);
   add_difference(counter("spanwire.trace.spans_ended"), now.ended, published_.ended);
   add_difference(counter("spanwire.trace.spans_exported"), now.exported, published_.exported);
   add_difference(counter("spanwire.trace.spans_misused"), now.misused, published_.misused);
@@ -53,11 +54,11 @@ void SelfTelemetry::publish(const Core& core) {
                    before);
   }
   published_ = now;
-  published_exporters_.resize(exporters.size());
-  for (std::size_t i = 0; i < exporters.size(); ++i) {
-    publish_exporter(exporters[i], published_exporters_[i]);
-    published_exporters_[i] = exporters[i];
+  published_exporters_.resize(exporters_.size());
+  for (std::size_t i = 0; i < exporters_.size(); ++i) {
+    publish_exporter(exporters_[i], published_exporters_[i]);
   }
+  published_exporters_.swap(exporters_);
   if (fresh.total() != 0) {
     log_warn("spans were lost", {{"spans", fresh.total()}, {"by_reason", fresh.to_string()}});
   }

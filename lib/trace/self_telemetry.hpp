@@ -22,6 +22,7 @@ class SelfTelemetry {
   std::mutex mutex_;
   TraceStats published_;
   std::vector<ExporterStats> published_exporters_;
+  std::vector<ExporterStats> exporters_;  // the other of two: each round reuses their memory
 };
 
 }  // namespace spanwire::trace::detail

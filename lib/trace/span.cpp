@@ -5,6 +5,7 @@
 #include "lib/trace/core.hpp"
 #include "lib/trace/record_writer.hpp"
 #include "lib/trace/recording.hpp"
+#include "spanwire/base/counters.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/trace/tracer.hpp"
 
@@ -14,6 +15,13 @@ namespace detail {
 constinit OpenRecord gone_record{};
 
 namespace {
+
+constinit NamedCounter not_watched("spanwire.trace.spans_not_watched");
+constexpr const char kPartial[] = "spanwire.partial";
+
+bool sampled(const OpenRecord& record) noexcept {
+  return (record.header.flags & kFlagSampled) != 0;
+}
 
 std::size_t entry_bytes(const OpenRecord& record) noexcept {
   return sizeof(RecordHeader) + (record.external() ? sizeof(ExternalItems) : record.used());
@@ -53,7 +61,17 @@ void discard(OpenRecord& record) noexcept {
   Core& core = *record.core;
   if (!core.of_this_process()) return;
   if (record.external()) core.give_block(record.items, record.capacity());
-  core.lose_ended(LossReason::shut_down);
+  if (sampled(record)) core.lose_ended(LossReason::shut_down);
+}
+
+// A span that is not sampled is only watched: whether it ended so that it is exported.
+bool is_kept(Core& core, ThreadState& state, const OpenRecord& record,
+             std::int64_t end_ns) noexcept {
+  const auto status = static_cast<StatusCode>(record.header.status);
+  if (!core.keeps(status, end_ns - record.header.start_ns)) return false;
+  core.processor().ensure_started();
+  state.kept.add();
+  return true;
 }
 
 }  // namespace
@@ -64,10 +82,11 @@ void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   ThreadState* state = state_in(core);
   if (state == nullptr) {
     if (record.external()) core.give_block(record.items, record.capacity());
-    core.lose_ended(LossReason::too_many_threads);
+    if (sampled(record)) core.lose_ended(LossReason::too_many_threads);
     return;
   }
-  if (!enqueue(core, *state, record, end_ns) && record.external()) {
+  const bool wanted = sampled(record) || is_kept(core, *state, record, end_ns);
+  if ((!wanted || !enqueue(core, *state, record, end_ns)) && record.external()) {
     core.give_block(record.items, record.capacity());
   }
   state->give_slot(core.slab(), record);
@@ -151,13 +170,14 @@ void Span::end_record(MonotonicTime at) noexcept {
 
 namespace detail {
 
-SamplingResult ask(const Sampler& sampler, const Start& start, const TraceId& trace_id) noexcept {
+SamplingResult ask(const Core& core, const Start& start, const TraceId& trace_id) noexcept {
   SamplingInput input{start.parent, trace_id, start.name.view(), start.kind};
+  input.watched = core.watches();
   if (start.options != nullptr) {
     input.attributes = start.options->attributes;
     input.links = start.options->links;
   }
-  return sampler.sample(input);
+  return core.sampler()->sample(input);
 }
 
 namespace {
@@ -175,6 +195,9 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
   header.parent_span_id = root ? SpanId() : above.span_id();
   header.parent_remote = !root && above.remote() ? 1 : 0;
   header.scope = &start.scope;
+  // First, so that it has room in any case.
+  if (!sampled(record)) [[unlikely]]
+    set_attribute(record, kPartial, true);
   header.start_ns = given_or_now(start.options == nullptr ? start.at : start.options->start, core);
   if (start.options == nullptr) return;
   set_attributes(record, start.options->attributes);
@@ -191,14 +214,29 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
   return record;
 }
 
+// An unsampled span that may be kept for how it ends.  Without a place for it, it is as any other.
+[[gnu::noinline]] OpenRecord* watch_span(Core& core, ThreadState* state, const Start& start,
+                                         const Choice& choice) noexcept {
+  OpenRecord* record = state != nullptr ? state->take_slot(core.slab()) : nullptr;
+  if (record == nullptr) {
+    not_watched.add();
+    return nullptr;
+  }
+  fill(*record, core, start, choice);
+  if (core.sampler() != nullptr) set_attributes(*record, choice.sampling.attributes);
+  return record;
+}
+
 // The record, or null; in any case the choice's ids.
 inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) noexcept {
   ThreadState* state = state_in(core);
   choose(core, state != nullptr ? state->random : Random::of_thread(), start, choice);
   if (choice.recorded) return record_span(core, state, start, choice);
   if (state != nullptr) state->unrecorded.add();
+  const bool watched = core.watches() && !choice.sampling.noise;
+  OpenRecord* record = watched ? watch_span(core, state, start, choice) : nullptr;
   release_if_ending(state);
-  return nullptr;
+  return record;
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ struct ThreadState {
   // Since the beginning.
   OwnCounter unrecorded;  // spans that the sampler did not want
   OwnCounter recorded;
+  OwnCounter kept;    // unsampled ones that ended so that they are exported
   OwnCounter queued;  // ended ones that went into the ring
   std::array<OwnCounter, kLossReasons> lost;
 

@@ -63,6 +63,27 @@ TraceSet deep() {
   return std::move(traces.set);
 }
 
+// Of a request that nobody sampled: what was kept for how it ended.
+TraceSet partial() {
+  Traces traces;
+  const auto front = traces.process("frontend");
+  const auto decode = traces.process("decode");
+  const auto keep = [](Span& span) {
+    span.attributes.push_back({"spanwire.partial", Value{true}});
+  };
+  Span& call = traces.span(front, 2, 1, "llm/decode", 0, 900);
+  call.kind = SpanKind::client;
+  call.status = SpanStatus::error;
+  call.status_message = "UNAVAILABLE: no room";
+  keep(call);
+  Span& served = traces.span(decode, 3, 2, "llm/decode", 100, 700);
+  served.kind = SpanKind::server;
+  served.status = SpanStatus::error;
+  keep(served);
+  keep(traces.span(decode, 9, 8, "slow step", 200, 650));
+  return std::move(traces.set);
+}
+
 std::string render(const TraceSet& set, const TextOptions& options) {
   return render_tree(set, build_trees(set)[0], options);
 }
@@ -92,7 +113,7 @@ std::vector<Golden> goldens() {
           {"serving_colour.txt", serving, colour}, {"serving_ascii.txt", serving, ascii},
           {"serving_all.txt", serving, all},       {"serving_rows.txt", serving, few},
           {"hostile_80.txt", hostile, wide(80)},   {"hostile_120.txt", hostile, wide(120)},
-          {"deep_60.txt", deep, wide(60)}};
+          {"deep_60.txt", deep, wide(60)},         {"partial_80.txt", partial, wide(80)}};
 }
 
 std::string golden_path(const char* file) {

@@ -17,6 +17,7 @@ std::string outline(const TraceSet& set, const Tree& tree) {
   for (const Node& node : tree.nodes) {
     text += std::string(node.depth, '.') + set.spans[node.span].name;
     if (node.orphan) text += "(orphan)";
+    if (node.partial) text += "(partial)";
     if (node.cycle) text += "(cycle)";
     text += ' ';
   }
@@ -176,6 +177,19 @@ TEST(FindTree, TakesTheBeginningOfAnId) {
   EXPECT_EQ(find_tree(trees, "1").error(), Errc::not_found);
   EXPECT_EQ(find_tree(trees, "").error(), Errc::invalid_argument);
   EXPECT_EQ(find_tree(trees, "xyz").error(), Errc::invalid_argument);
+}
+
+// What was not sampled, but kept for how it ended, has no parent that would be missing.
+TEST(Trees, AKeptSpanIsNoOrphan) {
+  Traces traces;
+  const auto p = traces.process("s");
+  traces.span(p, 2, 1, "kept", 0, 10).attributes.push_back({"spanwire.partial", Value{true}});
+  traces.span(p, 3, 2, "below", 1, 5).attributes.push_back({"spanwire.partial", Value{true}});
+  traces.span(p, 5, 4, "lost", 2, 5).attributes.push_back({"spanwire.partial", Value{false}});
+  const std::vector<Tree> trees = build_trees(traces.set);
+  EXPECT_EQ(outline(traces.set, trees[0]), "kept(partial) .below lost(orphan) ");
+  EXPECT_EQ(trees[0].partials, 1u);
+  EXPECT_EQ(trees[0].orphans, 1u);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "spanwire/inspect/report.hpp"
 #include "tests/inspect/verify_cases.hpp"
 
 namespace spanwire::inspect {
@@ -106,7 +107,34 @@ TEST(Verify, APartialTreeIsGoodWhereItIsMarked) {
   GoodTraces traces;
   traces.of(kStep).parent = span_id(0x77);
   traces.of(kStep).attributes.push_back({"spanwire.partial", Value{true}});
-  EXPECT_EQ(traces.judge().of(Rule::tree_orphan).count, 0u);
+  const Verdict failed = traces.judge();
+  EXPECT_EQ(failed.of(Rule::tree_orphan).count, 0u);
+  EXPECT_EQ(failed.kept_for_errors + failed.kept_for_time, 1u);
+}
+
+// What was around a kept span was not sampled: no server span below a call, no request above it.
+TEST(Verify, OnlyKeptSpansAreNoFailure) {
+  GoodTraces traces;
+  Span call = traces.of(kCall);
+  call.parent = span_id(0x77);
+  call.status = SpanStatus::error;
+  call.flags &= ~1u;
+  call.attributes.push_back({"spanwire.partial", Value{true}});
+  traces.set.spans = {call};
+  traces.expected = Expectations();
+  traces.expected.services = {"frontend"};
+  const Verdict verdict = traces.judge();
+  EXPECT_EQ(verdict.of(Rule::tree_orphan).count, 0u);
+  EXPECT_EQ(verdict.of(Rule::tree_no_root).count, 0u);
+  EXPECT_EQ(verdict.of(Rule::propagation_server_missing).count, 0u);
+  EXPECT_TRUE(verdict.passed(false));
+  EXPECT_EQ(verdict.kept_for_errors, 1u);
+  EXPECT_NE(report_text(verdict, {}).find("1 trace partial: kept for its error\n"),
+            std::string::npos);
+  // Without the mark it is all of that.
+  traces.set.spans[0].attributes.pop_back();
+  EXPECT_EQ(traces.judge().of(Rule::tree_orphan).count, 1u);
+  EXPECT_EQ(traces.judge().of(Rule::propagation_server_missing).count, 1u);
 }
 
 // A server that does not trust its caller's context links to it, in a trace of its own.

@@ -150,7 +150,7 @@ TEST_F(SelfTelemetry, OneLineOnRequestHasAllOfIt) {
   const std::vector<ExporterStats> each = provider()->exporter_stats();
   ASSERT_EQ(each.size(), 2u);
   const std::string expected =
-      R"(info tracing so far started=4 recorded=3 filtered=1 exported=2 lost=0 by_reason="" )"
+      R"(info tracing so far started=4 recorded=3 kept=0 filtered=1 exported=2 lost=0 by_reason="" )"
       R"(queued=0 open=1 misused=0 exporters=")" +
       each[0].to_string() + "; " + each[1].to_string() + "\"";
   EXPECT_EQ(log_.lines().back(), expected);
@@ -167,9 +167,10 @@ TEST(SelfTelemetryWithoutProvider, SaysZeros) {
   testing::LogCapture log;
   Provider().log_stats();
   Provider().publish_stats();
-  EXPECT_EQ(log.lines().back(),
-            R"(info tracing so far started=0 recorded=0 filtered=0 exported=0 lost=0 by_reason="" )"
-            R"(queued=0 open=0 misused=0 exporters="")");
+  EXPECT_EQ(
+      log.lines().back(),
+      R"(info tracing so far started=0 recorded=0 kept=0 filtered=0 exported=0 lost=0 by_reason="" )"
+      R"(queued=0 open=0 misused=0 exporters="")");
 }
 
 }  // namespace

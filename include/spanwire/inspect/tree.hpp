@@ -16,13 +16,20 @@ inline constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 // A client span's estimate of its peer's wall clock less its own, in nanoseconds.
 inline constexpr std::string_view kClockOffsetAttribute = "spanwire.clock_offset_ns";
 
+// On a span that was not sampled and kept for how it ended: what was around it is not missing.
+inline constexpr std::string_view kPartialAttribute = "spanwire.partial";
+bool is_partial(const Span& span) noexcept;
+// "partial: kept for its error", "partial: kept for its time".
+std::string_view why_partial(const Span& span) noexcept;
+
 struct Node {
   std::size_t span = 0;        // index into TraceSet::spans
   std::size_t parent = kNone;  // index into Tree::nodes; kNone for a root
   std::uint32_t depth = 0;
   std::uint32_t descendants = 0;  // the nodes behind this one that are below it
   bool last = true;               // of its siblings
-  bool orphan = false;            // has a parent's id, and no such span was read
+  bool orphan = false;            // has a parent's id, and no such span was read nor is_partial()
+  bool partial = false;           // a top of which is_partial() says so
   bool cycle = false;             // its parents lead back to itself: the edge was cut here
   // To be added to this span's times for display: its process's clock against that of the root.
   // Zero unless a client span knows the offset and the clocks visibly disagree.
@@ -36,6 +43,7 @@ struct Tree {
   std::int64_t end_ns = 0;
   std::size_t roots = 0;
   std::size_t orphans = 0;
+  std::size_t partials = 0;
   std::size_t cycles = 0;
   std::size_t errors = 0;
   std::size_t processes = 0;

@@ -72,6 +72,8 @@ struct Verdict {
   std::array<RuleVerdict, kRuleCount> rules;
   std::size_t spans = 0;
   std::size_t traces = 0;
+  std::size_t kept_for_errors = 0;  // partial trees, by is_partial(): why their tops were kept
+  std::size_t kept_for_time = 0;
   std::size_t services = 0;
   std::size_t processes = 0;
 

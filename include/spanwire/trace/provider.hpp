@@ -41,6 +41,14 @@ struct ProviderOptions {
   // Null: parent-based, roots always on.
   std::shared_ptr<const Sampler> sampler;
   SpanLimits limits;
+  // Tail keep: unsampled spans are watched until they end; those that end in error are exported
+  // all the same, marked spanwire.partial = true, with the context of any unsampled span.  Filtered
+  // spans and those of Recorder are not watched.
+  bool keep_errors = false;
+  // The same for those that took longer; 0: none do.
+  std::chrono::nanoseconds keep_slower_than{0};
+  // How many of these spans are kept in a second at most, with a burst of as many.
+  double keep_per_second_max = 1000;
   // Each gets every span, and none waits for another.  A span counts as exported when one of them
   // delivered it.  With none, spans have ids and are sampled, for the processes behind this one,
   // but nothing is recorded.
@@ -70,11 +78,16 @@ struct ProviderOptions {
   const Clock* clock = &Clock::system();
 };
 
+// What tail keep does, behind other words: ", keeps failed spans, keeps spans over 500 ms"; empty
+// where it is off.
+std::string keep_text(const ProviderOptions& options);
+
 // Counters since init(), in a forked child since the fork.  Exact once no thread records:
 // recorded = exported + lost.total() + queued + open.
 struct TraceStats {
   std::uint64_t started = 0;   // spans, recorded or not, while a provider was set
-  std::uint64_t recorded = 0;  // those that the sampler wanted
+  std::uint64_t recorded = 0;  // those that the sampler wanted, and kept ones
+  std::uint64_t kept = 0;      // of these, unsampled ones that were kept for how they ended
   std::uint64_t filtered = 0;  // those that trace::filtered() kept out
   std::uint64_t ended = 0;     // recorded ones that were ended
   std::uint64_t exported = 0;

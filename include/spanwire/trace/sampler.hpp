@@ -17,7 +17,7 @@ namespace spanwire::trace {
 
 enum class Decision : std::uint8_t {
   drop,               // not recorded, sampled bit off
-  record_only,        // recorded for processors, not exported, sampled bit off
+  record_only,        // as drop: there are no processors that would see it
   record_and_sample,  // recorded, exported, sampled bit on
 };
 
@@ -29,6 +29,8 @@ struct SamplingInput {
   SpanKind kind = SpanKind::internal;
   std::span<const Attribute> attributes{};
   std::span<const Link> links{};
+  // What is dropped may be kept for how it ends (ProviderOptions::keep_errors).
+  bool watched = false;
 };
 
 struct SamplingResult {
@@ -39,6 +41,8 @@ struct SamplingResult {
   std::string_view tracestate{};
   // Added to the span's own; the same rule.
   std::span<const Attribute> attributes{};
+  // Dropped whatever comes of it: not even watched.
+  bool noise = false;
 };
 
 // The rule of a sampler that looks at nothing but the parent and the trace id.

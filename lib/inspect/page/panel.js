@@ -158,6 +158,7 @@ function drawPanel() {
   const parts = [panelHead(nameOf(span), [who]), sums, tools];
   if (span.st === 2) parts.push(make("div", "alert", span.m || "status: error"));
   if (span.o) parts.push(orphanAlert(span));
+  if (span.pt) parts.push(make("div", "alert warn", span.pt + ". It was not sampled, so what was around it was not recorded."));
   if (span.y) parts.push(make("div", "alert warn", "Its parents lead back to itself; the tree is cut here."));
   if (span.b) parts.push(make("div", "alert warn", "It ended before it started: a clock was set back. Shown without length."));
   const skew = skewAlert(span);

@@ -165,6 +165,7 @@ function drawName(row, span, index) {
   name.append(make("div", "dot " + colourOf(span.pr || 0)));
   if (span.st === 2) name.append(make("span", "flag", "error"));
   if (span.o) name.append(make("span", "flag warn", "orphan"));
+  if (span.pt) name.append(make("span", "flag soft", "partial"));
   if (span.y) name.append(make("span", "flag warn", "cycle"));
   if (span.ln) name.append(make("span", "flag soft", "↗" + span.ln.length));
   const label = make("span", "");
