@@ -9,7 +9,8 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(os.environ["SPANWIRE_SOURCE_DIR"])
-sys.path.insert(0, str(SOURCE / "tests/tools"))
+sys.path[:0] = [str(SOURCE / "tests/tools"), str(SOURCE / "tests/support")]
+from otlp_files import spans  # noqa: E402
 from tool import GUARD_S, EchoServer, clean_environment, run  # noqa: E402
 
 CLIENT = SOURCE / "examples/python/zmq_client.py"
@@ -17,15 +18,6 @@ SERVER = SOURCE / "examples/python/zmq_server.py"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 TRACESTATE = "vendor=state,other=1"
-
-
-def spans_of(path):
-    """All spans of a file of OTLP JSON lines."""
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
-            for resource in json.loads(line)["resourceSpans"]:
-                for scope in resource["scopeSpans"]:
-                    yield from scope["spans"]
 
 
 class ZmqPython(unittest.TestCase):
@@ -56,7 +48,7 @@ class ZmqPython(unittest.TestCase):
         unknown = self.script(CLIENT, address, "nowhere")
         self.assertIn("status 12", unknown.stderr)
         self.assertEqual(server.stop(), 0)
-        span = next(span for span in spans_of(self.traces) if span["traceId"] == TRACE_ID)
+        span = next(span for span in spans(self.traces) if span["traceId"] == TRACE_ID)
         self.assertEqual(span["parentSpanId"], sent.split("-")[2])
         self.assertEqual(span["traceState"], TRACESTATE)
         self.assertEqual(span["kind"], 2)
@@ -68,7 +60,7 @@ class ZmqPython(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (0, b"HELLO"), done.stderr)
         path, traceparent, tracestate = process.stdout.readline().split()
         self.assertEqual((path, tracestate), ("upper", TRACESTATE))
-        span = next(span for span in spans_of(self.traces) if span["kind"] == 3)
+        span = next(span for span in spans(self.traces) if span["kind"] == 3)
         self.assertEqual(traceparent, f"00-{TRACE_ID}-{span['spanId']}-01")
 
     def test_a_script_says_what_it_does_not_serve(self):

@@ -1,11 +1,13 @@
 """What the tests against other implementations share: where those are, and the programs of ours that meet them.
 
 A test starts with `import peers; peers.use_python()`: it then runs in the Python that has OpenTelemetry."""
-import json
 import os
 import pathlib
 import subprocess
 import sys
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "support"))
+from otlp_files import resource_spans, spans  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 
 BUILD = pathlib.Path(os.environ["SPANWIRE_BINARY_DIR"])
 ROOT = pathlib.Path(os.environ["SPANWIRE_SOURCE_DIR"])
@@ -40,8 +42,3 @@ def run(program, *arguments, **variables):
     if done.returncode != 0:
         raise AssertionError(f"{program} ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def resource_spans(file):
-    """Those of all lines that the file exporter wrote: a line a batch."""
-    return [resource for line in file.read_text().splitlines() for resource in json.loads(line)["resourceSpans"]]

@@ -31,12 +31,7 @@ def hop(headers, form):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "traces.jsonl")
         out = json.loads(peers.run("hop", json.dumps(headers), OTEL_PROPAGATORS=form, SPANWIRE_TRACES_FILE=file))
-        spans = {}
-        if file.exists():
-            for resource in peers.resource_spans(file):
-                for scope in resource["scopeSpans"]:
-                    spans.update((span["name"], span) for span in scope["spans"])
-        return out, spans
+        return out, {span["name"]: span for span in peers.spans(file)} if file.exists() else {}
 
 
 def lower(headers):

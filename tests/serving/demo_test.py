@@ -1,6 +1,5 @@
 """The demo script: what it shows, and that nothing of it is left over, however it ends."""
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -15,8 +14,9 @@ import urllib.request
 sys.dont_write_bytecode = True
 from cluster import BUILD, GUARD, ROOT  # noqa: E402
 
-sys.path.append(str(ROOT / "tests" / "tools"))
+sys.path += [str(ROOT / "tests" / "tools"), str(ROOT / "tests" / "support")]
 import timeline  # noqa: E402
+from otlp_files import spans  # noqa: E402
 from receiving import Receive  # noqa: E402
 
 SCRIPT = ROOT / "examples" / "serving" / "run_demo.py"
@@ -119,9 +119,7 @@ class Runs(unittest.TestCase):
                     self.assertEqual((code, errors), (0, ""), output)
                     self.assertIn(f"spans go to {endpoint} too\n", output)
                     self.assertNotIn("did not arrive", output)
-                    recorded = sum(len(scope["spans"]) for file in demo.folder.glob("traces-*.jsonl")
-                                   for line in file.read_text().splitlines()
-                                   for one in json.loads(line)["resourceSpans"] for scope in one["scopeSpans"])
+                    recorded = sum(len(spans(file)) for file in demo.folder.glob("traces-*.jsonl"))
                 self.assertIn(f" {recorded} spans, ", receive.stop()[1])
 
     def test_an_endpoint_where_nobody_listens_is_told(self):

@@ -1,5 +1,4 @@
 """Tracing switched on with the command lines of SGLang and vLLM: the spans arrive where those say."""
-import json
 import pathlib
 import sys
 import unittest
@@ -7,7 +6,8 @@ import unittest
 sys.dont_write_bytecode = True
 from cluster import ROOT, Cluster, label  # noqa: E402
 
-sys.path.append(str(ROOT / "tests" / "tools"))
+sys.path += [str(ROOT / "tests" / "tools"), str(ROOT / "tests" / "support")]
+from otlp_files import resource_spans  # noqa: E402
 from receiving import Receive  # noqa: E402
 
 BATCHED = "decode_loop"  # of each token: a detail
@@ -16,11 +16,10 @@ BATCHED = "decode_loop"  # of each token: a detail
 def received(receive):
     """[(service, name)] of what it has written; ended before."""
     found = []
-    for line in pathlib.Path(receive.folder.name, "traces.jsonl").read_text().splitlines():
-        for one in json.loads(line)["resourceSpans"]:
-            service, = (pair["value"]["stringValue"] for pair in one["resource"]["attributes"]
-                        if pair["key"] == "service.name")
-            found += [(service, label(span["name"])) for scope in one["scopeSpans"] for span in scope["spans"]]
+    for one in resource_spans(pathlib.Path(receive.folder.name, "traces.jsonl")):
+        service, = (pair["value"]["stringValue"] for pair in one["resource"]["attributes"]
+                    if pair["key"] == "service.name")
+        found += [(service, label(span["name"])) for scope in one["scopeSpans"] for span in scope["spans"]]
     return found
 
 
