@@ -6,8 +6,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
+#include <utility>
 
+#include "lib/inspect/span_splitter.hpp"
 #include "spanwire/inspect/jaeger.hpp"
+#include "spanwire/inspect/span_reader.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -77,31 +80,81 @@ bool has_spans(const Json& resource) {
   });
 }
 
-Result<std::uint64_t> merge(const std::vector<AnswerPart>& parts, WholeFile& to) {
-  SPANWIRE_TRY_VOID(to.write("{\"result\":{\"resourceSpans\":["));
-  Keys known;
-  std::uint64_t kept = 0;
-  bool first = true;
-  for (const AnswerPart& part : parts) {
+// Resources of several answers on their way into one.
+class Merge {
+ public:
+  explicit Merge(WholeFile& to) : to_(to) {}
+
+  Result<void> add(const AnswerPart& part) {
     PartFile file(part);
     SPANWIRE_TRY_VOID(file.open());
-    Keys fresh;
     for (const ByteRange& range : part.facts.resources) {
-      SPANWIRE_TRY(std::string bytes, file.read(range));
-      Json resource = Json::parse(bytes, nullptr, false);
-      if (resource.is_discarded()) return fail(Errc::answer_not_understood, "a resource is cut");
-      if (remove_known(resource, known, fresh, kept)) {
-        if (!has_spans(resource)) continue;
-        bytes = resource.dump(-1, ' ', false, Json::error_handler_t::replace);
+      if (range.end - range.begin > kPieceBytes) {
+        SPANWIRE_TRY_VOID(add_in_pieces(file, range));
+        continue;
       }
-      if (!first) SPANWIRE_TRY_VOID(to.write(","));
-      first = false;
-      SPANWIRE_TRY_VOID(to.write(bytes));
+      SPANWIRE_TRY(std::string bytes, file.read(range));
+      SPANWIRE_TRY_VOID(add_resource(std::move(bytes)));
     }
-    known.merge(fresh);
+    known_.merge(fresh_);
+    fresh_.clear();
+    return {};
   }
+  std::uint64_t kept() const noexcept { return kept_; }
+
+ private:
+  Result<void> add_resource(std::string bytes) {
+    Json resource = Json::parse(bytes, nullptr, false);
+    if (resource.is_discarded()) return fail(Errc::answer_not_understood, "a resource is cut");
+    if (remove_known(resource, known_, fresh_, kept_)) {
+      if (!has_spans(resource)) return {};
+      bytes = resource.dump(-1, ' ', false, Json::error_handler_t::replace);
+    }
+    if (!std::exchange(first_, false)) SPANWIRE_TRY_VOID(to_.write(","));
+    return to_.write(bytes);
+  }
+
+  // As several resources, each with some of its spans: it may be larger than the memory.
+  Result<void> add_in_pieces(PartFile& file, const ByteRange& range) {
+    Result<void> done;
+    SpanSplitter splitter(
+        kPieceBytes, kSpanBytesMax,
+        [&](std::string_view piece, const PiecePlace&) {
+          if (!done) return;
+          piece.remove_prefix(kListBegin.size());
+          piece.remove_suffix(kListEnd.size());
+          done = add_resource(std::string(piece));
+        },
+        [&](const std::string& problem) { done = fail(Errc::answer_not_understood, problem); });
+    splitter.feed(kListBegin);
+    for (std::uint64_t at = range.begin; at < range.end && done; at += kPieceBytes) {
+      SPANWIRE_TRY(const std::string bytes,
+                   file.read({at, std::min<std::uint64_t>(at + kPieceBytes, range.end)}));
+      splitter.feed(bytes);
+    }
+    splitter.feed(kListEnd);
+    if (done && !splitter.ended()) return fail(Errc::answer_not_understood, "a resource is cut");
+    return done;
+  }
+
+  static constexpr std::size_t kPieceBytes = kReadPieceBytes;
+  // What stands around the resources of a document.
+  static constexpr std::string_view kListBegin = "{\"resourceSpans\":[";
+  static constexpr std::string_view kListEnd = "]}";
+
+  WholeFile& to_;
+  Keys known_;
+  Keys fresh_;
+  std::uint64_t kept_ = 0;
+  bool first_ = true;
+};
+
+Result<std::uint64_t> merge(const std::vector<AnswerPart>& parts, WholeFile& to) {
+  SPANWIRE_TRY_VOID(to.write("{\"result\":{\"resourceSpans\":["));
+  Merge resources(to);
+  for (const AnswerPart& part : parts) SPANWIRE_TRY_VOID(resources.add(part));
   SPANWIRE_TRY_VOID(to.write("]}}\n"));
-  return kept;
+  return resources.kept();
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ struct AnswerPart {
 
 // Writes the parts to `file` and returns how many spans that makes.  One part stays as it is, byte
 // by byte; of several, a span that an earlier one has is left out, and resources are copied as they
-// are where nothing is.
+// are where nothing is.  A resource of more than kReadPieceBytes becomes several, so that no more
+// of it is held than that.
 Result<std::uint64_t> keep_parts(std::vector<AnswerPart>& parts, const std::string& file);
 
 }  // namespace spanwire::inspect

@@ -17,9 +17,11 @@ def error(code, message):
 
 class Jaeger:
     """`profile`: "2.13" reads num_traces only, "2.20" both names of the depth.  `spans` are dicts with
-    service, traceId, spanId, start (nanoseconds); `fault` is one of the words in `Handler.broken`."""
+    service, traceId, spanId, start (nanoseconds), perhaps a name; each is a resource of its own, unless `one_resource`
+    makes all of an answer one.  `fault` is one of the words in `Handler.broken`."""
 
-    def __init__(self, spans=(), profile="2.20", fault=None, max_traces=MAX_TRACES):
+    def __init__(self, spans=(), profile="2.20", fault=None, max_traces=MAX_TRACES, one_resource=False):
+        self.one_resource = one_resource
         self.spans = list(spans)
         self.profile = profile
         self.fault = fault
@@ -88,8 +90,7 @@ class Jaeger:
         found = [span for span in self.spans if span["traceId"] in hits]
         return self.result(found) if found else error(404, "No traces found")
 
-    @staticmethod
-    def result(spans):
+    def result(self, spans):
         resources = []
         for span in spans:
             attribute = {"key": "service.name", "value": {"stringValue": span["service"]}}
@@ -102,6 +103,9 @@ class Jaeger:
                 "endTimeUnixNano": str(span["start"] + 1000),
                 "status": {},
             }
+            if self.one_resource and resources:
+                resources[0]["scopeSpans"][0]["spans"].append(made)
+                continue
             scope = {"scope": {}, "spans": [made]}
             resources.append({"resource": {"attributes": [attribute]}, "scopeSpans": [scope]})
         return 200, json.dumps({"result": {"resourceSpans": resources}}).encode()

@@ -237,6 +237,27 @@ class Fetch(unittest.TestCase):
         self.assertIn(b"runs", done.stderr)
         self.assertEqual(server.asked, [])
 
+    def test_answers_of_one_large_resource_each_are_merged_in_bounded_memory(self):
+        # More than half of them is in both answers: traces are found by either service.
+        spans = [span(i, i, service=("sglang", "gateway")[i % 2], name=f"{i:03}" + "x" * 300_000) for i in range(1, 60)]
+        spans += [dict(one, service="gateway", spanId=f"{1000 + i:016x}", name="small") for i, one in enumerate(spans) if i % 3]
+        server = self.serve(spans, one_resource=True)
+        limit = 64 << 20 if not tool.is_sanitized() else resource.RLIM_INFINITY
+        done = subprocess.run(
+            [tool.TOOL, "fetch", server.url, "--service", "sglang", "--service", "gateway", "--depth", "1000", *WINDOW,
+             "--run", self.run_path],
+            capture_output=True, timeout=tool.GUARD_S, env=tool.clean_environment(), check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = {}
+        with open(os.path.join(self.run_path, "telemetry/jaeger_traces.json"), encoding="utf-8") as file:
+            for one in json.load(file)["result"]["resourceSpans"]:
+                for scope in one["scopeSpans"]:
+                    for made in scope["spans"]:
+                        self.assertNotIn(made["spanId"], found)
+                        found[made["spanId"]] = made["name"]
+        self.assertEqual(found, {one["spanId"]: one["name"] for one in spans})
+
     def test_a_disk_that_is_full_leaves_nothing_half_written(self):
         server = self.serve([span(i, i) for i in range(1, 90)])
 
