@@ -168,7 +168,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.connection.close()
         elif fault == "foreign":
             spans = [dict(span, service="stranger") for span in self.jaeger.spans]
-            self.send(*Jaeger.result(spans))
+            self.send(*self.jaeger.result(spans))
         elif fault.startswith("huge "):
             self.stream(int(fault.split()[1]))
 
