@@ -89,11 +89,12 @@ void FieldSink::join(Field field, std::string_view value) {
   std::string& text = joined_->texts[index];
   if (counts_[index] == 0) text.clear();
   if (counts_[index] != 0) {
-    if (text.empty()) text = this->value(field);
+    // Blanks around a value are the carrier's.
+    if (text.empty()) text = trim(this->value(field));
     text += ',';
   }
   counts_[index] = std::max<std::uint8_t>(counts_[index], 1);
-  text += value;
+  text += trim(value);
   keep(index, text);
 }
 
