@@ -35,15 +35,7 @@ struct Site {
 
 LogLevel level_of_environment() noexcept {
   const char* value = std::getenv("OTEL_LOG_LEVEL");
-  if (value == nullptr) return LogLevel::info;
-  std::string text(value);
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  if (text == "trace" || text == "verbose" || text == "all") return LogLevel::trace;
-  if (text == "debug") return LogLevel::debug;
-  if (text == "warn" || text == "warning") return LogLevel::warn;
-  if (text == "error" || text == "fatal") return LogLevel::error;
-  if (text == "none" || text == "off") return LogLevel::off;
-  return LogLevel::info;
+  return (value != nullptr ? log_level_of(value) : std::nullopt).value_or(LogLevel::info);
 }
 
 bool json_in_environment() noexcept {

@@ -1,7 +1,9 @@
 // How a line looks, as text and as JSON.
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
+#include <utility>
 
 #include "spanwire/base/log.hpp"
 
@@ -74,6 +76,22 @@ bool is_json_literal(const LogField& field, std::string_view text) noexcept {
 }
 
 }  // namespace
+
+std::optional<LogLevel> log_level_of(std::string_view name) noexcept {
+  static constexpr std::pair<std::string_view, LogLevel> kNames[] = {
+      {"trace", LogLevel::trace},  {"verbose", LogLevel::trace}, {"all", LogLevel::trace},
+      {"debug", LogLevel::debug},  {"info", LogLevel::info},     {"warn", LogLevel::warn},
+      {"warning", LogLevel::warn}, {"error", LogLevel::error},   {"fatal", LogLevel::error},
+      {"none", LogLevel::off},     {"off", LogLevel::off}};
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+  for (const auto& [known, level] : kNames) {
+    if (std::equal(name.begin(), name.end(), known.begin(), known.end(),
+                   [&](char a, char b) { return lower(a) == b; })) {
+      return level;
+    }
+  }
+  return std::nullopt;
+}
 
 std::string_view name(LogLevel level) noexcept {
   constexpr std::array<std::string_view, 6> kNames = {"trace", "debug", "info",

@@ -149,6 +149,14 @@ void warn_of_others(EnvironmentReader& reader) {
     reader.warn("OTEL_CONFIG_FILE", *file,
                 "configuration files are not supported: using the other variables");
   }
+  // Read by the log itself, before there is anybody to complain to.
+  if (const auto level = reader.text("OTEL_LOG_LEVEL"); level && !log_level_of(*level)) {
+    reader.warn("OTEL_LOG_LEVEL", *level, "not a level: using info");
+  }
+  if (const auto format = reader.text("SPANWIRE_LOG_FORMAT");
+      format && *format != "json" && *format != "text") {
+    reader.warn("SPANWIRE_LOG_FORMAT", *format, "neither json nor text: using text");
+  }
 }
 
 // Several "none" or none beside others are as if it were not there.

@@ -1,4 +1,8 @@
+#include <unistd.h>
+
+#include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "lib/otlp/endpoint.hpp"
@@ -75,15 +79,18 @@ void read_endpoint(EnvironmentReader& reader, OtlpSettings& settings,
   settings.named = true;
   const Protocol protocol = settings.options.protocol;
   std::string endpoint = with_scheme(reader, *named, protocol);
-  if (protocol != Protocol::grpc && named->variable != kTracesEndpoint) {
-    endpoint = with_traces_path(endpoint);
-  }
+  // Before a path is added, which would pass for the host where there is none.
   if (const Result<Endpoint> parsed = parse_endpoint(endpoint, protocol); !parsed) {
     const bool grpc = protocol == Protocol::grpc;
-    reader.warn(named->variable, named->value,
-                std::string(parsed.error().detail()) +
+    // A password may stand before an @.
+    const bool secret = named->value.find('@') != std::string::npos;
+    reader.warn(named->variable, secret ? "..." : named->value,
+                (secret ? "not an endpoint" : std::string(parsed.error().detail())) +
                     ": using http://localhost:" + (grpc ? "4317" : "4318"));
     return;
+  }
+  if (protocol != Protocol::grpc && named->variable != kTracesEndpoint) {
+    endpoint = with_traces_path(endpoint);
   }
   settings.options.endpoint = std::move(endpoint);
 }
@@ -125,20 +132,42 @@ void read_timeout(EnvironmentReader& reader, OtlpSettings& settings) {
   }
 }
 
+// The file stays set: who wants TLS with it is not served by a connection without.
+std::optional<Named> read_file(EnvironmentReader& reader, OtlpSettings& settings,
+                               std::initializer_list<std::string_view> variables) {
+  std::optional<Named> named = reader.first_of(variables);
+  if (!named) return std::nullopt;
+  settings.named = true;
+  if (::access(named->value.c_str(), R_OK) != 0) {
+    reader.warn(named->variable, named->value,
+                "cannot be read (" + std::generic_category().message(errno) +
+                    "): used all the same, so sending over TLS fails");
+  }
+  return named;
+}
+
 void read_files(EnvironmentReader& reader, OtlpSettings& settings) {
-  const auto read = [&](std::initializer_list<std::string_view> variables, std::string& into) {
-    if (std::optional<Named> named = reader.first_of(variables)) {
-      settings.named = true;
-      into = std::move(named->value);
-    }
-  };
   OtlpOptions& options = settings.options;
-  read({"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"},
-       options.ca_file);
-  read({"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"},
-       options.client_certificate_file);
-  read({"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"},
-       options.client_key_file);
+  const auto ca =
+      read_file(reader, settings,
+                {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"});
+  if (ca) options.ca_file = ca->value;
+  const auto certificate = read_file(
+      reader, settings,
+      {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"});
+  const auto key = read_file(
+      reader, settings, {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"});
+  if (certificate.has_value() != key.has_value()) {
+    const Named& alone = certificate ? *certificate : *key;
+    return reader.warn(alone.variable, alone.value,
+                       std::string("comes with ") +
+                           (certificate ? "OTEL_EXPORTER_OTLP_CLIENT_KEY"
+                                        : "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE") +
+                           ", which is not set: left out");
+  }
+  if (!key) return;
+  options.client_certificate_file = certificate->value;
+  options.client_key_file = key->value;
 }
 
 }  // namespace

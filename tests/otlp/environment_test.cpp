@@ -144,8 +144,37 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"NoneAndFile", "OTEL_TRACES_EXPORTER", "none,file", "none is left out"},
         BadValue{"Propagator", "OTEL_PROPAGATORS", "tracecontext,xray",
                  "xray is left out: using tracecontext"},
+        BadValue{"LogLevel", "OTEL_LOG_LEVEL", "chatty", "info"},
+        BadValue{"LogFormat", "SPANWIRE_LOG_FORMAT", "xml", "text"},
+        BadValue{"RemoteSampler", "OTEL_TRACES_SAMPLER", "jaeger_remote", "parentbased_always_on"},
         BadValue{"ConfigFile", "OTEL_CONFIG_FILE", "/etc/otel.yaml", "other variables"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(ReadEnvironment, KnowsEverySampler) {
+  const std::pair<const char*, const char*> samplers[] = {
+      {"always_on", "AlwaysOnSampler"},
+      {"always_off", "AlwaysOffSampler"},
+      {"traceidratio", "TraceIdRatioBased{1.0"},
+      {"parentbased_always_on", "root:AlwaysOnSampler"},
+      {"parentbased_always_off", "root:AlwaysOffSampler"},
+      {"parentbased_traceidratio", "root:TraceIdRatioBased{1.0"}};
+  for (const auto& [name, described] : samplers) {
+    const Configuration all = read({{"OTEL_TRACES_SAMPLER", name}});
+    EXPECT_TRUE(all.warnings.empty()) << name;
+    EXPECT_NE(all.options.sampler->describe().find(described), std::string::npos)
+        << all.options.sampler->describe();
+  }
+}
+
+TEST(ReadEnvironment, AnArgumentWithoutASamplerIsNotLookedAt) {
+  EXPECT_TRUE(read({{"OTEL_TRACES_SAMPLER_ARG", "x"}}).warnings.empty());
+}
+
+TEST(ReadEnvironment, ADisabledProcessHasItsPropagatorsAllTheSame) {
+  const Configuration off = read({{"OTEL_SDK_DISABLED", "true"}, {"OTEL_PROPAGATORS", "b3"}});
+  EXPECT_FALSE(off.enabled);
+  EXPECT_EQ(off.propagators.to_string(), "b3");
+}
 
 // A bad part of the resource does not leave the good part behind: the specification says all or
 // nothing.

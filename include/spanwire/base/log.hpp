@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ namespace spanwire {
 
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error, off };
 std::string_view name(LogLevel level) noexcept;
+// Of a name as OTEL_LOG_LEVEL has it, in any case: also verbose, all, warning, fatal, none.
+std::optional<LogLevel> log_level_of(std::string_view name) noexcept;
 
 // A name and a value beside a line's text.  Borrows what it is made from.
 class LogField {
