@@ -166,6 +166,90 @@ class Page(unittest.TestCase):
         self.browser.press("i")
         self.assertIn("decode step", self.text("#panel tbody tr"))
 
+    def test_the_summary_says_who_calls_whom(self):
+        self.open(0xA2)
+        self.browser.press("i")
+        calls = self.run_js("""[...document.querySelectorAll('#panel details tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText.replace(/\\s+/g, " ").trim()))""")
+        self.assertEqual(calls, [["frontend → prefill first", "1", "20.4 ms", "20.4 ms"],
+                                 ["frontend → decode first", "1 (1 ✗)", "66.0 ms", "66.0 ms"]])
+        self.browser.click("#panel details .jump")
+        self.assertEqual(self.picked(), "prefill llm/prefill/generate")
+
+    def test_the_ruler_stays_and_its_times_are_relative_utc_or_local(self):
+        self.open()
+        seen = []
+        for name in ("relative", "UTC", "local"):
+            self.assertEqual(self.text("#clock"), name)
+            seen.append(self.run_js("document.querySelector('#ticks span').innerText"))
+            self.browser.press("u")
+        self.assertEqual(seen[0], "0")
+        self.assertTrue(seen[1].startswith("09:40:00.000000000"), seen)
+        self.assertRegex(seen[2], r"^\d\d:40:00\.0|^\d\d:10:00\.0")
+        # It is no part of what scrolls.
+        self.assertFalse(self.run_js("document.querySelector('#rows').contains(document.querySelector('#ticks'))"))
+
+    def test_the_list_says_how_long_how_many_and_what_is_wrong(self):
+        self.open()
+        list_text = self.run_js("[...document.querySelectorAll('.trace')].map((node) => node.innerText.replace(/\\s+/g, ' '))")
+        self.assertIn("POST /v1/chat/completions 90.0 ms 09:40:00.200 1 ✗, 21 spans, 3 processes", list_text)
+        self.assertIn("call 10.0 ms 09:40:00.400 1 orphan, 3 spans, 2 processes", list_text)
+
+    def test_errors_are_counted_and_e_leads_to_them(self):
+        self.open(0xA2)
+        self.assertIn("1 error", self.text("#facts"))
+        self.browser.press("e")
+        self.assertEqual(self.picked(), "error llm/decode/generate".removeprefix("error "))
+        self.browser.press("Enter")
+        self.assertEqual(self.text("#panel .alert"), "UNAVAILABLE: connection_lost")
+
+    def test_events_are_ticks_that_say_what_they_are(self):
+        self.open()
+        titles = self.run_js("[...document.querySelectorAll('.lane .tick')].map((tick) => tick.title)")
+        self.assertEqual(titles, ["journey.QUEUED  +100 µs", "journey.SCHEDULED  +1.20 ms", "journey.FIRST_TOKEN  +8.00 ms",
+                                  "journey.FINISHED  +65.4 ms"])
+
+    def test_alt_click_keeps_one_service_only(self):
+        self.open()
+        self.run_js("document.querySelector('.chip:nth-child(2)').dispatchEvent(new MouseEvent('click', {altKey: true}))")
+        self.assertEqual(self.run_js("[...document.querySelectorAll('.chip')].map((chip) => chip.getAttribute('aria-pressed'))"),
+                         ["false", "true", "false"])
+        self.assertTrue(all("prefill" in row or row == "queue" for row in self.rows()), self.rows())
+
+    def test_details_have_types_process_scope_status_and_flags_to_copy(self):
+        self.open()
+        self.browser.click(".row")
+        types = self.run_js("Object.fromEntries([...document.querySelectorAll('#panel details:first-of-type tr')].map((row) => [row.cells[0].innerText, row.cells[0].title]))")
+        self.assertEqual((types["big"], types["url.path"]), ("integer", "text"))
+        panel = self.run_js("document.querySelector('#panel').textContent")
+        for fact in ("service.instance.id", "a1", "scopetest", "statusunset", "sampledyes", "parentin this process, or none"):
+            self.assertIn(fact, panel)
+        before = len(self.text("#panel"))
+        self.browser.click("#panel td .jump")
+        self.assertGreater(len(self.text("#panel")), before)
+        self.run_js("Object.defineProperty(navigator, 'clipboard', {value: {writeText: (text) => { window.copied = text; return Promise.resolve(); }}})")
+        self.run_js("[...document.querySelectorAll('#panel tr')].find((row) => row.cells[0].innerText === 'traceparent').querySelector('.copy').click()")
+        self.assertEqual(self.run_js("window.copied"), f"00-{0xA1:032x}-{1:016x}-01")
+
+    def test_a_screen_reader_finds_a_tree(self):
+        self.open()
+        self.browser.press("ArrowDown")
+        self.assertEqual(self.run_js("""(() => { const grid = document.querySelector('[role=treegrid]'), row = document.querySelector('.row.picked');
+            return [grid.getAttribute('aria-rowcount'), grid.getAttribute('aria-activedescendant') === row.id, row.getAttribute('role'),
+                    row.getAttribute('aria-level'), row.getAttribute('aria-expanded'), row.querySelectorAll('[role=gridcell]').length > 0]; })()"""),
+            ["21", True, "row", "1", "true", True])
+        self.assertEqual(self.run_js("[...document.querySelectorAll('button')].filter((button) => !(button.innerText || button.getAttribute('aria-label') || button.title)).length"), 0)
+
+    def test_prints_all_rows_and_no_controls_and_moves_nothing_for_who_asks(self):
+        self.open()
+        self.run_js("dispatchEvent(new Event('beforeprint'))")
+        self.assertEqual(len(self.rows()), 21)
+        self.browser.send("Emulation.setEmulatedMedia", {"media": "print"})
+        shown = self.run_js("['#find', '#traces', '#map', '#rows'].map((id) => getComputedStyle(document.querySelector(id)).display)")
+        self.assertEqual(shown, ["none", "none", "none", "block"])
+        self.browser.send("Emulation.setEmulatedMedia", {"media": "", "features": [{"name": "prefers-reduced-motion", "value": "reduce"}]})
+        self.assertEqual(self.run_js("[...document.querySelectorAll('*')].filter((node) => parseFloat(getComputedStyle(node).transitionDuration) > 0).length"), 0)
+        self.browser.send("Emulation.setEmulatedMedia", {"media": "", "features": [{"name": "prefers-color-scheme", "value": "light"}]})
+
     def test_marks_the_first_token_the_phases_and_the_tokens(self):
         self.open()
         model = self.text("#model")

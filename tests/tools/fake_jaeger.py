@@ -181,7 +181,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         def chunk(text):
             self.wfile.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
 
-        _, whole = Jaeger.result(self.jaeger.spans)
+        _, whole = self.jaeger.result(self.jaeger.spans)
         head, tail = whole.split(b'"spans": [', 1)
         span, tail = tail[: tail.index(b"]}]}")], tail[tail.index(b"]}]}") :]
         with contextlib.suppress(OSError):

@@ -89,6 +89,23 @@ function summaryOf(trace) {
   return [...lines.values()].sort((a, b) => b.path - a.path || b.self - a.self);
 }
 
+// Per pair of services: what the one asks of the other, where a span's parent is in another process.
+function callsOf(trace) {
+  const pairs = new Map();
+  trace.spans.forEach((span, i) => {
+    const parent = span.x === undefined ? null : trace.spans[span.x];
+    if (!parent || (parent.pr || 0) === (span.pr || 0)) return;
+    const from = parent.pr || 0, to = span.pr || 0;
+    const key = data.processes[from].s + "\u0000" + data.processes[to].s;
+    if (!pairs.has(key)) pairs.set(key, { from, to, errors: 0, times: [], first: i });
+    const pair = pairs.get(key);
+    pair.errors += span.st === 2 || parent.st === 2 ? 1 : 0;
+    pair.times.push(span.d);
+  });
+  for (const pair of pairs.values()) pair.times.sort((a, b) => a - b);
+  return [...pairs.values()].sort((a, b) => b.times.length - a.times.length);
+}
+
 // ---- Links, in both directions --------------------------------------------------------------------
 
 let places = null, linkedFrom = null;

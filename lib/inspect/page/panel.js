@@ -193,23 +193,42 @@ function pick(index, open) {
 // ---- The panel: where the time went, and the gates ------------------------------------------------------
 
 const SUMMARY_MAX = 300;
-function drawSummary() {
-  const trace = view.trace, lines = summaryOf(trace), body = make("tbody"), head = make("tr");
-  for (const title of ["service, name", "spans", "critical", "self", "all"]) head.append(make("th", "", title));
-  for (const line of lines.slice(0, SUMMARY_MAX)) {
-    const row = make("tr"), who = make("td");
-    who.append(make("i", "dot " + colourOf(line.process)), " ", make("span", "dim", line.service), " ",
-      makeButton("jump", line.name, "To the first of them", () => pick(line.first)));
-    row.append(who, make("td", "num", line.spans + (line.errors ? " (" + line.errors + " ✗)" : "")),
-      make("td", "num", line.path ? duration(line.path) : ""), make("td", "num", duration(line.self)), make("td", "num", duration(line.all)));
+
+function wideTable(titles, rows) {
+  const head = make("tr"), top = make("thead"), body = make("tbody"), node = make("table", "wide");
+  for (const title of titles) head.append(make("th", "", title));
+  top.append(head);
+  for (const [first, ...numbers] of rows) {
+    const row = make("tr"), name = make("td");
+    name.append(...first);
+    row.append(name, ...numbers.map((text) => make("td", "num", text)));
     body.append(row);
   }
-  const node = make("table", "wide"), top = make("thead");
-  top.append(head);
   node.append(top, body);
-  const parts = [panelHead("Where the time went", [make("div", "dim", "By service and name; critical: what the end had to wait for.")]), node];
+  return node;
+}
+
+const withErrors = (count, errors) => count + (errors ? " (" + errors + " ✗)" : "");
+
+function callsTable() {
+  const service = (process) => [make("i", "dot " + colourOf(process)), " " + data.processes[process].s];
+  const calls = callsOf(view.trace);
+  return calls.length ? [section("Who calls whom", calls.length, true, wideTable(["from, to", "calls", "median", "longest"], calls.map((pair) => [
+    [...service(pair.from), " → ", ...service(pair.to), " ", makeButton("jump", "first", "To the first of them", () => pick(pair.first))],
+    withErrors(pair.times.length, pair.errors), duration(pair.times[pair.times.length >> 1]), duration(pair.times[pair.times.length - 1]),
+  ])))] : [];
+}
+
+function drawSummary() {
+  const lines = summaryOf(view.trace);
+  const rows = lines.slice(0, SUMMARY_MAX).map((line) => [
+    [make("i", "dot " + colourOf(line.process)), " ", make("span", "dim", line.service), " ", makeButton("jump", line.name, "To the first of them", () => pick(line.first))],
+    withErrors(line.spans, line.errors), line.path ? duration(line.path) : "", duration(line.self), duration(line.all),
+  ]);
+  const parts = [panelHead("Where the time went", [make("div", "dim", "By service and name; critical: what the end had to wait for.")]),
+    wideTable(["service, name", "spans", "critical", "self", "all"], rows)];
   if (lines.length > SUMMARY_MAX) parts.push(make("p", "empty", "and " + (lines.length - SUMMARY_MAX) + " more"));
-  showPanel("summary", ...parts);
+  showPanel("summary", ...parts, ...callsTable());
 }
 
 const OUTCOMES = { pass: ["✓", "good"], fail: ["✗", "bad"], "not evaluated": ["–", "dim"] };
