@@ -16,6 +16,7 @@
 #include "examples/serving/exchange.hpp"
 #include "examples/serving/http_connection.hpp"
 #include "examples/serving/process.hpp"
+#include "spanwire/admin/metrics_listener.hpp"
 #include "spanwire/base/metrics_text.hpp"
 #include "spanwire/base/random.hpp"
 #include "spanwire/trace/carrier.hpp"
@@ -108,9 +109,8 @@ HttpServer::Impl::Impl(Gateway& gateway, const HttpOptions& options)
     response.set_content(models_body(now_seconds()), "application/json");
   });
   Get("/metrics", [](const Request& request, Response& response) {
-    const auto format = spanwire::metrics_format(request.get_header_value("Accept"));
-    response.set_content(spanwire::metrics_text(spanwire::metrics_snapshot(), format),
-                         std::string(spanwire::content_type(format)));
+    const auto metrics = spanwire::admin::metrics_answer(request.get_header_value("Accept"));
+    response.set_content(metrics.text, std::string(metrics.content_type));
   });
   Get(R"(/metrics/(\d{1,4}))",
       [this](const Request& request, Response& response) { worker_metrics(request, response); });

@@ -5,7 +5,7 @@
 #include "examples/serving/breakage.hpp"
 #include "examples/serving/jobs.hpp"
 #include "examples/serving/process.hpp"
-#include "spanwire/base/metrics_text.hpp"
+#include "spanwire/admin/metrics_listener.hpp"
 
 namespace serving {
 
@@ -146,8 +146,7 @@ Task<Result<PrefillAnswer>> Worker::prefill(Call& call, GenerateRequest request)
 }
 
 Task<rpc::Status> Worker::metrics(Call& call) const {
-  const spanwire::MetricsFormat format = spanwire::metrics_format(text_of(call.payload()));
-  call.reply(Slice::of(spanwire::metrics_text(spanwire::metrics_snapshot(), format)));
+  call.reply(Slice::of(spanwire::admin::metrics_answer(text_of(call.payload())).text));
   co_return rpc::Status::ok();
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/otlp/detect_resource.hpp"
 #include "lib/otlp/environment_reader.hpp"
+#include "spanwire/admin/metrics_listener.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/trace/filter.hpp"
 
@@ -183,6 +184,18 @@ trace::Propagators read_propagators(EnvironmentReader& reader) {
   return propagators;
 }
 
+// Without it the program does its work all the same.
+void serve_metrics(const std::string& address) {
+  admin::ListenerOptions options;
+  options.address = address;
+  const Result<std::string> bound = admin::listen_once(options);
+  if (bound) {
+    log_info("metrics are served", {{"at", "http://" + *bound + "/metrics"}});
+  } else {
+    log_warn("metrics are not served", {{"error", bound.error().message()}});
+  }
+}
+
 std::string first_line(const Configuration& configuration, const std::string& sampler) {
   const trace::ProviderOptions& options = configuration.options;
   const std::string* service = options.resource.text("service.name");
@@ -211,6 +224,7 @@ Configuration read_environment(const Environment& environment) {
         "tracing is off (OTEL_SDK_DISABLED): contexts are passed on");
     return configuration;
   }
+  configuration.metrics_listen = reader.text("SPANWIRE_METRICS_LISTEN").value_or("");
   trace::ProviderOptions& options = configuration.options;
   options.resource = detect_resource(environment);
   read_resource(reader, options.resource);
@@ -230,6 +244,7 @@ Configuration read_environment(const Environment& environment) {
 }
 
 trace::Provider* start(Configuration configuration) {
+  if (!configuration.metrics_listen.empty()) serve_metrics(configuration.metrics_listen);
   if (trace::Provider* active = trace::provider()) {
     // Says which settings stay and which do not.
     if (configuration.enabled) return &trace::init(std::move(configuration.options));

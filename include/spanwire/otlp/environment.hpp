@@ -26,6 +26,8 @@ struct Configuration {
   trace::ProviderOptions options;
   // Set by start() whether tracing is enabled or not.
   trace::Propagators propagators = trace::Propagators::w3c();
+  // Where start() serves metrics and health, as admin::ListenerOptions::address; empty: nowhere.
+  std::string metrics_listen;
   std::vector<std::string> warnings;
   // What tracing is going to do, for people; at most five lines.
   std::vector<std::string> summary;
