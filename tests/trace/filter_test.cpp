@@ -146,5 +146,64 @@ TEST(ByPath, TheFirstPrefixDecides) {
   EXPECT_NE(sampler->describe().find("ByPath{llm/debug:AlwaysOnSampler"), std::string::npos);
 }
 
+// Only roots are asked about: below them everything follows, so no tree has a hole.
+TEST_F(ProviderTest, RulesByPathDecideOnWholeTrees) {
+  ProviderOptions by_paths = options();
+  by_paths.sampler = parent_based(
+      by_path({{"llm/", always_on()}, {"debug/", always_off()}}, rate_limited(1, clock())));
+  init(std::move(by_paths));
+  clock().advance(std::chrono::seconds(10));
+  const auto tree = [](const char* root_name, const char* child_name) {
+    const Span root = tracer().start({}, root_name, SpanKind::server);
+    const Span child = tracer().start(Context().with_span(root.context()), child_name);
+    EXPECT_EQ(child.recording(), root.recording()) << root_name << " and " << child_name;
+    EXPECT_EQ(child.context().sampled(), root.context().sampled());
+    return root.recording();
+  };
+  EXPECT_TRUE(tree("llm/decode", "debug/step"));
+  EXPECT_FALSE(tree("debug/state", "llm/decode"));
+  EXPECT_TRUE(tree("other", "llm/decode"));
+  EXPECT_FALSE(tree("other", "llm/decode")) << "one a second";
+  EXPECT_TRUE(tree("llm/decode", "other")) << "what a rule of its own has is not in that one";
+  // Of another process, which has decided.
+  const Context remote =
+      Context().with_span(SpanContext(*TraceId::from_hex("4bf92f3577b34da6a3ce929d0e0e4736"),
+                                      *SpanId::from_hex("00f067aa0ba902b7"), kFlagSampled, true));
+  EXPECT_TRUE(tracer().start(remote, "debug/state", SpanKind::server).recording());
+  EXPECT_EQ(spans().size(), 7u);
+}
+
+// Every rule that a user may write, from the variable's text to the span that is not there.
+TEST_F(ProviderTest, EachKindOfRuleKeepsASpanAndWhatIsBelowOut) {
+  ProviderOptions with_filter = options();
+  std::vector<FilterRule> rules;
+  for (const char* text : {"name=tick", "name^=poll ", "path=/internal/ping", "path^=/debug/",
+                           "attribute.user_agent.original^=kube-probe/", "attribute.probe=yes"}) {
+    rules.push_back(parse_filter_rule(text).value());
+  }
+  with_filter.sampler = filtered(std::move(rules), nullptr);
+  init(std::move(with_filter));
+  const auto left_out = [](const char* name, std::vector<Attribute> attributes = {}) {
+    SpanOptions start;
+    start.attributes = attributes;
+    const Span span = tracer().start({}, name, start);
+    const Span below = tracer().start(Context().with_span(span.context()), "below");
+    EXPECT_EQ(below.recording(), span.recording()) << name;
+    return !span.recording();
+  };
+  EXPECT_TRUE(left_out("tick"));
+  EXPECT_FALSE(left_out("ticker"));
+  EXPECT_TRUE(left_out("poll queue"));
+  EXPECT_TRUE(left_out("GET /internal/ping"));
+  EXPECT_TRUE(left_out("GET", {{"http.route", "/debug/vars"}}));
+  EXPECT_TRUE(left_out("call", {{"rpc.method", "/debug/x"}}));
+  EXPECT_TRUE(left_out("GET /", {{"user_agent.original", "kube-probe/1.31"}}));
+  EXPECT_FALSE(left_out("GET /", {{"user_agent.original", "curl/8"}}));
+  EXPECT_TRUE(left_out("GET /", {{"probe", "yes"}}));
+  EXPECT_FALSE(left_out("GET /", {{"probe", "yesterday"}}));
+  EXPECT_EQ(spans().size(), 6u);
+  EXPECT_EQ(stats().filtered, 7u);
+}
+
 }  // namespace
 }  // namespace spanwire::trace
