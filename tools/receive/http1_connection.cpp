@@ -45,7 +45,6 @@ void Http1Connection::take(std::string_view bytes) {
 }
 
 void Http1Connection::write(std::string text) {
-  if (text.empty()) return close();
   out_ = std::move(text);
   writing_ = true;
   asio::async_write(socket_, asio::buffer(out_),

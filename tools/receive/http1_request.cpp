@@ -68,7 +68,8 @@ std::size_t Http1Request::feed_head(std::string_view bytes) {
   const std::size_t dropped = before + bytes.size() - head_.size();
   if (head_.starts_with("\x16\x03")) {
     receiver_.refuse("HTTP: somebody speaks TLS; this port is in clear text");
-    break_off(0, {});
+    // In clear text, which is why the client learns what is wrong.
+    break_off(400, "this port is in clear text: http://");
     return bytes.size();
   }
   const std::size_t line_end = head_.find('\n');
@@ -238,10 +239,7 @@ void Http1Request::begin_chunk(const std::string& line) {
 }
 
 Http1Answer Http1Request::answer() {
-  if (failure_) {
-    if (failure_->status == 0) return {{}, true};
-    return refuse_in_words(failure_->status, failure_->why);
-  }
+  if (failure_) return refuse_in_words(failure_->status, failure_->why);
   const std::string_view path = std::string_view(path_).substr(0, path_.find('?'));
   if (path != "/v1/traces") {
     receiver_.refuse("HTTP: " + path_.substr(0, kShownMax) +

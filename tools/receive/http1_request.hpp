@@ -15,7 +15,7 @@ namespace spanwire::tools {
 inline constexpr std::size_t kHeadBytesMax = 16u << 10;
 
 struct Http1Answer {
-  std::string text;    // all of it; empty: nothing that the client would understand
+  std::string text;    // all of it
   bool close = false;  // no other request can follow
 };
 
