@@ -53,6 +53,33 @@ TEST_P(ExporterCut, IsTriedAgain) {
 INSTANTIATE_TEST_SUITE_P(Places, ExporterCut, ::testing::Values("before", "middle"),
                          [](const auto& param_info) { return std::string(param_info.param); });
 
+// A batch of megabytes whose receiver dies while it is being sent arrives whole at the next.
+TEST_F(ExporterTest, CutInTheMiddleOfABatchItIsSentAgain) {
+  FaultSink sink("[{\"cut\": \"request\"}, {}]");
+  start(to(sink.endpoint()));
+  // The export thread makes its first pass now, so that all spans leave in one batch.
+  flush();
+  const std::string large(500'000, 'x');
+  for (int i = 0; i < 8; ++i) trace::tracer("t").start({}, "large").set("text", large);
+  EXPECT_TRUE(flush().complete());
+  const std::vector<FaultSink::Request> requests = sink.next(2);
+  EXPECT_TRUE(requests[0].spans.empty());
+  EXPECT_EQ(requests[1].spans.size(), 8u);
+  EXPECT_GE(requests[1].bytes, 8 * large.size());
+}
+
+TEST_F(ExporterTest, ALateAnswerIsWaitedFor) {
+  for (const Protocol protocol : {Protocol::http_protobuf, Protocol::grpc}) {
+    const bool grpc = protocol == Protocol::grpc;
+    FaultSink sink("[{\"after\": 0.3}]",
+                   grpc ? std::vector<std::string>{"--http2"} : std::vector<std::string>());
+    start(to(grpc ? "http://127.0.0.1:" + sink.port() : sink.endpoint(), protocol));
+    EXPECT_TRUE(send(3).complete());
+    trace::provider()->shutdown(kEnough);
+    EXPECT_EQ(sink.rest().size(), 1u);
+  }
+}
+
 TEST_F(ExporterTest, NobodyListens) {
   const Port port(false);
   start(to(port.endpoint()));

@@ -4,19 +4,23 @@ usage: fault_sink.py STEPS [--http2] [--unix PATH] [--tls FOLDER [--client]]
 
 STEPS is a JSON list: what to do with the first request, the second, and so on; the last one holds for all that
 follow.  A step is an object; without anything, the request is answered with 200.
-  status, headers, body, type   an HTTP answer; body as text, or as hex behind "hex:"
+  status, headers, body, type   an HTTP answer; body as text, or as hex behind "hex:"; a header "in 2 s" is that date
   grpc, trailers, message       a gRPC answer: its status, more trailers, grpc-message; "bare": without a body
   spans_max, bytes_max          a larger request is answered by the step's answer, a smaller one with success
-  cut                           "before" the answer or in the "middle" of it the connection is closed
+  cut                           "before" the answer or in the "middle" of it the connection is closed; "request": it is
+                                broken while the request is still on its way (HTTP/1.1, told without its spans)
+  after                         seconds until the answer
   hang                          no answer at all
 Prints "ready PORT", then a JSON line for each request.  Ends when its standard input does.
 """
 import argparse
+import email.utils
 import gzip
 import http.server
 import itertools
 import json
 import os
+import re
 import socket
 import socketserver
 import ssl
@@ -24,6 +28,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 lock = threading.Lock()
 numbers = itertools.count(1)
@@ -64,14 +69,17 @@ def json_spans_of(request):
             for scope in resource["scopeSpans"] for span in scope["spans"]]
 
 
-def take(steps, connection, path, headers, message, json_body=False):
+def next_step(steps):
+    with lock:
+        return steps[min(next(numbers), len(steps)) - 1]
+
+
+def take(step, connection, path, headers, message, json_body=False):
     """Reports a request; returns its step, or an empty one when the request is as small as the step wants."""
     names = json_spans_of(message) if json_body else spans_of(message)
     with lock:
-        number = next(numbers)
         print(json.dumps({"connection": connection, "path": path, "headers": headers, "bytes": len(message),
                           "spans": names}), flush=True)
-    step = steps[min(number, len(steps)) - 1]
     fits = len(names) <= step.get("spans_max", 1 << 60) and len(message) <= step.get("bytes_max", 1 << 60)
     bounded = "spans_max" in step or "bytes_max" in step
     return {} if bounded and fits else step
@@ -92,24 +100,36 @@ class Http(http.server.BaseHTTPRequestHandler):
         super().setup()
 
     def do_POST(self):
+        step = next_step(self.steps)
+        if step.get("cut") == "request":
+            return self.break_off()
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        step = take(self.steps, self.number, self.path, headers, body, "json" in headers.get("content-type", ""))
+        step = take(step, self.number, self.path, headers, body, "json" in headers.get("content-type", ""))
         if step.get("hang"):
             threading.Event().wait()
         if step.get("cut") == "before":
             self.close_connection = True
             return
+        threading.Event().wait(step.get("after", 0))
         self.answer(step)
+
+    def break_off(self):
+        """With a reset, as of a process that dies."""
+        self.rfile.read(1)
+        take({}, self.number, self.path, {}, b"")
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
 
     def answer(self, step):
         body = body_of(step)
         self.send_response(step.get("status", 200))
         self.send_header("Content-Type", step.get("type", "application/x-protobuf"))
         for name, value in step.get("headers", {}).items():
-            self.send_header(name, value)
+            seconds = re.fullmatch(r"in (\d+) s", value)
+            self.send_header(name, email.utils.formatdate(time.time() + int(seconds[1]), usegmt=True) if seconds else value)
         cut = step.get("cut") == "middle"
         self.send_header("Content-Length", str(len(body) + (10 if cut else 0)))
         self.end_headers()
@@ -176,11 +196,12 @@ class Http2(socketserver.StreamRequestHandler):
         compressed, size = body[0], int.from_bytes(body[1:5], "big")
         assert size == len(body) - 5, "gRPC's prefix"
         message = gzip.decompress(body[5:]) if compressed else body[5:]
-        step = take(self.steps, number, "grpc", {"compressed": str(compressed)}, message)
+        step = take(next_step(self.steps), number, "grpc", {"compressed": str(compressed)}, message)
         if step.get("hang"):
             threading.Event().wait()
         if step.get("cut") == "before":
             return False
+        threading.Event().wait(step.get("after", 0))
         status = str(step.get("status", 200))
         head = [(":status", status), ("content-type", step.get("type", "application/grpc"))]
         trailers = list(step.get("trailers", {}).items())

@@ -92,14 +92,20 @@ TEST_F(ExporterTest, StopsAfterItsAttempts) {
   EXPECT_EQ(sink.rest().size(), 3u);
 }
 
+class ExporterComesBack : public ExporterTest, public ::testing::WithParamInterface<const char*> {};
+
 // The backend's wish goes before our own pause, which would be an hour.
-TEST_F(ExporterTest, ComesBackWhenItIsAskedTo) {
-  FaultSink sink("[{\"status\": 503, \"headers\": {\"Retry-After\": \"1\"}}, {}]");
+TEST_P(ExporterComesBack, WhenItIsAskedTo) {
+  FaultSink sink(std::string("[{\"status\": 503, \"headers\": {\"Retry-After\": \"") + GetParam() +
+                 "\"}}, {}]");
   OtlpOptions options = to(sink.endpoint());
   options.retry.first = options.retry.last = std::chrono::hours(1);
   start(std::move(options));
   EXPECT_TRUE(send().complete());
 }
+
+// As seconds and as a date.
+INSTANTIATE_TEST_SUITE_P(Forms, ExporterComesBack, ::testing::Values("1", "in 2 s"));
 
 class ExporterRetryAfter : public ExporterTest,
                            public ::testing::WithParamInterface<const char*> {};
@@ -251,6 +257,21 @@ TEST_F(ExporterTest, GoesThroughAProxy) {
   EXPECT_EQ(sink.next().path, "http://collector.example/v1/traces");
 }
 
+// As curl and everybody else reads them.
+TEST_F(ExporterTest, GoesThroughTheProxyOfTheEnvironment) {
+  FaultSink sink("[{}]");
+  setenv("http_proxy", ("http://127.0.0.1:" + sink.port()).c_str(), 1);
+  setenv("no_proxy", "direct.invalid", 1);
+  start(to("http://collector.invalid/v1/traces"));
+  EXPECT_TRUE(send().complete());
+  EXPECT_EQ(sink.next().path, "http://collector.invalid/v1/traces");
+  trace::provider()->shutdown(kEnough);
+  start(to("http://direct.invalid/v1/traces"));
+  EXPECT_EQ(send().cause.code(), Errc::resolve_failed);
+  unsetenv("http_proxy");
+  unsetenv("no_proxy");
+}
+
 TEST_F(ExporterTest, SendsItsHeaders) {
   FaultSink sink("[{}]");
   OtlpOptions options = to(sink.endpoint("/base/v1/traces?tenant=7"));
@@ -272,6 +293,16 @@ TEST_F(ExporterTest, TrustsTheAuthorityItIsGivenAndShowsItsCertificate) {
   start(std::move(options));
   const FlushReport report = send();
   EXPECT_TRUE(report.complete()) << report.to_string();
+}
+
+TEST_F(ExporterTest, WithoutACertificateOfItsOwnItIsTurnedAway) {
+  FaultSink sink("[{}]", {"--tls", folder(), "--client"});
+  OtlpOptions options = to("https://localhost:" + sink.port() + "/v1/traces");
+  options.ca_file = folder() + "/ca.pem";
+  start(std::move(options));
+  const FlushReport report = send();
+  EXPECT_EQ(report.lost.total(), 1u) << report.to_string();
+  EXPECT_EQ(sink.rest().size(), 0u);
 }
 
 TEST_F(ExporterTest, AnAuthorityThatItDoesNotKnowIsNotTriedAgain) {

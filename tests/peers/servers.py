@@ -24,12 +24,17 @@ extensions:
     enable_tracing: false
     http: {{endpoint: "127.0.0.1:{query}"}}
     grpc: {{endpoint: "127.0.0.1:{query_grpc}"}}
-  jaeger_storage: {{backends: {{store: {{memory: {{max_traces: 1000}}}}}}}}
+  jaeger_storage: {{backends: {{store: {store}}}}}
 receivers:
   otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{grpc}"}}, http: {{endpoint: "127.0.0.1:{http}"}}}}}}
 processors: {{batch: {{timeout: 50ms}}}}
 exporters: {{jaeger_storage_exporter: {{trace_storage: store}}}}
 """
+
+STORES = {
+    "memory": "{memory: {max_traces: 1000}}",
+    "badger": "{badger: {directories: {keys: FOLDER/keys, values: FOLDER/values}, ephemeral: false}}",
+}
 
 # As llm-d deploys it, and a file beside: noise filter, batch, OTLP to a backend over gRPC and over HTTP.
 COLLECTOR = """
@@ -83,13 +88,14 @@ def until(what, found):
 
 class Server:
     """A program with a configuration of ours."""
+    kept = None
 
     def __init__(self, program, template, health_path, **more):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spanwire-peer-"))
         names = ("health", "query", "query_grpc", "grpc", "http")
         self.ports = dict(zip(names, free_ports(len(names))))
         config = self.folder / "config.yaml"
-        config.write_text(template.format(folder=self.folder, **self.ports, **more))
+        config.write_text(template.format(folder=self.folder, **self.ports, **more).replace("FOLDER", str(self.folder)))
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen([program, "--config", str(config)], stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log)
@@ -114,8 +120,11 @@ class Server:
 
 
 class Jaeger(Server):
-    def __init__(self):
-        super().__init__(peers.peer("JAEGER"), JAEGER, "/status")
+    """`store`: a key of STORES; `kept`: makes of a span what is left of it there; None: it is whole."""
+
+    def __init__(self, store="memory", kept=None):
+        self.kept = kept
+        super().__init__(peers.peer("JAEGER"), JAEGER, "/status", store=STORES[store])
 
     def trace(self, trace_id, spans):
         """The ResourceSpans of a trace as they were sent, once it has so many spans."""
