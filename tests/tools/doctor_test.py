@@ -88,12 +88,15 @@ class Healthy(unittest.TestCase):
         with Receive() as receive:
             _, said, _ = doctor(OTEL_EXPORTER_OTLP_ENDPOINT="http://elsewhere:1", OTEL_BSP_SCHEDULE_DELAY="soon",
                                 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"http://127.0.0.1:{receive.port}/v1/traces",
-                                OTEL_EXPORTER_OTLP_HEADERS="authorization=s3cret", OTEL_SERVICE_NAME="shop")
+                                OTEL_EXPORTER_OTLP_HEADERS="authorization=s3cret", OTEL_SERVICE_NAME="shop",
+                                SPANWIRE_TRACES_KEEP="errors,slow=soon")
         for line in (r"OTEL_SERVICE_NAME +shop +environment\n",
                      r"OTEL_TRACES_SAMPLER +parentbased_always_on +default\n",
                      r"OTEL_EXPORTER_OTLP_ENDPOINT +http://elsewhere:1 +environment, overruled by OTEL_EXPORTER_OTLP_TR",
                      r"OTEL_BSP_SCHEDULE_DELAY +soon +environment, not used as it stands\n",
                      r"OTEL_EXPORTER_OTLP_HEADERS +authorization=\.\.\. +environment\n",
+                     r"SPANWIRE_TRACES_KEEP +errors,slow=soon +environment, not used as it stands\n",
+                     r"SPANWIRE_METRICS_LISTEN +nowhere +default\n", r"tracing as service shop, .*, keeps failed spans, every",
                      r"WRONG +environment.bad_value +OTEL_BSP_SCHEDULE_DELAY='soon'"):
             self.assertRegex(said, line)
         self.assertNotIn("s3cret", said)

@@ -53,6 +53,10 @@ class TailKeep(unittest.TestCase):
         shown = run("view", *self.files).stdout.decode()
         self.assertIn("partial: kept for its error", shown)
         self.assertNotIn("is not in these files", shown)
+        page = os.path.join(os.path.dirname(self.files[0]), "page.html")
+        self.assertEqual(run("view", *self.files, "--html", page).returncode, 0)
+        with open(page, encoding="utf-8") as file:
+            self.assertIn('"pt":"partial: kept for its error"', file.read())
 
     def test_without_the_mark_its_missing_parent_is_an_orphan(self):
         self.call("nope", **KEEP)

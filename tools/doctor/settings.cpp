@@ -21,6 +21,8 @@ constexpr Variable kVariables[] = {
     {"OTEL_TRACES_SAMPLER", "parentbased_always_on"},
     {"OTEL_TRACES_SAMPLER_ARG", "1"},
     {"SPANWIRE_TRACES_FILTER", "default"},
+    {"SPANWIRE_TRACES_KEEP", "none"},
+    {"SPANWIRE_METRICS_LISTEN", "nowhere"},
     {"OTEL_BSP_SCHEDULE_DELAY", "5000"},
     {"OTEL_BSP_EXPORT_TIMEOUT", "30000"},
     {"OTEL_BSP_MAX_QUEUE_SIZE", "no bound but the rings'"},
