@@ -13,6 +13,7 @@
 #include <mutex>
 #include <vector>
 
+#include "lib/base/spin_lock.hpp"
 #include "spanwire/base/fork.hpp"
 
 namespace spanwire::journey {
@@ -62,22 +63,6 @@ class SlotLock {
 
   std::atomic<std::uint32_t> word_{0};
   std::atomic<std::uint32_t> fork_{0};
-};
-
-// A mutex for a few instructions: half the price of std::mutex where nobody waits.
-class SpinLock {
- public:
-  void lock() noexcept {
-    for (unsigned round = 1; held_.exchange(true, std::memory_order_acquire); ++round) {
-      if (round % kSpins == 0) sched_yield();
-    }
-  }
-  void unlock() noexcept { held_.store(false, std::memory_order_release); }
-
- private:
-  static constexpr unsigned kSpins = 64;
-
-  std::atomic<bool> held_{false};
 };
 
 // Slots of one kind, in shards by thread so that taking one rarely waits.  Safe from any thread.

@@ -8,7 +8,6 @@
 
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
-#include "spanwire/base/pool.hpp"
 #include "spanwire/trace/filter.hpp"
 #include "spanwire/trace/tracer.hpp"
 
@@ -51,6 +50,7 @@ Core::Core(ProviderOptions options)
       fork_generation_(fork_generation()),
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
+      arena_(options_.arena_bytes_max),
       system_clock_(options_.clock == &Clock::system()),
       keep_rate_(options_.keep_per_second_max, *options_.clock),
       processor_(*this, std::move(options_.exporters)) {
@@ -65,6 +65,7 @@ Core::Core(Inherit, const Core& parent)
       fork_generation_(fork_generation()),
       ring_bytes_(parent.ring_bytes_),
       slab_(options_.open_spans_max),
+      arena_(options_.arena_bytes_max),
       system_clock_(options_.clock == &Clock::system()),
       keep_rate_(options_.keep_per_second_max, *options_.clock),
       processor_(*this, {}) {
@@ -136,24 +137,6 @@ bool Core::keeps(StatusCode status, std::int64_t duration_ns) noexcept {
   if (keep_rate_.take()) return true;
   too_many_kept.add();
   return false;
-}
-
-std::byte* Core::take_block(std::size_t bytes) noexcept {
-  const std::size_t used = arena_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (used <= options_.arena_bytes_max && bytes <= options_.arena_bytes_max - used) {
-    try {
-      return static_cast<std::byte*>(pool_allocate(bytes));
-    } catch (const std::bad_alloc&) {
-      // Counted by the caller, like an arena that is full.
-    }
-  }
-  arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-  return nullptr;
-}
-
-void Core::give_block(std::byte* block, std::size_t bytes) noexcept {
-  pool_free(block, bytes);
-  arena_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 bool Core::enter_bounded_queue(std::size_t spans) noexcept {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "lib/trace/arena.hpp"
 #include "lib/trace/processor.hpp"
 #include "lib/trace/rate_limit.hpp"
 #include "lib/trace/self_telemetry.hpp"
@@ -68,9 +69,8 @@ class Core {
   // Null beyond kThreadsMax or without memory.
   ThreadState* add_state() noexcept;
 
-  // Memory for a record that outgrows its place; null when the arena is used up.
-  std::byte* take_block(std::size_t bytes) noexcept;
-  void give_block(std::byte* block, std::size_t bytes) noexcept;
+  // For records that outgrow their place.
+  Arena& arena() noexcept { return arena_; }
 
   // Places in the queue when queue_spans_max is set.
   bool enter_queue(std::size_t spans) noexcept {
@@ -119,10 +119,10 @@ class Core {
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;
   Slab slab_;
+  Arena arena_;
   const bool system_clock_;
   std::atomic<ThreadState*> states_{nullptr};
   std::atomic<std::size_t> state_count_{0};
-  std::atomic<std::size_t> arena_bytes_{0};
   std::atomic<std::size_t> queued_{0};
   std::array<std::atomic<std::uint64_t>, kLossReasons> lost_{};
   std::atomic<std::uint64_t> ended_elsewhere_{0};

@@ -160,7 +160,7 @@ void Processor::export_batch(SpanBatch& batch) {
     core_.leave_queue(spans);
   }
   for (ThreadState* state : batch.touched) state->ring.commit(state->taken_to);
-  for (const ExternalItems& block : batch.blocks) core_.give_block(block.items, block.capacity);
+  for (const ExternalItems& block : batch.blocks) core_.arena().give(block.items, block.capacity);
   batch.clear();
 }
 

@@ -48,14 +48,14 @@ bool make_room(OpenRecord& record, std::size_t more) noexcept {
   const std::size_t most = std::min<std::size_t>(core.limits().bytes_max, 1u << 30);
   if (used > most || more > most - used) return false;
   std::size_t capacity = std::min(most, std::max(used + more, old_capacity * 2));
-  std::byte* block = core.take_block(capacity);
+  std::byte* block = core.arena().take(capacity);
   if (block == nullptr && capacity > used + more) {
     capacity = used + more;
-    block = core.take_block(capacity);
+    block = core.arena().take(capacity);
   }
   if (block == nullptr) return false;
   std::memcpy(block, record.items, used);
-  if (record.external()) core.give_block(record.items, old_capacity);
+  if (record.external()) core.arena().give(record.items, old_capacity);
   record.items = block;
   record.at = block + used;
   record.left.room = static_cast<std::uint32_t>(capacity - used);

@@ -60,7 +60,7 @@ bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t en
 void discard(OpenRecord& record) noexcept {
   Core& core = *record.core;
   if (!core.of_this_process()) return;
-  if (record.external()) core.give_block(record.items, record.capacity());
+  if (record.external()) core.arena().give(record.items, record.capacity());
   if (sampled(record)) core.lose_ended(LossReason::shut_down);
 }
 
@@ -81,13 +81,13 @@ void end(OpenRecord& record, std::int64_t end_ns) noexcept {
   if (active_core.load(std::memory_order_acquire) != &core) return discard(record);
   ThreadState* state = state_in(core);
   if (state == nullptr) {
-    if (record.external()) core.give_block(record.items, record.capacity());
+    if (record.external()) core.arena().give(record.items, record.capacity());
     if (sampled(record)) core.lose_ended(LossReason::too_many_threads);
     return;
   }
   const bool wanted = sampled(record) || is_kept(core, *state, record, end_ns);
   if ((!wanted || !enqueue(core, *state, record, end_ns)) && record.external()) {
-    core.give_block(record.items, record.capacity());
+    core.arena().give(record.items, record.capacity());
   }
   state->give_slot(core.slab(), record);
   release_if_ending(state);
