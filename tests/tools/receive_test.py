@@ -117,6 +117,15 @@ class Bounds(unittest.TestCase):
             self.assertRegex(out, r"1[2-9] traces that left memory before the end")
             self.assertEqual(len(receive.file("traces.jsonl").splitlines()), 20)
 
+    def test_the_page_has_a_bound(self):
+        with Receive("--quiet", "--file-max", "1k", settle="1m", patience="1m") as receive:
+            for number in range(1, 5):
+                receive.post(protobuf(number, b"trace %d." % number + b"x" * 12_000_000, f"{number:032x}"))
+            self.assertEqual(receive.stop()[0], 0)
+            page = receive.file("trace.html")
+            self.assertEqual([number for number in range(1, 5) if f"trace {number}." in page], [3, 4])
+            self.assertLess(len(page), 40_000_000)
+
     def test_the_file_has_a_bound(self):
         with Receive("--file-max", "4k", "--quiet") as receive:
             text = {"key": "text", "value": {"stringValue": "x" * 1000}}

@@ -1,6 +1,5 @@
 #include "tools/receive/trace_folder.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -30,12 +29,15 @@ void add_to(inspect::TraceSet& all, const inspect::TraceSet& one) {
 
 PageTraces page_traces(const std::list<LiveTrace>& traces) {
   PageTraces page;
-  page.left_out = traces.size() - std::min(traces.size(), kPageTracesMax);
   std::size_t taken = 0;
+  std::size_t bytes = 0;
   for (auto trace = traces.rbegin(); trace != traces.rend() && taken < kPageTracesMax; ++trace) {
+    bytes += trace->bytes;
+    if (taken != 0 && bytes > kPageBytesMax) break;
     add_to(page.set, trace->set);
     ++taken;
   }
+  page.left_out = traces.size() - taken;
   return page;
 }
 

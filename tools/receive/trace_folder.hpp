@@ -16,10 +16,11 @@ namespace spanwire::tools {
 inline constexpr std::string_view kReceivedFile = "traces.jsonl";
 inline constexpr std::string_view kReceivedOlderFile = "traces.older.jsonl";
 inline constexpr std::string_view kReceivedPage = "trace.html";
-// Of the page; the newest ones.
+// Of the page: the newest ones, and of them as many as stay below so many bytes of spans.
 inline constexpr std::size_t kPageTracesMax = 50;
+inline constexpr std::size_t kPageBytesMax = 32u << 20;
 
-// What a page shows: the newest kPageTracesMax of the traces that there are.
+// What a page shows of the traces that there are.
 struct PageTraces {
   inspect::TraceSet set;
   std::size_t left_out = 0;
