@@ -1,16 +1,15 @@
 #include "lib/admin/listener_loop.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
-#include <system_error>
 #include <utility>
 
+#include "lib/base/own_thread.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
 
@@ -82,18 +81,7 @@ ListenerLoop::~ListenerLoop() {
 }
 
 bool ListenerLoop::start() noexcept {
-  // Signals are the program's: none is delivered on this thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-    pthread_setname_np(thread_.native_handle(), "spanwire-admin");
-  } catch (const std::system_error&) {
-    // Said by the caller.
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_own_thread("spanwire-admin", [this] { run(); });
   return thread_.joinable();
 }
 

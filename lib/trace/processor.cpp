@@ -1,16 +1,13 @@
 #include "lib/trace/processor.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <new>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
+#include "lib/base/own_thread.hpp"
 #include "lib/trace/core.hpp"
 #include "lib/trace/table.hpp"
 
@@ -33,18 +30,8 @@ Processor::Processor(Core& core, std::vector<std::unique_ptr<Exporter>> exporter
 void Processor::start() noexcept {
   const std::scoped_lock lock(start_mutex_);
   if (started_.load(std::memory_order_relaxed)) return;  // or shut down
-  // Signals are the program's: none is delivered on this thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-    pthread_setname_np(thread_.native_handle(), "spanwire-export");
-  } catch (const std::system_error&) {
-    // Too many threads in the process: spans wait in their rings, the next one tries again.
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  // Without one spans wait in their rings, and the next one tries again.
+  thread_ = start_own_thread("spanwire-export", [this] { run(); });
   started_.store(thread_.joinable(), std::memory_order_release);
 }
 

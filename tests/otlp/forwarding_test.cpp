@@ -8,6 +8,7 @@
 
 #include "lib/otlp/request_parts.hpp"
 #include "spanwire/otlp/receiving.hpp"
+#include "tests/otlp/whole_request.hpp"
 
 namespace spanwire::otlp {
 namespace {
@@ -47,24 +48,7 @@ TEST(JsonToProtobuf, EveryFieldComesBack) {
       R"({"key":"h","value":{"arrayValue":{"values":[{},{"stringValue":""}]}}},)"
       R"({"key":"i","value":{"kvlistValue":{"values":[{"key":"k","value":{"intValue":"1"}}]}}})";
   const std::string attributes = "\"attributes\":[" + values + "]";
-  const std::string text =
-      R"({"resourceSpans":[{"resource":{)" + attributes +
-      R"(,"droppedAttributesCount":9},"scopeSpans":[{"scope":{"name":"scope","version":"1.0",)" +
-      attributes +
-      R"(,"droppedAttributesCount":8},"spans":[{"traceId":"abababababababababababababababab",)"
-      R"("spanId":"cdcdcdcdcdcdcdcd","traceState":"s=1","parentSpanId":"efefefefefefefef",)"
-      R"("flags":259,"name":"name","kind":2,"startTimeUnixNano":"1",)"
-      R"("endTimeUnixNano":"18446744073709551615",)" +
-      attributes +
-      R"(,"droppedAttributesCount":1,"events":[{"timeUnixNano":"5","name":"happened",)" +
-      attributes +
-      R"(,"droppedAttributesCount":6}],"droppedEventsCount":2,"links":[{)"
-      R"("traceId":"11111111111111111111111111111111","spanId":"2222222222222222",)"
-      R"("traceState":"l=1",)" +
-      attributes +
-      R"(,"droppedAttributesCount":7,"flags":769}],"droppedLinksCount":3,)"
-      R"("status":{"message":"broke","code":2}},{}],"schemaUrl":"schema/s"}],)"
-      R"("schemaUrl":"schema/r"}]})";
+  const std::string text = whole_request(attributes, ",{}");
   Buffer out;
   out.append("before ");
   EXPECT_EQ(json_to_protobuf(text, out), std::size_t{2});
