@@ -45,7 +45,9 @@ bool DictReader::decimal(std::string_view digits) {
 }
 
 bool DictReader::boolean(bool value) {
-  if (in_dict() && depth_in_dict() == 1 && name_ == "tracing_enable") dict().disabled = !value;
+  // An object in an array is no dict of ours.
+  const bool member = arrays_ == 0 && in_dict() && depth_in_dict() == 1;
+  if (member && name_ == "tracing_enable") dict().disabled = !value;
   return true;
 }
 

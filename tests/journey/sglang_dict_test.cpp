@@ -70,6 +70,8 @@ const Bad kBad[] = {
     {"nothing", "", Errc::bad_propagate_context},
     {"no JSON", "{", Errc::bad_propagate_context},
     {"no object", "[1]", Errc::bad_propagate_context},
+    {"a dict in an array", R"([{"tracing_enable": true, )" + kRoot + "}]",
+     Errc::bad_propagate_context},
     {"a number", "1", Errc::bad_propagate_context},
     {"an empty dict", "{}", Errc::not_traced},
     {"tracing is off", R"({"tracing_enable": false, )" + kRoot + "}", Errc::not_traced},
@@ -126,6 +128,8 @@ TEST(SglangDict, RoomsTravelInBase64) {
     EXPECT_EQ(from_base64(bad).error().code(), Errc::bad_escape) << bad;
   }
   EXPECT_TRUE(from_base64("e30=")->empty());
+  // {"17":[{"tracing_enable":true}]}: no dict where one should be.
+  EXPECT_TRUE(from_base64("eyIxNyI6W3sidHJhY2luZ19lbmFibGUiOnRydWV9XX0=")->empty());
 }
 
 // Run by sglang_dict_test.py: reads a form from the folder, writes all of them there.
