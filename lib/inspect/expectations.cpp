@@ -212,6 +212,8 @@ Result<Expectations> parse_expectations(std::string_view text) {
     if (!error.empty()) return fail(Errc::file_malformed, error);
   } catch (const Json::parse_error& error) {
     return fail(Errc::file_malformed, "not JSON, at byte " + std::to_string(error.byte));
+  } catch (const Json::out_of_range&) {
+    return fail(Errc::file_malformed, "a number is beyond what a double holds");
   }
   return expectations;
 }

@@ -56,6 +56,7 @@ TEST(Expectations, AnEmptyFileExpectsWhatTheRulesSay) {
 TEST(Expectations, NamesTheMemberThatIsWrong) {
   const std::pair<const char*, const char*> cases[] = {
       {"{", "not JSON, at byte 2"},
+      {R"({"version": 1e999})", "a number is beyond what a double holds"},
       {"[]", "not an object"},
       {R"({"service": []})", "service: unknown"},
       {R"({"services": "a"})", "services: not a list"},
