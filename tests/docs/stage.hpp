@@ -47,7 +47,6 @@ extern rpc::Client client;
 extern rpc::Call call;
 extern const Slice payload;
 extern const Slice question;
-extern const trace::Context context_of_caller;
 extern const Batch batch;
 extern EngineMessage message;
 extern const std::map<std::string, std::string> http_headers;
