@@ -1,5 +1,7 @@
 #include "lib/trace/ring.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 
 #include "lib/trace/slab.hpp"
@@ -7,10 +9,6 @@
 
 namespace spanwire::trace::detail {
 namespace {
-
-// How much is written between two looks at the reader: small enough that a ring whose reader keeps
-// up starts over before it has spread over much memory.
-constexpr std::size_t kStretchBytes = 64u << 10;
 
 // With more than this waiting the reader should come, long before the ring is full: about what a
 // core's own cache holds.  Much less and the writer pays for waking the reader, and for fetching
@@ -31,7 +29,6 @@ std::byte* Ring::reserve_slowly(std::size_t bytes) noexcept {
   std::uint64_t head = shared_head_.load(std::memory_order_acquire);
   const std::size_t to_end = capacity_ - (tail_ & (capacity_ - 1));
   const bool empty = head == tail_;
-  // An empty ring starts over: memory that is warm is used again instead of the next cold page.
   const bool skips = bytes > to_end || (empty && capacity_ - to_end >= kStretchBytes);
   const std::size_t skipped = skips ? to_end : 0;
   if (!empty && tail_ + skipped + bytes - head > capacity_) {
@@ -51,7 +48,20 @@ std::byte* Ring::reserve_slowly(std::size_t bytes) noexcept {
   } else {
     watch_at_ = std::min(tail_ + std::max(bytes, kStretchBytes), head + enough);
   }
+  if (touched_ < capacity_) touch_ahead(bytes);
   return memory_ + (tail_ & (capacity_ - 1));
+}
+
+// A stretch at once: page by page, as they are written, costs more in all, and more spans.  A
+// kernel before 5.14 does not know the advice, and it is page by page.
+void Ring::touch_ahead(std::size_t bytes) noexcept {
+  const std::uint64_t start = tail_ & ~std::uint64_t{capacity_ - 1};
+  const std::size_t stretch = std::min(capacity_, kStretchBytes);
+  while (tail_ + bytes > start + touched_) {
+    madvise(memory_ + touched_, stretch, MADV_POPULATE_WRITE);
+    touched_ += stretch;
+  }
+  watch_at_ = std::min(watch_at_, start + touched_);
 }
 
 void Ring::skip(std::size_t bytes) noexcept {

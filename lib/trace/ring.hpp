@@ -10,7 +10,7 @@
 
 namespace spanwire::trace::detail {
 
-// reserve() and publish() on the writer's thread, begin(), end() and commit() on the reader's.
+// reserve() and publish() on the writer's thread, readable(), at() and commit() on the reader's.
 // Positions only grow; the place in memory is a position modulo the capacity.
 class Ring {
  public:
@@ -24,11 +24,12 @@ class Ring {
   std::byte* reserve(std::size_t bytes) noexcept {
     const std::size_t place = tail_ & (capacity_ - 1);
     const std::size_t to_end = capacity_ - place;
-    if (bytes > to_end || tail_ + bytes > watch_at_) return reserve_slowly(bytes);
+    if (bytes > to_end || tail_ + bytes > watch_at_ || can_start_over(place)) {
+      return reserve_slowly(bytes);
+    }
     return memory_ + place;
   }
-  // Makes what was reserved visible.  True when the reader should hurry: much is
-  // waiting.
+  // Makes what was reserved visible.  True when the reader should hurry: much is waiting.
   bool publish(std::size_t bytes) noexcept {
     tail_ += bytes;
     shared_tail_.store(tail_, std::memory_order_release);
@@ -64,8 +65,15 @@ class Ring {
   }
 
  private:
+  // An empty ring is written from its beginning again: memory that is warm, instead of the next
+  // cold page.  Not before a stretch of it is used, or a reader that keeps up would turn each span
+  // into a start.
+  bool can_start_over(std::size_t place) const noexcept {
+    return place >= kStretchBytes && shared_head_.load(std::memory_order_relaxed) == tail_;
+  }
   std::byte* reserve_slowly(std::size_t bytes) noexcept;
   void skip(std::size_t bytes) noexcept;
+  void touch_ahead(std::size_t bytes) noexcept;
   // The lines that the next entry will be written to were last read on the reader's core: getting
   // them back takes longer than writing them, and can go on while the next span is under way.
   void fetch_ahead() const noexcept {
@@ -79,7 +87,9 @@ class Ring {
 #endif
     }
   }
-  static constexpr std::size_t kFetchAheadBytes = 384;
+
+  // How much is written between two looks at the reader, and at least before starting over.
+  static constexpr std::size_t kStretchBytes = 64u << 10;
 
   std::byte* memory_ = nullptr;
   std::size_t capacity_;
@@ -87,6 +97,7 @@ class Ring {
   std::uint64_t tail_ = 0;
   std::uint64_t watch_at_ = 0;
   bool hurry_ = false;
+  std::size_t touched_ = 0;  // bytes from the beginning of memory_
 
   alignas(64) std::atomic<std::uint64_t> shared_tail_{0};
   alignas(64) std::atomic<std::uint64_t> shared_head_{0};
