@@ -191,8 +191,7 @@ void OneWayPort::connection_up() {
 }
 
 void OneWayPort::connection_down() {
-  if (connections_ == 0) return;  // it broke before it stood
-  --connections_;
+  if (connections_ != 0) --connections_;
   on_connection_lost();
 }
 

@@ -121,7 +121,7 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
         return answer(handshake_error(event, !options().curve.empty()));
       case ZMQ_EVENT_DISCONNECTED:
         if (waiting_ != nullptr) {
-          return answer(Error(Errc::connect_failed, "closed during the handshake"));
+          return answer(handshake_error(event, !options().curve.empty()));
         }
         // What came before is read first.
         lost_ = true;

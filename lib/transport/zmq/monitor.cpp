@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "lib/transport/socket_options.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 
@@ -38,39 +39,55 @@ bool read_event(ZmqMessage& message, ZmqEvent& event) {
   return true;
 }
 
-void count(const ZmqEvent& event) {
-  switch (event.type) {
-    case ZMQ_EVENT_CONNECTED:
-      return connected.add();
-    case ZMQ_EVENT_ACCEPTED:
-      return accepted.add();
-    case ZMQ_EVENT_DISCONNECTED:
-      return disconnected.add();
-    case ZMQ_EVENT_ACCEPT_FAILED:
-      accept_failed.add();
-      return log_warn("a ZeroMQ connection could not be accepted",
-                      {{"at", event.endpoint}, {"cause", zmq_text(event.value)}});
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-      handshake_failed.add();
-      return log_warn("a ZeroMQ handshake failed",
-                      {{"at", event.endpoint}, {"cause", describe_handshake_failure(event)}});
+// `peer` is empty where it is not known.
+void handshake_has_failed(const ZmqEvent& event, const std::string& peer) {
+  handshake_failed.add();
+  log_warn("a ZeroMQ handshake failed", {{"at", event.endpoint},
+                                         {"peer", peer.empty() ? std::string("unknown") : peer},
+                                         {"cause", describe_handshake_failure(event)}});
+}
+
+// What libzmq's numbers mean for who has to mend it.
+std::string protocol_text(int number) {
+  switch (number) {
+    case ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+      return "one side wants CURVE and the other does not";
+    case ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+    case ZMQ_PROTOCOL_ERROR_ZMTP_KEY_EXCHANGE:
+      return "what came cannot be decrypted: the peer has another key for this side";
+    case ZMQ_PROTOCOL_ERROR_ZAP_UNSPECIFIED:
+    case ZMQ_PROTOCOL_ERROR_ZAP_MALFORMED_REPLY:
+    case ZMQ_PROTOCOL_ERROR_ZAP_BAD_REQUEST_ID:
+    case ZMQ_PROTOCOL_ERROR_ZAP_BAD_VERSION:
+    case ZMQ_PROTOCOL_ERROR_ZAP_INVALID_STATUS_CODE:
+    case ZMQ_PROTOCOL_ERROR_ZAP_INVALID_METADATA:
+      return "the authenticator's answer is not one (libzmq's number " + std::to_string(number) +
+             ")";
     default:
-      return;
+      return "the peer broke ZMTP (libzmq's number " + std::to_string(number) + ")";
   }
+}
+
+// Of a failure without detail, or with a number.
+std::string reason_text(const ZmqEvent& event) {
+  if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) return protocol_text(event.value);
+  return event.value != 0 ? zmq_text(event.value) : std::string("no reason is known");
 }
 
 }  // namespace
 
 std::string describe_handshake_failure(const ZmqEvent& event) {
-  if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-    return "refused by the authenticator with status " + std::to_string(event.value);
+  switch (event.type) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      return "refused by the authenticator with status " + std::to_string(event.value);
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      return protocol_text(event.value);
+    case ZMQ_EVENT_DISCONNECTED:
+      return "broken off, without a reason: is it another kind of ZeroMQ socket?";
+    default:
+      return "it hung up (" + reason_text(event) +
+             "): is it another kind of ZeroMQ socket, or no ZeroMQ at all?";
   }
-  if (event.type == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
-    return "the peer broke ZMTP (libzmq's number " + std::to_string(event.value) + ")";
-  }
-  return event.value != 0 ? zmq_text(event.value) : "the peer does not speak ZMTP";
 }
 
 Error handshake_error(const ZmqEvent& event, bool curve) {
@@ -82,14 +99,14 @@ Error handshake_error(const ZmqEvent& event, bool curve) {
     return {Errc::security_mismatch,
             curve ? "the peer does not speak CURVE" : "the peer wants CURVE, and we have no keys"};
   }
-  // A listener to whom we speak with another's key cannot answer: it hangs up.
-  if (curve) {
-    return {Errc::security_failed, "the peer broke off (" + describe_handshake_failure(event) +
-                                       "): is its key the one that is named here?"};
+  if (event.type == ZMQ_EVENT_DISCONNECTED) {
+    return {Errc::connect_failed, describe_handshake_failure(event)};
   }
+  const std::string broken = "the peer broke off (" + reason_text(event) + "): ";
+  // A listener to whom we speak with another's key cannot answer: it hangs up.
+  if (curve) return {Errc::security_failed, broken + "is its key the one that is named here?"};
   // One that wants keys of us may hang up before libzmq has seen what it wants.
-  return {Errc::connect_failed, "the peer broke off (" + describe_handshake_failure(event) +
-                                    "): does it want CURVE, or speak something else?"};
+  return {Errc::connect_failed, broken + "does it want CURVE, or speak something else?"};
 }
 
 ZmqMonitor::ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept
@@ -117,8 +134,35 @@ void ZmqMonitor::drain() {
   ZmqEvent event;
   while (!pair->closed() && pair->receive(message)) {
     if (!read_event(message, event)) continue;
-    count(event);
+    note(event);
     events_->on_zmq_event(event);
+  }
+}
+
+void ZmqMonitor::note(ZmqEvent& event) {
+  event.end = ZmqHandshakes::End::unknown;
+  switch (event.type) {
+    case ZMQ_EVENT_CONNECTED:
+    case ZMQ_EVENT_ACCEPTED:
+      (event.type == ZMQ_EVENT_CONNECTED ? connected : accepted).add();
+      return handshakes_.begun(event.value, endpoint_text(peer_address(event.value)));
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+      return handshakes_.succeeded();
+    case ZMQ_EVENT_DISCONNECTED:
+      disconnected.add();
+      event.end = handshakes_.ended(event.value);
+      if (event.end == ZmqHandshakes::End::silent) handshake_has_failed(event, {});
+      return;
+    case ZMQ_EVENT_ACCEPT_FAILED:
+      accept_failed.add();
+      return log_warn("a ZeroMQ connection could not be accepted",
+                      {{"at", event.endpoint}, {"cause", zmq_text(event.value)}});
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      return handshake_has_failed(event, handshakes_.failed());
+    default:
+      return;
   }
 }
 

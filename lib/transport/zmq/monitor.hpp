@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "lib/transport/zmq/handshakes.hpp"
 #include "lib/transport/zmq/socket.hpp"
 
 namespace spanwire::transport {
@@ -13,6 +14,8 @@ namespace spanwire::transport {
 struct ZmqEvent {
   int type = 0;   // ZMQ_EVENT_CONNECTED and so on
   int value = 0;  // by type: descriptor, errno or libzmq's protocol error
+  // Of a connection that ended: how it was then.
+  ZmqHandshakes::End end = ZmqHandshakes::End::unknown;
   std::string endpoint;
 };
 
@@ -41,16 +44,19 @@ class ZmqMonitor final : private ZmqSocketEvents {
   ZmqMonitor(ZmqSocket& watched, Ref<ZmqSocket> pair, ZmqMonitorEvents& events) noexcept;
 
   void on_zmq_ready() override { drain(); }
+  void note(ZmqEvent& event);
 
   Ref<ZmqSocket> watched_;
   Ref<ZmqSocket> pair_;
   ZmqMonitorEvents* events_;
+  ZmqHandshakes handshakes_;
 };
 
-// The words for an event of a failed handshake: what failed.
+// The words for an event of a failed handshake, or of an end that came in the middle of one: what
+// failed.
 std::string describe_handshake_failure(const ZmqEvent& event);
-// What an event of a failed handshake says: security_mismatch, security_refused, security_failed,
-// or connect_failed where it was not about keys.  `curve`: this side has keys.
+// What such an event says: security_mismatch, security_refused, security_failed, or connect_failed
+// where it was not about keys.  `curve`: this side has keys.
 Error handshake_error(const ZmqEvent& event, bool curve);
 
 }  // namespace spanwire::transport

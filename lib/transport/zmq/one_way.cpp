@@ -54,7 +54,9 @@ ConnectionChange change_of(const ZmqEvent& event) noexcept {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
       return ConnectionChange::up;
     case ZMQ_EVENT_DISCONNECTED:
-      return ConnectionChange::down;
+      if (event.end == ZmqHandshakes::End::stood) return ConnectionChange::down;
+      return event.end == ZmqHandshakes::End::silent ? ConnectionChange::refused
+                                                     : ConnectionChange::none;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
