@@ -10,6 +10,7 @@
 #include "lib/transport/socket_stream.hpp"
 #include "lib/transport/stream_link.hpp"
 #include "lib/transport/zmq/dealer.hpp"
+#include "lib/transport/zmq/options.hpp"
 
 namespace spanwire::transport {
 namespace {
@@ -87,6 +88,7 @@ Task<Result<Dialled>> dial_over_zmq(Loop& loop, Address address, DialOptions opt
 }  // namespace
 
 Task<Result<Dialled>> dial(Loop& loop, Address address, DialOptions options) {
+  SPANWIRE_CO_TRY_VOID(check_encrypts(address, options.zmq.curve));
   if (address.scheme == Scheme::memory) co_return dial_memory(loop, address, options);
   if (address.zmq()) co_return co_await dial_over_zmq(loop, std::move(address), std::move(options));
   co_return co_await dial_socket(loop, std::move(address), std::move(options));

@@ -5,6 +5,7 @@
 #include "lib/transport/incoming.hpp"
 #include "lib/transport/memory_link.hpp"
 #include "lib/transport/socket_listener.hpp"
+#include "lib/transport/zmq/options.hpp"
 #include "lib/transport/zmq/router.hpp"
 #include "spanwire/base/assert.hpp"
 #include "spanwire/base/counters.hpp"
@@ -49,6 +50,7 @@ Result<std::unique_ptr<Link>> Incoming::open(Loop& loop) {
 
 Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
                                          const ListenOptions& options, AcceptEvents& events) {
+  SPANWIRE_TRY_VOID(check_encrypts(address, options.zmq.curve));
   if (address.scheme == Scheme::memory) return listen_in_memory(loop, address, options, events);
   if (address.zmq()) return listen_on_zmq(loop, address, options, events);
   return listen_on_socket(loop, address, options, events);

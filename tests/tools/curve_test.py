@@ -96,6 +96,12 @@ class Curve(unittest.TestCase):
         self.refused(done, b"security_refused")
         self.assertEqual(self.call(address, "stranger").stdout, b"hello")
 
+    def test_keys_for_an_address_that_has_none_are_refused(self):
+        listening = run("echo", "tcp://127.0.0.1:0", "--keys", self.path("server.key_secret"), "--allow",
+                        self.path("allowed"))
+        self.refused(listening, b"tcp://127.0.0.1:0: keys were given, and only zmq+tcp and zmq+ipc encrypt")
+        self.refused(self.call("tcp://127.0.0.1:1", "known"), b"only zmq+tcp and zmq+ipc encrypt")
+
     def test_half_of_the_keys_is_a_mistake_of_the_line(self):
         keys = ("--keys", self.path("known.key_secret"))
         self.assertEqual(run("call", "zmq+tcp://127.0.0.1:1", "echo", *keys).returncode, 2)

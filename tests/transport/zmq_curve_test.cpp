@@ -79,6 +79,30 @@ TEST_F(ZmqCurve, KeysAgainstAListenerWithoutAreAMismatch) {
   EXPECT_EQ(dial_with(at, CurveOptions()), Errc::ok);
 }
 
+// Who asked for encryption does not get a connection without.
+TEST_F(ZmqCurve, KeysAreNotLeftUnusedOverTcp) {
+  for (const char* at : {"tcp://127.0.0.1:7001", "dynamo+tcp://127.0.0.1:7001"}) {
+    const Result<Dialled> dialled = test_.run(dial(test_.loop(), *parse_address(at), [&] {
+      DialOptions options;
+      options.zmq.curve = keys("known");
+      return options;
+    }()));
+    ASSERT_FALSE(dialled);
+    EXPECT_EQ(dialled.error(), Errc::invalid_argument) << dialled.error().message();
+    EXPECT_NE(dialled.error().detail().find(at), std::string_view::npos);
+  }
+  ListenOptions options;
+  options.zmq.curve.secret_key_file = path("listener.key_secret");
+  options.zmq.curve.allowed_keys = path("allowed");
+  const auto listener = listen(test_.loop(), *parse_address("tcp://127.0.0.1:0"), options, *this);
+  ASSERT_FALSE(listener);
+  EXPECT_EQ(listener.error(), Errc::invalid_argument);
+  // Nothing leaves the machine there: the file's permissions decide, or there is nobody else.
+  const std::string local = "unix://" + path("socket");
+  EXPECT_TRUE(listen(test_.loop(), *parse_address(local), options, *this));
+  EXPECT_TRUE(listen(test_.loop(), *parse_address("memory://with-keys"), options, *this));
+}
+
 TEST_F(ZmqCurve, WhatIsMissingFailsAtOnce) {
   const Address at = listen_with(true);
   CurveOptions curve = keys("known");

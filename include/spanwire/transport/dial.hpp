@@ -51,7 +51,8 @@ static_assert(AsyncValue<Address> && AsyncValue<DialOptions> && AsyncValue<Diall
 // Tries the addresses of a name in turn, IPv6 and IPv4 alternating, each for its share of what is
 // left of the timeout.  `loop` outlives the link.  Runs on `loop`.
 // Fails with bad_address (port 0, host *), resolve_failed, connect_failed (every address refused;
-// the sentence has each one's reason), connect_timeout, cancelled.
+// the sentence has each one's reason), connect_timeout, cancelled, invalid_argument (keys for a
+// TCP address, over which nothing is encrypted) and the like of key files.
 Task<Result<Dialled>> dial(Loop& loop, Address address, DialOptions options);
 
 }  // namespace spanwire::transport

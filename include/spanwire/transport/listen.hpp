@@ -94,7 +94,9 @@ class Listener {
 // `*` is every address of the machine.  The file of a unix socket is replaced if nobody listens on
 // it, and removed at close.  A zmq listener keeps its port until its last link has ended; whom it
 // does not let in is told so at once.
-// Fails with listen_failed, resolve_failed, already_exists (somebody listens there).
+// Fails with listen_failed, resolve_failed, already_exists (somebody listens there),
+// invalid_argument (keys for a TCP address, over which nothing is encrypted) and the like of key
+// files.
 Result<std::unique_ptr<Listener>> listen(Loop& loop, const Address& address,
                                          const ListenOptions& options, AcceptEvents& events);
 

@@ -117,7 +117,8 @@ class AllowList {
 };
 
 // What a socket proves itself with and whom it lets in.  All empty: plain, for networks that you
-// trust.
+// trust.  With any of them set, tcp:// and dynamo+tcp:// addresses beside it are refused: there
+// nothing is encrypted.
 struct CurveOptions {
   // Own keys, NAME.key_secret.  Needed for CURVE on either side.
   std::string secret_key_file;

@@ -57,6 +57,12 @@ Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options) {
   return socket.set(ZMQ_HEARTBEAT_TTL, std::min(interval + timeout, kTtlMsMax));
 }
 
+Result<void> check_encrypts(const Address& address, const CurveOptions& curve) {
+  if (curve.empty() || address.scheme != Scheme::tcp) return {};
+  return fail(Errc::invalid_argument,
+              to_string(address) + ": keys were given, and only zmq+tcp and zmq+ipc encrypt");
+}
+
 std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
                                          std::chrono::nanoseconds left) noexcept {
   const auto bound = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(left),

@@ -12,6 +12,9 @@ Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options);
 // What `linger` allows, but no longer than `left`.
 std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
                                          std::chrono::nanoseconds left) noexcept;
+// Keys for an address over which everything would travel in the clear all the same: who gave them
+// does not want that.  Fails with invalid_argument.
+Result<void> check_encrypts(const Address& address, const CurveOptions& curve);
 // One attempt in `timeout`, and no other: redialling is the pool's, with its jitter.
 Result<void> set_connecting(ZmqSocket& socket, std::chrono::nanoseconds timeout);
 
