@@ -184,6 +184,13 @@ void OneWayPort::on_zmq_event(const transport::ZmqEvent& event) {
   }
 }
 
+// What has ended is told first: its descriptor may be another's already.
+std::set<int> OneWayPort::standing() {
+  if (!monitor_) return {};
+  monitor_->drain();
+  return monitor_ ? monitor_->standing() : std::set<int>();
+}
+
 void OneWayPort::connection_up() {
   ++connections_;
   last_failure_ = Error();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   bool open() const noexcept { return open_; }
   Result<void> check_open() const;
   std::size_t connections() const noexcept { return connections_; }
+  // Descriptors of the connections that stand now.
+  std::set<int> standing();
 
  private:
   static Task<Result<void>> open_task(std::shared_ptr<OneWayPort> self);

@@ -15,6 +15,7 @@ namespace {
 constinit NamedCounter messages_sent("spanwire.zmq.messages_sent");
 constinit NamedCounter messages_unsent("spanwire.zmq.messages_unsent");
 constinit NamedCounter senders_disconnected("spanwire.zmq.senders_disconnected");
+constinit NamedCounter slow_subscribers("spanwire.zmq.slow_subscribers");
 
 transport::OneWayType type_of(OneWaySender::Kind kind) noexcept {
   return kind == OneWaySender::Kind::push ? transport::OneWayType::push
@@ -36,6 +37,7 @@ void finish(EncodedMessage& message, const Result<void>& sent) noexcept {
 OneWaySender::OneWaySender(Runtime& runtime, OneWayOptions options, Kind kind)
     : OneWayPort(runtime, std::move(options), type_of(kind)),
       Job(&OneWaySender::run_queue),
+      Timer(&OneWaySender::look_timer_fired),
       kind_(kind),
       flight_(std::make_shared<transport::ZmqFlight>(loop(), this->options().zmq.flight_bytes_max,
                                                      &OneWaySender::flight_landed, this)) {}
@@ -100,6 +102,7 @@ Result<void> OneWaySender::hand_over(EncodedMessage& message) {
       message.last = transport::copied_part(message.payload.view());
     } else if (flight_->full()) {
       flight_->wait();
+      if (kind_ == Kind::publish) watch_slow_peers();
       return fail(Errc::out_of_memory_budget, "libzmq holds " +
                                                   std::to_string(options().zmq.flight_bytes_max) +
                                                   " bytes of large payloads already");
@@ -229,8 +232,37 @@ void OneWaySender::on_connection_lost() {
            {{"connections", connections()}});
 }
 
+// ---- Who holds everybody up
+
+// The room for large payloads is one, and what a subscriber does not take stays in it.
+void OneWaySender::watch_slow_peers() {
+  if (Timer::armed()) return;
+  look_for_slow_peers();
+}
+
+void OneWaySender::look_for_slow_peers() {
+  transport::ZmqSlowPeers::Readings readings;
+  for (const int fd : standing()) readings[fd] = transport::read_connection(fd);
+  for (const int fd : slow_peers_.look(std::move(readings))) {
+    slow_subscribers.add();
+    log_warn(
+        "a slow subscriber was disconnected: it kept the room that all share full",
+        {{"peer", transport::peer_text(fd)}, {"flight_bytes_max", options().zmq.flight_bytes_max}});
+    transport::hang_up(fd);
+  }
+  loop().timers().add(*this, loop().now() + kSlowSubscriberLook);
+}
+
+void OneWaySender::look_timer_fired(Timer* timer) noexcept {
+  auto* const self = static_cast<OneWaySender*>(timer);
+  const std::shared_ptr<OneWayPort> keep = self->shared_from_this();
+  if (self->flight_->roomy()) return self->slow_peers_.forget();
+  self->look_for_slow_peers();
+}
+
 void OneWaySender::on_closing(const Error& cause) {
   serve();
+  loop().timers().remove(*this);
   senders_.end_all(cause);
   subscriber_waits_.end_all(cause);
   flight_->abandon();

@@ -12,6 +12,7 @@
 
 #include "lib/rpc/one_way_port.hpp"
 #include "lib/transport/zmq/message.hpp"
+#include "lib/transport/zmq/slow_peers.hpp"
 
 namespace spanwire::rpc {
 
@@ -26,7 +27,7 @@ struct EncodedMessage {
 };
 
 // As OneWayPort.
-class OneWaySender final : public OneWayPort, private Job {
+class OneWaySender final : public OneWayPort, private Job, private Timer {
  public:
   enum class Kind : std::uint8_t { push, publish };
 
@@ -68,7 +69,10 @@ class OneWaySender final : public OneWayPort, private Job {
   void number(EncodedMessage& message);
   void read_subscriptions();
   void wake_subscriber_waits();
+  void watch_slow_peers();
+  void look_for_slow_peers();
   static void run_queue(Job* job) noexcept;
+  static void look_timer_fired(Timer* timer) noexcept;
   static void flight_landed(void* self) noexcept;
 
   const Kind kind_;
@@ -78,6 +82,7 @@ class OneWaySender final : public OneWayPort, private Job {
   std::unordered_map<std::string, Row, TextHash, std::equal_to<>> rows_;
   std::map<std::string, std::size_t, std::less<>> subscribed_;  // prefix, how often
   PortWaiters subscriber_waits_;
+  transport::ZmqSlowPeers slow_peers_;
 
   mutable std::mutex mutex_;  // of what follows
   std::deque<EncodedMessage> queue_;

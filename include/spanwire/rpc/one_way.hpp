@@ -35,6 +35,9 @@ inline constexpr std::size_t kNumberedPathsMax = 4'096;
 // Rows of numbers that a Subscriber follows; with one more it begins anew.
 inline constexpr std::size_t kFollowedRowsMax = 65'536;
 
+// While the room for large payloads is full, a Publisher looks so often who keeps it so.
+inline constexpr std::chrono::nanoseconds kSlowSubscriberLook = std::chrono::seconds(1);
+
 struct OneWayOptions {
   // zmq+tcp://, zmq+ipc:// and zmq+inproc:// addresses to listen on.  Either side may listen.
   std::vector<std::string> listens;
@@ -167,12 +170,17 @@ class Pusher : public OneWaySocket {
 };
 
 // Sends each message to every Subscriber that asked for its path.  One that is slow loses messages,
-// and counts them.
+// and counts them.  Payloads of 4 KiB and more share ZmqOptions::flight_bytes_max until all have
+// taken them: while that is full, publish() fails with out_of_memory_budget, and a subscriber that
+// took nothing from one look to the next (kSlowSubscriberLook), or much less than the others, is
+// disconnected ("spanwire.zmq.slow_subscribers"): it comes back, and counts what it missed.  Inside
+// one process (zmq+inproc) there is no connection to end.
 class Publisher : public OneWaySocket {
  public:
   explicit Publisher(Runtime& runtime, OneWayOptions options);
 
-  // Never waits; from any thread.  Fails as Pusher::try_push, but never for a peer that is full.
+  // Never waits; from any thread.  Fails as Pusher::try_push, but with queue_full only for the
+  // queue of other threads.
   Result<void> publish(const trace::Context& context, const Path& path, Slice payload,
                        const Headers& headers = {});
   // Subscriptions that a message of this path goes to now.

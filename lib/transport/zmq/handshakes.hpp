@@ -30,6 +30,8 @@ class ZmqHandshakes {
   // Where several handshakes are under way it may be taken for another's; the number of those that
   // stand is right again once theirs have ended.
   End ended(int fd);
+  // Those that are known to stand.
+  const std::set<int>& standing() const noexcept { return standing_; }
 
  private:
   void settle();

@@ -35,6 +35,8 @@ class ZmqFlight final : public std::enable_shared_from_this<ZmqFlight> {
   // A part over the slice's memory.
   ZmqPart take(Slice&& payload);
   bool full() const noexcept { return bytes_.load() >= bytes_max_; }
+  // Less than half of the room is taken.
+  bool roomy() const noexcept { return bytes_.load() < bytes_max_ / 2; }
   // `landed` comes once when half of the room is free again.
   void wait() noexcept;
   // The owner is gone.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "lib/transport/zmq/handshakes.hpp"
@@ -37,6 +38,8 @@ class ZmqMonitor final : private ZmqSocketEvents {
 
   // Events that are there already come before this returns.
   void drain();
+  // Descriptors of connections that stand, as far as events were drained.
+  const std::set<int>& standing() const noexcept { return handshakes_.standing(); }
   // No event follows.  Idempotent.
   void close() noexcept;
 

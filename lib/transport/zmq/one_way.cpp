@@ -41,8 +41,11 @@ Result<void> set_one_way(ZmqSocket& socket, OneWayType type, const OneWayTimes& 
       socket.set(ZMQ_RECONNECT_IVL_MAX, to_milliseconds(times.reconnect_last, chance)));
   SPANWIRE_TRY_VOID(socket.set(ZMQ_HANDSHAKE_IVL, handshake));
   SPANWIRE_TRY_VOID(socket.set(ZMQ_CONNECT_TIMEOUT, handshake));
+  if (type != OneWayType::publish) return {};
+  // What waits for a subscriber whose connection is gone goes with it.
+  SPANWIRE_TRY_VOID(socket.set(ZMQ_IMMEDIATE, 1));
   // Each subscription of each peer, and its end.
-  return type == OneWayType::publish ? socket.set(ZMQ_XPUB_VERBOSER, 1) : Result<void>();
+  return socket.set(ZMQ_XPUB_VERBOSER, 1);
 }
 
 Result<void> subscribe(ZmqSocket& socket, const std::string& prefix) {
