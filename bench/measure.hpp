@@ -28,6 +28,18 @@ inline void opaque(T& value) noexcept {
   asm volatile("" : : "r"(&value) : "memory");
 }
 
+// While it lives, the calling thread's CPU time counts for nothing in a round that is measured.
+class Uncounted {
+ public:
+  Uncounted() noexcept : begin_(thread_cpu_seconds()) {}
+  ~Uncounted();
+  Uncounted(const Uncounted&) = delete;
+  Uncounted& operator=(const Uncounted&) = delete;
+
+ private:
+  double begin_;
+};
+
 double median(std::vector<double> values);
 
 struct Line {

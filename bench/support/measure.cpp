@@ -14,10 +14,14 @@ double seconds_of(clockid_t clock) noexcept {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+thread_local double uncounted_seconds = 0;
+
 double nanoseconds_per_operation(const Bench::Body& body, std::uint64_t iterations) {
+  uncounted_seconds = 0;
   const double begin = thread_cpu_seconds();
   body(iterations);
-  return (thread_cpu_seconds() - begin) * 1e9 / static_cast<double>(iterations);
+  const double taken = thread_cpu_seconds() - begin - uncounted_seconds;
+  return taken * 1e9 / static_cast<double>(iterations);
 }
 
 // So many operations that a round takes about `seconds`.
@@ -46,6 +50,8 @@ std::string number(const std::optional<double>& value) {
 double thread_cpu_seconds() noexcept { return seconds_of(CLOCK_THREAD_CPUTIME_ID); }
 double process_cpu_seconds() noexcept { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
 double wall_seconds() noexcept { return seconds_of(CLOCK_MONOTONIC); }
+
+Uncounted::~Uncounted() { uncounted_seconds += thread_cpu_seconds() - begin_; }
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
