@@ -1,12 +1,17 @@
-// Spans straight into the ring, in one pass: each part is looked at as it is written, and what
-// wants a closer look is given up.  For what nearly all whole spans are; the others go through the
-// slab, whose records can grow.
+// Items of spans straight into the ring: each part is looked at as it is written, and what wants a
+// closer look is given up.  For what nearly all whole spans are; the others go through the slab,
+// whose records can grow.  Where keys may be equal, the export thread looks: repeats.hpp.
+//
+// Each function writes at `at` and returns where the next item goes; null, and what was written is
+// of no use, for what does not fit before `end` or into the limits.  What is rare is kept out of
+// line, so that the rest stays in registers.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -20,158 +25,98 @@ namespace spanwire::trace::detail {
 // Of the items of one span.
 inline constexpr std::size_t kDirectBytesMax = 4096;
 
-// A link without attributes at `at`, which has room for it; the bytes it takes.
-inline std::size_t write_link(std::byte* at, const Link& link) noexcept {
-  const LinkHead head{link.context, 0, 0};
-  char* to =
-      write_item(at, ItemTag::link, ValueType::string, Key(), sizeof head + link.tracestate.size());
-  std::memcpy(to, &head, sizeof head);
-  copy_text(to + sizeof head, link.tracestate.data(), link.tracestate.size());
-  return room_of(*reinterpret_cast<const Item*>(at));
+inline std::byte* direct_end(std::byte* items, const SpanLimits& limits) noexcept {
+  return items + std::min(kDirectBytesMax, limits.bytes_max);
 }
 
-class DirectWriter {
- public:
-  // `items` has room for kDirectBytesMax.
-  DirectWriter(std::byte* items, const SpanLimits& limits) noexcept
-      : limits_(limits),
-        begin_(items),
-        at_(items),
-        end_(items + std::min(kDirectBytesMax, limits.bytes_max)) {}
+// An item with its key; `value` is where its value goes.
+std::byte* put_any_item(std::byte* at, const std::byte* end, ItemTag tag, ValueType type, Key key,
+                        std::size_t value_bytes, char*& value) noexcept;
+std::byte* put_text(std::byte* at, const std::byte* end, ItemTag tag,
+                    std::string_view text) noexcept;
+// Any but an array.
+std::byte* put_any_attribute(std::byte* at, const std::byte* end, ItemTag tag,
+                             const Attribute& attribute, const SpanLimits& limits) noexcept;
+std::byte* put_event(std::byte* at, const std::byte* end, const WholeEvent& event,
+                     const SpanLimits& limits) noexcept;
+std::byte* put_any_name(std::byte* at, const std::byte* end, Key name) noexcept;
+std::byte* put_any_link(std::byte* at, const std::byte* end, const Link& link) noexcept;
 
-  // False where a limit, a long text or a repeated key wants a closer look: what was written is of
-  // no use.
-  bool fits() const noexcept { return fits_ && count_ <= limits_.attributes_max; }
-  std::uint32_t offset() const noexcept { return static_cast<std::uint32_t>(at_ - begin_); }
+inline bool fits(const std::byte* at, const std::byte* end, std::size_t bytes) noexcept {
+  return bytes <= static_cast<std::size_t>(end - at);
+}
 
-  void name(Key name) noexcept {
-    fits_ &= name.size() <= kShortNameBytes;
-    item(ItemTag::name, ValueType::string, name, 0);
+// A literal key and eight bytes.
+inline constexpr std::size_t kWordItem = sizeof(Item) + sizeof(const char*) + sizeof(std::int64_t);
+
+inline std::byte* put_name(std::byte* at, const std::byte* end, Key name) noexcept {
+  constexpr std::size_t kBytes = sizeof(Item) + sizeof(const char*);
+  if (!name.is_literal() || name.size() > kShortNameBytes || !fits(at, end, kBytes)) [[unlikely]] {
+    return put_any_name(at, end, name);
   }
-  std::uint32_t text(ItemTag tag, std::string_view text) noexcept {
-    if (text.empty()) return kNoItem;
-    const std::uint32_t at = offset();
-    if (char* to = item(tag, ValueType::string, Key(), text.size())) {
-      copy_text(to, text.data(), text.size());
-    }
-    return at;
-  }
-  void attributes(std::span<const Attribute> attributes) noexcept {
-    count_ += attributes.size();
-    if (!has_room(attributes.size() * kWordItem)) return;
-    std::size_t spare = room() - attributes.size() * kWordItem;
-    for (const Attribute& attribute : attributes) {
-      const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
-      if ((filter_ & bit) != 0) [[unlikely]]
-        fits_ &= !repeats(attribute.key);
-      filter_ |= bit;
-      if (attribute.key.is_literal() && attribute.value.is_word()) {
-        word(ItemTag::attribute, attribute.key, attribute.value);
-      } else if (!value(ItemTag::attribute, attribute, spare)) {
-        return;
-      }
+  write_literal_item(at, ItemTag::name, ValueType::string, name, 0);
+  return at + kBytes;
+}
+
+// Whether keys of a list may be equal, which what is written directly is not searched for.
+bool may_repeat_in_many(std::span<const Attribute> attributes) noexcept;
+inline bool may_repeat(std::span<const Attribute> attributes) noexcept {
+  if (attributes.size() > 4) return may_repeat_in_many(attributes);
+  for (std::size_t i = 0; i < attributes.size(); ++i) {
+    const Key key = attributes[i].key;
+    if (!key.is_literal()) return true;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (key.may_equal(attributes[j].key)) return true;
     }
   }
-  // Of all lists so far.
-  std::size_t attribute_count() const noexcept { return count_; }
-  void event(const WholeEvent& event) noexcept {
-    const EventHead head{ns_of(event.at), 0, static_cast<std::uint32_t>(event.attributes.size())};
-    if (char* to = item(ItemTag::event, ValueType::string, event.name, sizeof head)) {
-      std::memcpy(to, &head, sizeof head);
-    }
-    // Keys that may be equal are rare in events, and looked at by the long way.
-    std::uint64_t filter = 0;
-    for (const Attribute& attribute : event.attributes) {
-      if (!has_room(kWordItem)) return;
-      std::size_t spare = room() - kWordItem;
-      const std::uint64_t bit = std::uint64_t{1} << attribute.key.filter();
-      fits_ &= (filter & bit) == 0;
-      filter |= bit;
-      if (!value(ItemTag::event_attribute, attribute, spare)) return;
-    }
-    fits_ &= event.attributes.size() <= limits_.event_attributes_max;
-  }
-  void link(const Link& link) noexcept {
-    constexpr std::size_t kFront = sizeof(Item) + sizeof(LinkHead);
-    fits_ &= link.context.valid() && link.attributes.empty();
-    if (has_room(kFront + padded(link.tracestate.size()))) at_ += write_link(at_, link);
-  }
+  return false;
+}
 
- private:
-  // A literal key and eight bytes.
-  static constexpr std::size_t kWordItem =
-      sizeof(Item) + sizeof(const char*) + sizeof(std::int64_t);
-
-  std::size_t room() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-  bool has_room(std::size_t bytes) noexcept {
-    if (bytes <= room()) [[likely]]
-      return true;
-    fits_ = false;
-    return false;
-  }
-  // Where the value goes; null where there is no room.
-  char* item(ItemTag tag, ValueType type, Key key, std::size_t value_bytes) noexcept {
-    const std::size_t bytes = item_room(key, value_bytes);
-    if (!has_room(bytes)) return nullptr;
-    char* to = write_item(at_, tag, type, key, value_bytes);
-    at_ += bytes;
-    return to;
-  }
-  static std::size_t item_room(Key key, std::size_t value_bytes) noexcept {
-    const std::size_t key_room = key.is_literal() ? sizeof(const char*) : padded(key.size());
-    return sizeof(Item) + key_room + padded(value_bytes);
-  }
-  void word(ItemTag tag, Key literal, const AttributeValue& value) noexcept {
-    const std::int64_t word = value.word();
-    std::memcpy(write_literal_item(at_, tag, value.type(), literal, sizeof word), &word,
-                sizeof word);
-    at_ += kWordItem;
-  }
-  // Takes what is beyond a word from `spare`; false, and it does not fit, for what is too much and
-  // for arrays.
-  bool value(ItemTag tag, const Attribute& attribute, std::size_t& spare) noexcept {
+inline std::byte* put_attributes(std::byte* at, const std::byte* end,
+                                 std::span<const Attribute> attributes,
+                                 const SpanLimits& limits) noexcept {
+  for (const Attribute& attribute : attributes) {
+    const Key key = attribute.key;
     const AttributeValue& value = attribute.value;
-    const bool text = value.type() == ValueType::string;
-    const std::size_t size = text                                 ? value.size()
-                             : value.type() == ValueType::boolean ? 1
-                                                                  : sizeof(std::int64_t);
-    const std::size_t bytes = item_room(attribute.key, size);
-    const bool plain = text || value.is_word() || value.type() == ValueType::boolean;
-    if (!plain || attribute.key.empty() || bytes > spare + kWordItem ||
-        (text && size > limits_.value_chars_max)) {
-      fits_ = false;
-      return false;
-    }
-    if (bytes > kWordItem) spare -= bytes - kWordItem;
-    char* to = write_item(at_, tag, value.type(), attribute.key, size);
-    at_ += bytes;
-    if (text) {
-      copy_text(to, value.text().data(), size);
-    } else if (value.type() == ValueType::boolean) {
-      *to = value.boolean() ? 1 : 0;
-    } else {
+    if (!key.is_literal() || !fits(at, end, kWordItem)) [[unlikely]] {
+      at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
+      if (at == nullptr) return nullptr;
+    } else if (value.is_word()) {
       const std::int64_t word = value.word();
-      std::memcpy(to, &word, sizeof word);
+      std::memcpy(write_literal_item(at, ItemTag::attribute, value.type(), key, sizeof word), &word,
+                  sizeof word);
+      at += kWordItem;
+    } else if (value.type() == ValueType::string && value.size() <= limits.value_chars_max &&
+               fits(at, end, kWordItem + value.size())) {
+      const std::string_view text = value.text();
+      copy_text(write_literal_item(at, ItemTag::attribute, ValueType::string, key, text.size()),
+                text.data(), text.size());
+      at += sizeof(Item) + sizeof(const char*) + padded(text.size());
+    } else {
+      at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
+      if (at == nullptr) return nullptr;
     }
-    return true;
   }
-  // Whether an attribute of that key has been written.
-  bool repeats(Key key) const noexcept {
-    for (const std::byte* at = begin_; at != at_;) {
-      const Item& item = *reinterpret_cast<const Item*>(at);
-      if (item.tag == ItemTag::attribute && key_of(item) == key.view()) return true;
-      at += room_of(item);
-    }
-    return false;
-  }
+  return at;
+}
 
-  const SpanLimits& limits_;
-  std::byte* const begin_;
-  std::byte* at_;
-  std::byte* const end_;
-  std::uint64_t filter_ = 0;
-  std::size_t count_ = 0;
-  bool fits_ = true;
-};
+// A link to a span of the same trace, at `at`, which has room for it.
+inline constexpr std::size_t kOwnLinkItem = sizeof(Item) + sizeof(SpanId);
+inline void write_own_link(std::byte* at, const SpanId& span_id) noexcept {
+  char* to = write_item(at, ItemTag::link, ValueType::string, Key(), sizeof span_id);
+  std::memcpy(to, &span_id, sizeof span_id);
+}
+
+inline std::byte* put_link(std::byte* at, const std::byte* end, const Link& link,
+                           const SpanContext& span) noexcept {
+  const SpanContext& to = link.context;
+  const bool own = to.trace_id() == span.trace_id() && to.flags() == span.flags() && !to.remote();
+  if (!own || to.span_id().is_zero() || !link.attributes.empty() || !link.tracestate.empty() ||
+      !fits(at, end, kOwnLinkItem)) [[unlikely]] {
+    return put_any_link(at, end, link);
+  }
+  write_own_link(at, to.span_id());
+  return at + kOwnLinkItem;
+}
 
 }  // namespace spanwire::trace::detail

@@ -9,6 +9,7 @@
 
 #include "lib/base/own_thread.hpp"
 #include "lib/trace/core.hpp"
+#include "lib/trace/repeats.hpp"
 #include "lib/trace/table.hpp"
 
 namespace spanwire::trace::detail {
@@ -98,8 +99,8 @@ void Processor::take_from(ThreadState& state, SpanBatch& batch) {
   if (at == end) return;
   batch.touched.push_back(&state);
   while (at != end) {
-    const std::byte* entry = state.ring.at(at);
-    const auto* header = reinterpret_cast<const RecordHeader*>(entry);
+    std::byte* entry = state.ring.at(at);
+    auto* header = reinterpret_cast<RecordHeader*>(entry);
     state.taken_to = at;
     if (header->entry_type == EntryType::table) take_table(state, batch, entry);
     // Entries are mostly alike: where later ones will be can be guessed, and fetched in time.
@@ -107,7 +108,10 @@ void Processor::take_from(ThreadState& state, SpanBatch& batch) {
     at += header->entry_bytes;
     state.taken_to = at;
     if (header->entry_type == EntryType::skip || header->entry_type == EntryType::table) continue;
-    const std::byte* items = entry + sizeof(RecordHeader);
+    std::byte* items = entry + sizeof(RecordHeader);
+    if (header->may_repeat != 0) {
+      header->attributes -= static_cast<std::uint16_t>(remove_repeats(items, header->items_bytes));
+    }
     if (header->entry_type == EntryType::external) {
       const auto* external = reinterpret_cast<const ExternalItems*>(items);
       batch.blocks.push_back(*external);

@@ -31,13 +31,59 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   header.events = static_cast<std::uint16_t>(span.events.size());
   header.links = static_cast<std::uint16_t>(span.links.size());
   header.parent_remote = span.parent_remote ? 1 : 0;
-  header.unused = 0;
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
+// False for too many.
+inline bool count_attributes(RecordHeader& header, const WholeSpan& span,
+                             const SpanLimits& limits) noexcept {
+  std::size_t attributes = 0;
+  bool repeats = false;
+  for (const auto& list : span.attributes) {
+    if (list.empty()) continue;
+    repeats = repeats || attributes != 0 || may_repeat(list);
+    attributes += list.size();
+  }
+  header.attributes = static_cast<std::uint16_t>(attributes);
+  header.may_repeat = repeats ? 1 : 0;
+  return attributes <= limits.attributes_max;
+}
+
+// The items of a span behind its header, which learns where they are; null as put_name() and its
+// like.
+[[gnu::always_inline]] inline std::byte* put_items(RecordHeader& header, const WholeSpan& span,
+                                                   const SpanLimits& limits) noexcept {
+  auto* const items = reinterpret_cast<std::byte*>(&header + 1);
+  const std::byte* const end = direct_end(items, limits);
+  std::byte* at = put_name(items, end, span.name);
+  header.tracestate_at = header.status_at = kNoItem;
+  if (at != nullptr && !span.tracestate.empty()) {
+    header.tracestate_at = static_cast<std::uint32_t>(at - items);
+    at = put_text(at, end, ItemTag::tracestate, span.tracestate);
+  }
+  if (at != nullptr && !span.status_message.empty()) {
+    header.status_at = static_cast<std::uint32_t>(at - items);
+    at = put_text(at, end, ItemTag::status_message, span.status_message);
+  }
+  if (at == nullptr || !count_attributes(header, span, limits)) return nullptr;
+  for (const auto& list : span.attributes) {
+    at = put_attributes(at, end, list, limits);
+    if (at == nullptr) return nullptr;
+  }
+  for (const WholeEvent& event : span.events) {
+    at = put_event(at, end, event, limits);
+    if (at == nullptr) return nullptr;
+  }
+  for (const Link& link : span.links) {
+    at = put_link(at, end, link, span.context);
+    if (at == nullptr) return nullptr;
+  }
+  return at;
+}
+
 // False, and nothing done, for a span that needs a closer look.
-bool try_direct(Core& core, ThreadState& state, const WholeSpan& span, const Scope& scope,
-                std::int64_t end_ns) noexcept {
+[[gnu::always_inline]] inline bool try_direct(Core& core, ThreadState& state, const WholeSpan& span,
+                                              const Scope& scope, std::int64_t end_ns) noexcept {
   const SpanLimits& limits = core.limits();
   const std::size_t links_max = span.batch ? limits.batch_links_max : limits.links_max;
   if (span.events.size() > limits.events_max || span.links.size() > links_max ||
@@ -48,22 +94,15 @@ bool try_direct(Core& core, ThreadState& state, const WholeSpan& span, const Sco
   if (to == nullptr) return false;
   auto& header = *reinterpret_cast<RecordHeader*>(to);
   write_header(header, span, scope, end_ns);
-  DirectWriter writer(to + sizeof(RecordHeader), limits);
-  writer.name(span.name);
-  header.tracestate_at = writer.text(ItemTag::tracestate, span.tracestate);
-  header.status_at = writer.text(ItemTag::status_message, span.status_message);
-  for (const auto& list : span.attributes) writer.attributes(list);
-  for (const WholeEvent& event : span.events) writer.event(event);
-  for (const Link& link : span.links) writer.link(link);
-  if (!writer.fits()) return false;
+  const std::byte* const end = put_items(header, span, limits);
+  if (end == nullptr) return false;
   if (!core.enter_queue(1)) {
     count_lost(state, LossReason::queue_full);
     return true;
   }
-  const std::size_t bytes = sizeof(RecordHeader) + writer.offset();
-  header.entry_bytes = static_cast<std::uint32_t>(bytes);
-  header.items_bytes = writer.offset();
-  header.attributes = static_cast<std::uint16_t>(writer.attribute_count());
+  const auto bytes = static_cast<std::uint32_t>(end - to);
+  header.entry_bytes = bytes;
+  header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
   publish_entry(core, state, bytes);
   return true;
 }
@@ -95,8 +134,8 @@ void write_slowly(Core& core, ThreadState& state, const WholeSpan& span, const S
   end(*record, end_ns);
 }
 
-void write_whole(Core& core, ThreadState& state, const WholeSpan& span,
-                 const Scope& scope) noexcept {
+[[gnu::always_inline]] inline void write_whole(Core& core, ThreadState& state,
+                                               const WholeSpan& span, const Scope& scope) noexcept {
   const std::int64_t end_ns = std::max(ns_of(span.end), ns_of(span.start));
   if (!try_direct(core, state, span, scope, end_ns)) {
     write_slowly(core, state, span, scope, end_ns);

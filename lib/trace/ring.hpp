@@ -50,7 +50,7 @@ class Ring {
     const std::uint64_t begin = shared_head_.load(std::memory_order_acquire);
     return {begin, begin < end ? end : begin};
   }
-  const std::byte* at(std::uint64_t position) const noexcept {
+  std::byte* at(std::uint64_t position) const noexcept {
     return memory_ + (position & (capacity_ - 1));
   }
   // Everything before `position`, which is behind begin, has been read and may be overwritten.
@@ -74,11 +74,13 @@ class Ring {
   std::byte* reserve_slowly(std::size_t bytes) noexcept;
   void skip(std::size_t bytes) noexcept;
   void touch_ahead(std::size_t bytes) noexcept;
-  // The lines that the next entry will be written to were last read on the reader's core: getting
-  // them back takes longer than writing them, and can go on while the next span is under way.
+  // The lines that later entries will be written to were last read on the reader's core: getting
+  // them back takes as long as writing several spans, and goes on meanwhile.
   void fetch_ahead() const noexcept {
-    const std::byte* next = memory_ + (tail_ & (capacity_ - 1));
-    for (std::size_t line = 384; line < 640; line += 64) {
+    constexpr std::size_t kAhead = 3072;
+    constexpr std::size_t kAtATime = 256;  // about an entry
+    const std::byte* next = memory_ + (tail_ & (capacity_ - 1)) + kAhead;
+    for (std::size_t line = 0; line < kAtATime; line += 64) {
 #if defined(__x86_64__)
       // The builtin fetches for reading only, unless the compiler may assume newer machines.
       asm volatile("prefetchw %0" : : "m"(next[line]));

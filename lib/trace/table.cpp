@@ -5,6 +5,7 @@
 
 #include "lib/trace/direct_writer.hpp"
 #include "lib/trace/recording.hpp"
+#include "lib/trace/repeats.hpp"
 
 namespace spanwire::trace::detail {
 namespace {
@@ -14,6 +15,16 @@ constexpr std::size_t kColumnsAt = sizeof(RecordHeader) + sizeof(TableHead);
 
 const SpanId* ids_of(const TableRow& row) noexcept {
   return reinterpret_cast<const SpanId*>(&row + 1);
+}
+
+// What the spans of a column share; 0 for what needs a closer look.
+std::size_t write_items(std::byte* items, const SpanColumn& column,
+                        const SpanLimits& limits) noexcept {
+  if (column.attributes.size() > limits.attributes_max) return 0;
+  const std::byte* const end = direct_end(items, limits);
+  std::byte* at = put_name(items, end, column.name);
+  if (at != nullptr) at = put_attributes(at, end, column.attributes, limits);
+  return at != nullptr ? static_cast<std::size_t>(at - items) : 0;
 }
 
 }  // namespace
@@ -36,17 +47,16 @@ bool TableWriter::write_columns() noexcept {
   head_bytes_ = items_at_;
   for (const SpanColumn& from : columns_) {
     if (head_bytes_ + kDirectBytesMax > kTableBytesMax) return false;
-    DirectWriter writer(entry_ + head_bytes_, core_.limits());
-    writer.name(from.name);
-    writer.attributes(from.attributes);
-    if (!writer.fits()) return false;
+    const std::size_t bytes = write_items(entry_ + head_bytes_, from, core_.limits());
+    if (bytes == 0) return false;
+    const std::size_t repeated = remove_repeats(entry_ + head_bytes_, bytes);
     *column++ = {ns_of(from.start),
                  ns_of(from.end),
                  static_cast<std::uint32_t>(head_bytes_),
-                 writer.offset(),
-                 static_cast<std::uint32_t>(from.attributes.size()),
+                 static_cast<std::uint32_t>(bytes),
+                 static_cast<std::uint32_t>(from.attributes.size() - repeated),
                  0};
-    head_bytes_ += writer.offset();
+    head_bytes_ += bytes;
   }
   return head_bytes_ + row_bytes_ <= kTableBytesMax;
 }
@@ -152,7 +162,9 @@ SpanRecordView TableView::unfold(std::size_t index, std::byte* to,
   std::memcpy(items, entry_ + from.items_at, from.items_bytes);
   const SpanContext link =
       at == 0 ? of.previous : SpanContext(of.parent.trace_id(), ids[at - 1], of.parent.flags());
-  if (link.valid()) write_link(items + from.items_bytes, {link, {}, {}});
+  const SpanContext own(of.parent.trace_id(), ids[at], of.parent.flags());
+  std::byte* end = items + from.items_bytes;
+  if (link.valid()) end = put_link(end, end + kLinkBytes, {link, {}, {}}, own);
 
   RecordHeader record = header();
   record.entry_type = EntryType::record;
@@ -164,8 +176,7 @@ SpanRecordView TableView::unfold(std::size_t index, std::byte* to,
   record.parent_remote = of.parent.remote() ? 1 : 0;
   record.start_ns = at == 0 && of.start_ns != 0 ? of.start_ns : from.start_ns;
   record.end_ns = std::max(from.end_ns, record.start_ns);
-  record.items_bytes =
-      static_cast<std::uint32_t>(from.items_bytes + (link.valid() ? kLinkBytes : 0));
+  record.items_bytes = static_cast<std::uint32_t>(end - items);
   record.name_at = 0;
   record.status_at = record.tracestate_at = kNoItem;
   record.attributes = static_cast<std::uint16_t>(from.attributes);

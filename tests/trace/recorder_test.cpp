@@ -107,6 +107,72 @@ TEST_F(RecorderTest, GrowsBeyondTheShortWay) {
   EXPECT_EQ(std::get<std::string>(*only_span().attribute("text")), text);
 }
 
+// Of equal keys the last counts, wherever they stand and however they were written.
+TEST_F(RecorderTest, OfEqualKeysTheLastCounts) {
+  const std::string_view copied = "a";
+  const Attribute few[] = {{"a", 1}, {"b", "text"}, {"a", 2}};
+  const Attribute mixed[] = {{"a", 1}, {copied, 2}};
+  const Attribute many[] = {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1}, {"a", "2"}, {"a", 2}};
+  const Attribute one[] = {{"a", 1}};
+  const Attribute another[] = {{"b", 1}, {"a", 2}};
+  using Lists = std::vector<std::span<const Attribute>>;
+  struct Case {
+    const char* name;
+    Lists lists;
+    std::size_t kept;
+  };
+  const Case cases[] = {{"few", {few}, 2},
+                        {"a literal and a copy", {mixed}, 1},
+                        {"many", {many}, 5},
+                        {"two lists", {one, another}, 2},
+                        {"an empty list between", {one, {}, another}, 2}};
+  start();
+  for (const Case& of : cases) {
+    SCOPED_TRACE(of.name);
+    store().clear();
+    write(tracer(), [&](WholeSpan& span) { span.attributes = of.lists; });
+    const SpanData span = only_span();
+    ASSERT_EQ(span.attributes.size(), of.kept);
+    ASSERT_NE(span.attribute("a"), nullptr);
+    EXPECT_EQ(std::get<std::int64_t>(*span.attribute("a")), 2);
+    EXPECT_EQ(span.dropped_attributes, 0u);
+  }
+}
+
+// Within a trace a link is kept as an id; what it says is the same.
+TEST_F(RecorderTest, LinksSayWhatTheyWereGiven) {
+  start();
+  Random random(1);
+  const SpanId id = SpanId::generate(random);
+  const Attribute attributes[] = {{"why", "because"}};
+  write(tracer(), [&](WholeSpan& span) {
+    const SpanContext own = span.context.child(id, true);
+    const SpanContext remote(own.trace_id(), id, own.flags(), true);
+    const SpanContext other(TraceId::generate(random), id, own.flags());
+    const SpanContext unsampled = own.with_sampled(false);
+    const Link links[] = {{own, {}, {}},       {remote, {}, {}}, {other, {}, {}},
+                          {unsampled, {}, {}}, {own, "a=b", {}}, {own, {}, attributes}};
+    span.links = links;
+    const Recorder recorder = decide(tracer(), Context(), "with links").recorder;
+    recorder.open_decided();
+    recorder.write(span);
+    const SpanData written = spans().front();
+    ASSERT_EQ(written.links.size(), std::size(links));
+    for (std::size_t i = 0; i < std::size(links); ++i) {
+      EXPECT_EQ(written.links[i].context, links[i].context) << i;
+      EXPECT_EQ(written.links[i].tracestate, links[i].tracestate) << i;
+      EXPECT_EQ(written.links[i].attributes.size(), links[i].attributes.size()) << i;
+    }
+    span.links = {links, 4};  // the short way
+    recorder.open_decided();
+    recorder.write(span);
+    const SpanData shorter = spans().back();
+    ASSERT_EQ(shorter.links.size(), 4u);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(shorter.links[i].context, links[i].context) << i;
+    span.links = {};
+  });
+}
+
 TEST_F(RecorderTest, AnEndBeforeTheStartCountsAsTheStart) {
   start();
   write(tracer(), [](WholeSpan& span) { span.end = at(50); });
@@ -163,7 +229,7 @@ TEST_F(RecorderTest, ATableHasASpanForEachRowAndColumn) {
   small_batches.batch_spans_max = 7;  // tables are cut anywhere
   init(std::move(small_batches));
   const Decided decided = decide(tracer(), Context(), "root");
-  const Attribute shared[] = {{"shared", 1}};
+  const Attribute shared[] = {{"shared", 0}, {"shared", 1}};
   const SpanColumn columns[] = {{"first", at(10), at(20), shared}, {"second", at(20), at(30), {}}};
   Table table(decided.recorder, decided.context, 1000);
   table.all[3].tracestate = "a=b";

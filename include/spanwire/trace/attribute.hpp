@@ -30,8 +30,8 @@ constexpr std::uint64_t load_8(const char* from) noexcept {
   return word;
 }
 
-// A number below 64 that equal keys have in common.
-constexpr unsigned key_filter(std::string_view key) noexcept {
+// 24 bits that equal keys have in common.
+constexpr unsigned key_hash(std::string_view key) noexcept {
   std::uint64_t mixed = key.size();
   if (key.size() >= 8) {
     mixed += load_8(key.data()) * 3;
@@ -39,8 +39,10 @@ constexpr unsigned key_filter(std::string_view key) noexcept {
   } else {
     for (const char c : key) mixed = mixed << 8 ^ static_cast<unsigned char>(c);
   }
-  return static_cast<unsigned>((mixed * 0x9E37'79B9'7F4A'7C15ull) >> 58);
+  return static_cast<unsigned>((mixed * 0x9E37'79B9'7F4A'7C15ull) >> 40);
 }
+// Its highest 6.
+constexpr unsigned key_filter(std::string_view key) noexcept { return key_hash(key) >> 18; }
 
 constexpr std::size_t kTextBytesMax = 0xFFFF'FFFFu;
 constexpr std::uint64_t text_size(std::size_t size) noexcept {
@@ -76,19 +78,21 @@ class Key {
   }
   // The same; 0 unless it is a literal.
   constexpr unsigned literal_filter() const noexcept {
-    return static_cast<unsigned>(packed_ >> kFilterShift);
+    return static_cast<unsigned>(packed_ >> 58);
   }
+  // Whether two literals may be equal; they hardly ever only may.
+  constexpr bool may_equal(Key other) const noexcept { return packed_ == other.packed_; }
 
  private:
   constexpr Key(std::string_view text, int) noexcept
       : data_(text.data()), packed_(detail::text_size(text.size())) {}
 
   static constexpr std::uint64_t packed_literal(std::string_view text) noexcept {
-    return text.size() | kLiteral | std::uint64_t{detail::key_filter(text)} << kFilterShift;
+    return text.size() | kLiteral | std::uint64_t{detail::key_hash(text)} << kHashShift;
   }
 
   static constexpr std::uint64_t kLiteral = std::uint64_t{1} << 32;
-  static constexpr unsigned kFilterShift = 40;
+  static constexpr unsigned kHashShift = 40;
   const char* data_ = "";
   std::uint64_t packed_ = 0;
 };

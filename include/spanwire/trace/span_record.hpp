@@ -3,6 +3,7 @@
 // ends with that call.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -95,22 +96,22 @@ namespace detail {
 
 class BatchCopy;
 
-// The items with one tag.  View is made from an item, or from that, the end of the items and the
-// clock's offset.
-template <class View, ItemTag Tag>
+// The items with one tag.  View is made from an item, or from that, the end of the items and what
+// else it needs to know: the clock's offset, or the header.
+template <class View, ItemTag Tag, class More = std::int64_t>
 class ItemRange {
  public:
   class Iterator {
    public:
-    Iterator(const std::byte* at, const std::byte* end, std::int64_t wall_offset_ns) noexcept
-        : at_(at), end_(end), wall_offset_ns_(wall_offset_ns) {
+    Iterator(const std::byte* at, const std::byte* end, More more) noexcept
+        : at_(at), end_(end), more_(more) {
       skip();
     }
     View operator*() const noexcept {
       if constexpr (std::is_constructible_v<View, const Item&>) {
         return View(*item_at(at_, 0));
       } else {
-        return View(*item_at(at_, 0), end_, wall_offset_ns_);
+        return View(*item_at(at_, 0), end_, more_);
       }
     }
     Iterator& operator++() noexcept {
@@ -126,18 +127,18 @@ class ItemRange {
     }
     const std::byte* at_;
     const std::byte* end_;
-    std::int64_t wall_offset_ns_;
+    More more_;
   };
 
-  ItemRange(const std::byte* begin, const std::byte* end, std::int64_t wall_offset_ns) noexcept
-      : begin_(begin), end_(end), wall_offset_ns_(wall_offset_ns) {}
-  Iterator begin() const noexcept { return {begin_, end_, wall_offset_ns_}; }
-  Iterator end() const noexcept { return {end_, end_, wall_offset_ns_}; }
+  ItemRange(const std::byte* begin, const std::byte* end, More more) noexcept
+      : begin_(begin), end_(end), more_(more) {}
+  Iterator begin() const noexcept { return {begin_, end_, more_}; }
+  Iterator end() const noexcept { return {end_, end_, more_}; }
 
  private:
   const std::byte* begin_;
   const std::byte* end_;
-  std::int64_t wall_offset_ns_;
+  More more_;
 };
 
 // The attributes of an event or a link stand directly behind it.
@@ -183,10 +184,9 @@ class LinkView {
  public:
   using Attributes = detail::ItemRange<AttributeView, detail::ItemTag::link_attribute>;
 
-  LinkView(const detail::Item& item, const std::byte* end, std::int64_t) noexcept
-      : item_(&item),
-        head_(detail::load_as<detail::LinkHead>(detail::value_of(item).data())),
-        end_(end) {}
+  LinkView(const detail::Item& item, const std::byte* end,
+           const detail::RecordHeader* header) noexcept
+      : item_(&item), head_(detail::head_of_link(item, *header)), end_(end) {}
 
   const SpanContext& context() const noexcept { return head_.context; }
   // OTLP's 32 bits: the W3C flags, and whether the linked span is in another process.
@@ -194,7 +194,8 @@ class LinkView {
     return (head_.context.flags() & kFlagsKnown) | 0x100u | (head_.context.remote() ? 0x200u : 0u);
   }
   std::string_view tracestate() const noexcept {
-    return detail::value_of(*item_).substr(sizeof(detail::LinkHead));
+    const std::string_view value = detail::value_of(*item_);
+    return value.substr(std::min(value.size(), sizeof(detail::LinkHead)));
   }
   std::size_t attribute_count() const noexcept { return head_.attributes; }
   std::uint32_t dropped_attributes() const noexcept { return head_.dropped_attributes; }
@@ -213,7 +214,7 @@ class LinkView {
 class SpanRecordView {
  public:
   using Events = detail::ItemRange<EventView, detail::ItemTag::event>;
-  using Links = detail::ItemRange<LinkView, detail::ItemTag::link>;
+  using Links = detail::ItemRange<LinkView, detail::ItemTag::link, const detail::RecordHeader*>;
 
   SpanRecordView(const detail::RecordHeader* header, const std::byte* items,
                  std::int64_t wall_offset_ns) noexcept
@@ -249,7 +250,7 @@ class SpanRecordView {
   std::size_t link_count() const noexcept { return header_->links; }
   AttributeRange attributes() const noexcept { return {items_, items_end(), 0}; }
   Events events() const noexcept { return {items_, items_end(), wall_offset_ns_}; }
-  Links links() const noexcept { return {items_, items_end(), wall_offset_ns_}; }
+  Links links() const noexcept { return {items_, items_end(), header_}; }
   // What the span's limits kept out.
   std::uint32_t dropped_attributes() const noexcept { return header_->dropped_attributes; }
   std::uint32_t dropped_events() const noexcept { return header_->dropped_events; }

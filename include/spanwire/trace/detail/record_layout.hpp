@@ -28,7 +28,7 @@ enum class ItemTag : std::uint8_t {
   attribute,
   event,            // key: its name; value: EventHead
   event_attribute,  // belongs to the event before it
-  link,             // value: LinkHead, then the tracestate
+  link,             // value: LinkHead, then the tracestate; or the id of a span of the same trace
   link_attribute,   // belongs to the link before it
 };
 
@@ -85,7 +85,7 @@ struct RecordHeader {
   std::uint16_t events;
   std::uint16_t links;
   std::uint8_t parent_remote;
-  std::uint8_t unused;
+  std::uint8_t may_repeat;  // of attributes with equal keys only the last counts: not looked at yet
   std::uint32_t dropped_attributes;
   std::uint32_t dropped_events;
   std::uint32_t dropped_links;
@@ -127,6 +127,12 @@ T load_as(const char* from) noexcept {
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
+}
+// Without tracestate and attributes, a link within a trace is no more than an id.
+inline LinkHead head_of_link(const Item& item, const RecordHeader& header) noexcept {
+  const std::string_view value = value_of(item);
+  if (value.size() >= sizeof(LinkHead)) return load_as<LinkHead>(value.data());
+  return {SpanContext(header.trace_id, load_as<SpanId>(value.data()), header.flags), 0, 0};
 }
 
 }  // namespace spanwire::trace::detail
