@@ -4,12 +4,11 @@
 
 #include "lib/journey/lifetime.hpp"
 #include "lib/journey/state.hpp"
+#include "lib/journey/with_thread.hpp"
 #include "spanwire/base/fork.hpp"
 #include "spanwire/journey/misuse.hpp"
 
 namespace spanwire::journey {
-namespace {
-
 // A call through a handle whose context cannot be had.  A forked child's copies of its parent's
 // requests are no misuse: they are the parent's.
 Errc gone(const RequestState& request, std::uint32_t generation) {
@@ -17,44 +16,6 @@ Errc gone(const RequestState& request, std::uint32_t generation) {
   return request.lock.generation() == generation
              ? count_misuse(Errc::no_thread_context, "the request's part in this thread is over")
              : count_misuse(Errc::unknown_request, "the request is over");
-}
-
-}  // namespace
-
-// Work on the thread's context, under its lock; its result.  The thread's span begins `at` the
-// latest.
-template <class Work>
-Errc Request::with_thread(const Work& work, MonotonicTime at) const {
-  if (request_ == nullptr) return Errc::ok;
-  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
-    return gone(*request_, request_generation_);
-  }
-  if (!thread_->bound()) thread_->bind(request_->given_or_now(at));
-  const Errc result = work(*thread_);
-  thread_->lock.unlock();
-  return result;
-}
-
-// The same for work after which the context may be over.  `finishes` says so, with its end.
-template <class Work>
-Errc Request::with_last_slice(bool finishes, const Work& work, MonotonicTime at) const {
-  if (!finishes) {
-    return with_thread([&](ThreadContext& thread) { return work(thread, nullptr); }, at);
-  }
-  if (request_ == nullptr) return Errc::ok;
-  if (!recording_) return end_relay();
-  if (thread_ == nullptr || !thread_->lock.lock(thread_generation_)) {
-    return gone(*request_, request_generation_);
-  }
-  if (!thread_->bound()) thread_->bind(request_->given_or_now(at));
-  ThreadEnd end;
-  Errc result = work(*thread_, &end);
-  if (thread_->slice_open()) {
-    end.slices = Errc::slices_left_open;
-    result = count_misuse(end.slices, "a thread's part of a request ended with open slices");
-  }
-  end_thread(*thread_, end);
-  return result;
 }
 
 // The last thread of a request that is only passed on.
@@ -84,14 +45,6 @@ Errc Request::end_slice(trace::Key name, const SliceEnd& end) {
     }
     return result;
   });
-}
-
-Errc Request::add_slice(const Slice& slice) {
-  const auto add = [&](ThreadContext& thread, ThreadEnd* thread_end) {
-    if (thread_end != nullptr) thread_end->at_ns = thread.request().given_or_now(slice.end);
-    return thread.add_slice(slice);
-  };
-  return with_last_slice(slice.thread_finish, add, slice.start);
 }
 
 Errc Request::add_event(trace::Key name, Level level, MonotonicTime at, Attributes attributes) {

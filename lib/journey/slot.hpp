@@ -3,8 +3,6 @@
 // never foreign memory.
 #pragma once
 
-#include <sched.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -14,56 +12,8 @@
 #include <vector>
 
 #include "lib/base/spin_lock.hpp"
-#include "spanwire/base/fork.hpp"
 
 namespace spanwire::journey {
-
-// A lock that is taken for one generation of what it guards: one compare-and-swap finds out whether
-// a handle is still good and keeps others away.  Held for nanoseconds.
-class SlotLock {
- public:
-  std::uint32_t generation() const noexcept { return word_.load(std::memory_order_relaxed) >> 1; }
-
-  // False if the generation is over, or the slot is a forked child's copy of its parent's.
-  bool lock(std::uint32_t generation) noexcept {
-    std::uint32_t expected = generation << 1;
-    if (fork_.load(std::memory_order_relaxed) == fork_generation() &&
-        word_.compare_exchange_strong(expected, generation << 1 | 1, std::memory_order_acquire)) {
-      return true;
-    }
-    return lock_slowly(generation);
-  }
-  void unlock() noexcept {
-    word_.store(word_.load(std::memory_order_relaxed) & ~1u, std::memory_order_release);
-  }
-  // Ends the generation.
-  void unlock_and_retire() noexcept {
-    word_.store((word_.load(std::memory_order_relaxed) | 1u) + 1u, std::memory_order_release);
-  }
-  // Of a forked child's parent.
-  bool foreign() const noexcept {
-    return fork_.load(std::memory_order_relaxed) != fork_generation();
-  }
-  // Of a slot that was just taken, before anybody else knows it.
-  void adopt() noexcept { fork_.store(fork_generation(), std::memory_order_relaxed); }
-
- private:
-  bool lock_slowly(std::uint32_t generation) noexcept {
-    for (unsigned round = 1;; ++round) {
-      if (fork_.load(std::memory_order_relaxed) != fork_generation()) return false;
-      std::uint32_t expected = generation << 1;
-      if (word_.compare_exchange_weak(expected, generation << 1 | 1, std::memory_order_acquire)) {
-        return true;
-      }
-      if (expected >> 1 != generation) return false;
-      if (round % kSpins == 0) sched_yield();
-    }
-  }
-  static constexpr unsigned kSpins = 64;
-
-  std::atomic<std::uint32_t> word_{0};
-  std::atomic<std::uint32_t> fork_{0};
-};
 
 // Slots of one kind, in shards by thread so that taking one rarely waits.  Safe from any thread.
 // T has `SlotLock lock` and `std::uint32_t home`.

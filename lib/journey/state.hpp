@@ -12,7 +12,7 @@
 
 #include "lib/journey/saved.hpp"
 #include "lib/journey/settings.hpp"
-#include "lib/journey/slot.hpp"
+#include "lib/journey/slot_lock.hpp"
 #include "lib/journey/thread_identity.hpp"
 #include "spanwire/journey/request.hpp"
 
@@ -68,7 +68,8 @@ class ThreadContext {
   Errc start_slice(trace::Key name, Level level, std::int64_t at_ns, bool anonymous);
   Errc end_slice(trace::Key name, Level level, std::int64_t at_ns, Attributes attributes);
   // `id`: one that was opened for it, or zero.
-  Errc add_slice(const Slice& slice, const trace::SpanId& id = {});
+  Errc add_slice(const Slice& slice, trace::SpanId id = {});
+  inline Errc add_slice_here(const Slice& slice, trace::SpanId id);  // in complete_slice.cpp
   void add_event(trace::Key name, std::int64_t at_ns, Attributes attributes);
   // Complete slices, or the end of the innermost one, as a row of a table; false, with nothing
   // done, for what has to be looked at one by one.
@@ -111,7 +112,7 @@ class ThreadContext {
   // A complete slice's, opened now if it has no id yet.
   void write(trace::WholeSpan& span) noexcept;
   // With the events that were bound to its time.
-  void write_with_events(trace::WholeSpan& span, Errc misuse);
+  Errc write_with_events(trace::WholeSpan& span);
   void write_thread(const ThreadEnd& end);
 
   RequestState* request_ = nullptr;
@@ -119,7 +120,7 @@ class ThreadContext {
   std::atomic<const ThreadIdentity*> owner_{nullptr};
   trace::SpanId span_id_;
   std::int64_t start_ns_ = 0;
-  trace::SpanContext last_;
+  trace::Link last_;  // the slice that the next one follows; not valid: there is none
   bool announced_ = false;
   std::uint32_t depth_ = 0;
   std::uint32_t too_deep_ = 0;

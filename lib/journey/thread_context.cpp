@@ -79,12 +79,13 @@ class Mark {
 
 void ThreadContext::begin(RequestState& request, const SpanContext& previous) noexcept {
   request_ = &request;
-  last_ = previous;
+  last_.context = previous;
   announced_ = false;
   depth_ = too_deep_ = 0;
 }
 
 void ThreadContext::bind(std::int64_t at_ns) {
+  lock.bias();
   identity_ = identity_of_thread();
   owner_.store(identity_.get(), std::memory_order_relaxed);
   span_id_ = request_->id_for_thread();
@@ -129,7 +130,7 @@ SpanContext ThreadContext::previous() const noexcept {
   for (std::size_t depth = 0; depth < depth_; ++depth) {
     if (slice_at(depth).recorded()) return context_of(slice_at(depth).id);
   }
-  return last_;
+  return last_.context;
 }
 
 // ---- Slices that are open
@@ -150,7 +151,7 @@ Errc ThreadContext::start_slice(trace::Key name, Level level, std::int64_t at_ns
   slice.level = level;
   slice.anonymous = anonymous;
   slice.first_level = first_level;
-  slice.link = first_level ? last_ : SpanContext();
+  slice.link = first_level ? last_.context : SpanContext();
   slice.misuse = nested ? Errc::anonymous_nested : Errc::ok;
   slice.id = SpanId();
   if (recorded) {
@@ -223,53 +224,14 @@ void ThreadContext::write_slice(OpenSlice& slice, std::int64_t end_ns, Attribute
     gathered.into(span);
     request_->recorder().write(span);
   }
-  if (slice.first_level) last_ = span.context;
+  if (slice.first_level) last_.context = span.context;
 }
 
-// ---- Complete slices
+// ---- Complete slices that are not plain
 
-Errc ThreadContext::add_slice(const Slice& slice, const SpanId& id) {
-  if (!request_->wants(slice.level)) return Errc::ok;
-  announce();
-  touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);
-  const bool first_level = depth_ == 0 || innermost_recorded() == nullptr;
-  const trace::Link link{last_, {}, {}};
-  WholeSpan span{.context = context_of(id),
-                 .parent = parent_id(),
-                 .name = slice.name,
-                 .start = slice.start,
-                 .end = slice.end,
-                 .attributes = {&slice.attributes, 1},
-                 .links = {&link, first_level && last_.valid() ? 1u : 0u},
-                 .events = slice.events,
-                 .tracestate = request_->tracestate()};
-  const bool backwards = slice.end < slice.start;
-  if (backwards || !events_.empty()) [[unlikely]] {
-    write_with_events(span, backwards ? Errc::slice_ends_before_start : Errc::ok);
-  } else {
-    write(span);
-  }
-  if (first_level) keep_last(span.context.span_id());
-  return backwards ? count_misuse(Errc::slice_ends_before_start,
-                                  quoted("a slice ends before it starts:", slice.name))
-                   : Errc::ok;
-}
-
-// Made in place: a copy, in larger pieces than what was just stored, waits for the stores.
-void ThreadContext::keep_last(const SpanId& id) noexcept {
-  std::construct_at(&last_, request_->root().trace_id(), id, request_->root().flags());
-}
-
-void ThreadContext::write(WholeSpan& span) noexcept {
-  if (span.context.span_id().is_zero()) {
-    request_->recorder().open_and_write(span);
-  } else {
-    request_->recorder().write(span);
-  }
-}
-
-void ThreadContext::write_with_events(WholeSpan& span, Errc misuse) {
-  const Mark mark(misuse);
+Errc ThreadContext::write_with_events(WholeSpan& span) {
+  const bool backwards = span.end < span.start;
+  const Mark mark(backwards ? Errc::slice_ends_before_start : Errc::ok);
   mark.onto(span);
   const Saved events =
       events_.take(span.start.time_since_epoch().count(), span.end.time_since_epoch().count());
@@ -280,6 +242,9 @@ void ThreadContext::write_with_events(WholeSpan& span, Errc misuse) {
   gathered.add_events(events);
   gathered.into(span);
   write(span);
+  return backwards ? count_misuse(Errc::slice_ends_before_start,
+                                  quoted("a slice ends before it starts:", span.name))
+                   : Errc::ok;
 }
 
 void ThreadContext::add_event(trace::Key name, std::int64_t at_ns, Attributes attributes) {
@@ -295,9 +260,9 @@ bool ThreadContext::add_row(std::span<const SpanId> ids, std::int64_t at_ns,
   announce();
   touched_ns.store(at_ns, std::memory_order_relaxed);
   row.parent = context_of(span_id_);
-  row.previous = last_;
+  row.previous = last_.context;
   row.tracestate = request_->tracestate();
-  last_ = context_of(ids.back());
+  last_.context = context_of(ids.back());
   return true;
 }
 
@@ -316,7 +281,7 @@ bool ThreadContext::end_row(trace::Key name, Level level, std::int64_t at_ns, Sp
   row.previous = slice.link;
   row.start = time_of(slice.start_ns);
   row.tracestate = request_->tracestate();
-  last_ = context_of(id);
+  last_.context = context_of(id);
   pop();
   return true;
 }

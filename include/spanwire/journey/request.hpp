@@ -155,6 +155,7 @@ class Request {
   Errc start_slice(trace::Key name, Level level, MonotonicTime at, bool anonymous);
   Errc end_slice(trace::Key name, const SliceEnd& end);
   Errc add_slice(const Slice& slice);
+  Errc add_last_slice(const Slice& slice);
   Errc add_event(trace::Key name, Level level, MonotonicTime at, Attributes attributes);
   Errc add_to_slice(Attributes attributes);
   Errc add_to_thread(Attributes attributes);

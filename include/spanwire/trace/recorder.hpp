@@ -24,6 +24,9 @@ struct WholeEvent {
 
 // A span that is over.  Everything is borrowed until write() returns.
 struct WholeSpan {
+  // Not an aggregate: compilers clear those as a whole before they set their members.
+  WholeSpan() noexcept {}
+
   SpanContext context;  // its own
   SpanId parent;        // zero for the root of a trace
   bool parent_remote = false;
