@@ -26,20 +26,23 @@ void ThreadContext::write(WholeSpan& span) noexcept {
 
 [[gnu::always_inline]] inline Errc ThreadContext::add_slice_here(const Slice& slice, SpanId id) {
   if (!request_->wants(slice.level)) return Errc::ok;
-  announce();
+  if (!announced_) [[unlikely]]
+    announce();
   touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);
   const OpenSlice* const above = depth_ != 0 ? innermost_recorded() : nullptr;
   const SpanContext& root = request_->root();
+  const SpanId parent = above != nullptr ? above->id : span_id_;
+  const std::size_t links = above == nullptr && last_.context.valid() ? 1 : 0;
   WholeSpan span;
   std::construct_at(&span.context, root.trace_id(), id, root.flags());
-  span.parent = above != nullptr ? above->id : span_id_;
+  span.parent = parent;
   copy_words(span.name, slice.name);
   span.start = slice.start;
   span.end = slice.end;
   span.attributes = {&slice.attributes, 1};
-  if (above == nullptr && last_.context.valid()) span.links = {&last_, 1};
-  if (!slice.events.empty()) span.events = slice.events;
+  span.links = {&last_, links};
   span.tracestate = request_->tracestate();
+  if (!slice.events.empty()) span.events = slice.events;
   Errc result = Errc::ok;
   if (slice.end < slice.start || !events_.empty()) [[unlikely]] {
     result = write_with_events(span);
