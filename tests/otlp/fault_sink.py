@@ -1,6 +1,6 @@
 """An OTLP receiver that misbehaves as it is told, for the tests of the exporter.
 
-usage: fault_sink.py STEPS [--http2] [--unix PATH] [--tls FOLDER [--client]]
+usage: fault_sink.py STEPS [--http2] [--unix PATH] [--tls FOLDER [--client]] [--connect STATUS]
 
 STEPS is a JSON list: what to do with the first request, the second, and so on; the last one holds for all that
 follow.  A step is an object; without anything, the request is answered with 200.
@@ -11,6 +11,8 @@ follow.  A step is an object; without anything, the request is answered with 200
                                 broken while the request is still on its way (HTTP/1.1, told without its spans)
   after                         seconds until the answer
   hang                          no answer at all
+With --connect it is a proxy and what lies behind it: each connection begins with a CONNECT, which is told as a
+request and answered by STATUS.
 Prints "ready PORT", then a JSON line for each request.  Ends when its standard input does.
 """
 import argparse
@@ -250,12 +252,29 @@ def tls_context(folder, client, http2):
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     context = None
+    connect = None
 
     def get_request(self):
         connection, address = super().get_request()
+        if self.connect is not None:
+            self.begin_tunnel(connection)
         if self.context is not None:
             connection = self.context.wrap_socket(connection, server_side=True)
         return connection, address if address else ("unix", 0)
+
+    def begin_tunnel(self, connection):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = connection.recv(1)  # not one that belongs to the tunnel
+            if not byte:
+                raise OSError("no CONNECT")
+            head += byte
+        words = head.decode().split()
+        with lock:
+            print(json.dumps({"connection": 0, "path": " ".join(words[:2]), "headers": {}, "bytes": 0, "spans": []}),
+                  flush=True)
+        connection.sendall(b"HTTP/1.1 %d Told\r\nContent-Length: 0\r\n\r\n" % self.connect if self.connect != 200
+                           else b"HTTP/1.1 200 Told\r\n\r\n")
 
     def handle_error(self, *_):
         """A client that goes away, or a handshake that fails, is what some tests are about."""
@@ -272,10 +291,12 @@ def main():
     parser.add_argument("--unix", metavar="PATH")
     parser.add_argument("--tls", metavar="FOLDER")
     parser.add_argument("--client", action="store_true")
+    parser.add_argument("--connect", type=int, metavar="STATUS")
     options = parser.parse_args()
     handler = Http2 if options.http2 else Http
     handler.steps = options.steps
     server = UnixServer(options.unix, handler) if options.unix else Server(("127.0.0.1", 0), handler)
+    server.connect = options.connect
     if options.tls:
         server.context = tls_context(options.tls, options.client, options.http2)
     print("ready", 0 if options.unix else server.server_address[1], flush=True)

@@ -205,6 +205,18 @@ TEST_F(GrpcExporterTest, SpeaksOverTlsAndUnixSockets) {
   EXPECT_TRUE(send().complete());
 }
 
+// A proxy of HTTP/1 passes HTTP/2 on only through a tunnel, encrypted or not.
+TEST_F(GrpcExporterTest, TunnelsThroughAProxy) {
+  FaultSink sink("[{}]", {"--http2", "--connect", "200"});
+  OtlpOptions options = to("http://collector.example:4317", Protocol::grpc);
+  options.proxy = "http://127.0.0.1:" + sink.port();
+  start(std::move(options));
+  const FlushReport report = send();
+  EXPECT_TRUE(report.complete()) << report.to_string();
+  EXPECT_EQ(sink.next().path, "CONNECT collector.example:4317");
+  EXPECT_EQ(sink.next().spans.size(), 1u);
+}
+
 TEST(GrpcStatus, ReadsRetryInfo) {
   EXPECT_EQ(retry_delay_of(kRetryInMicrosecond), std::chrono::microseconds(1));
   EXPECT_EQ(retry_delay_of(kRetryIn100Seconds), std::chrono::seconds(100));

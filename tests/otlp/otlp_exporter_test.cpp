@@ -272,6 +272,32 @@ TEST_F(ExporterTest, GoesThroughTheProxyOfTheEnvironment) {
   unsetenv("no_proxy");
 }
 
+// What is encrypted goes through the proxy in a tunnel.
+TEST_F(ExporterTest, TunnelsThroughTheProxyOfTheEnvironment) {
+  FaultSink sink("[{}]", {"--tls", folder(), "--connect", "200"});
+  setenv("https_proxy", ("http://127.0.0.1:" + sink.port()).c_str(), 1);
+  OtlpOptions options = to("https://localhost:4318/v1/traces");
+  options.ca_file = folder() + "/ca.pem";
+  start(std::move(options));
+  const FlushReport report = send();
+  unsetenv("https_proxy");
+  EXPECT_TRUE(report.complete()) << report.to_string();
+  EXPECT_EQ(sink.next().path, "CONNECT localhost:4318");
+  EXPECT_EQ(sink.next().path, "/v1/traces");
+}
+
+TEST_F(ExporterTest, SaysWhatTheProxySaidToItsTunnel) {
+  FaultSink sink("[{}]", {"--tls", folder(), "--connect", "403"});
+  OtlpOptions options = to("https://localhost:4318/v1/traces");
+  options.proxy = "http://127.0.0.1:" + sink.port();
+  options.ca_file = folder() + "/ca.pem";
+  options.retry.attempts_max = 1;
+  start(std::move(options));
+  const FlushReport report = send();
+  EXPECT_EQ(report.lost.total(), 1u);
+  EXPECT_NE(report.cause.detail().find("403"), std::string_view::npos) << report.to_string();
+}
+
 TEST_F(ExporterTest, SendsItsHeaders) {
   FaultSink sink("[{}]");
   OtlpOptions options = to(sink.endpoint("/base/v1/traces?tenant=7"));
