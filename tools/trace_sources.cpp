@@ -14,7 +14,8 @@ namespace spanwire::tools {
 namespace {
 
 bool is_trace_file(const std::filesystem::path& path) {
-  return path.extension() == ".jsonl" || path.extension() == ".json";
+  const std::filesystem::path name = path.extension() == ".gz" ? path.stem() : path;
+  return name.extension() == ".jsonl" || name.extension() == ".json";
 }
 
 // A folder that is gone, with all that is in it, when this is.

@@ -218,7 +218,7 @@ void add_view(CLI::App& app, int& exit_code) {
       "  spanwire view traces/*.jsonl --html trace.html\n"
       "  spanwire view runs/7 --html run.html\n"
       "  spanwire view http://127.0.0.1:16686 --service sglang --start 10m --last\n"
-      "  zcat old.jsonl.gz | spanwire view -\n"
+      "  spanwire view old.jsonl.gz\n"
       "\n"
       "Colour is left out with NO_COLOR set or when the output is no terminal.  Exit codes: 0 all\n"
       "shown, 1 something could not be read (what could be is shown), 2 the command line is "

@@ -1,26 +1,14 @@
 #include "spanwire/inspect/span_reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 
+#include "lib/inspect/input_file.hpp"
 #include "lib/inspect/line_reader.hpp"
 #include "lib/inspect/line_source.hpp"
 #include "lib/inspect/span_splitter.hpp"
 
 namespace spanwire::inspect {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const noexcept {
-    if (file != stdin) std::fclose(file);
-  }
-};
-
-std::string system_text(const std::string& path, int error) {
-  return path + ": " + std::strerror(error);
-}
 
 bool is_blank(std::string_view line) noexcept {
   return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
@@ -39,15 +27,13 @@ SpanReader::SpanReader(const ReadLimits& limits)
 SpanReader::~SpanReader() = default;
 
 Result<void> SpanReader::read_file(const std::string& path) {
-  const bool standard_input = path == "-";
-  const std::unique_ptr<std::FILE, CloseFile> file(standard_input ? stdin
-                                                                  : std::fopen(path.c_str(), "re"));
-  if (!file) return fail(Errc::file_open_failed, system_text(path, errno));
-  LineSource source([&](char* to, std::size_t room) { return std::fread(to, 1, room, file.get()); },
+  SPANWIRE_TRY(InputFile file, InputFile::open(path));
+  LineSource source([&](char* to, std::size_t room) { return file.read(to, room); },
                     limits_.line_bytes);
-  read_source(standard_input ? std::string_view("standard input") : path, source);
-  if (std::ferror(file.get()) != 0) return fail(Errc::file_read_failed, system_text(path, errno));
-  return {};
+  const std::string_view name = path == "-" ? std::string_view("standard input") : path;
+  const std::size_t lines = read_source(name, source);
+  if (!file.damage().empty()) add_problem(name, lines, file.damage());
+  return file.failure();
 }
 
 void SpanReader::read_text(std::string_view name, std::string_view text) {
@@ -61,7 +47,7 @@ void SpanReader::read_text(std::string_view name, std::string_view text) {
   read_source(name, source);
 }
 
-void SpanReader::read_source(std::string_view name, LineSource& source) {
+std::size_t SpanReader::read_source(std::string_view name, LineSource& source) {
   ++report_.files;
   std::string_view line;
   for (std::size_t number = 1;; ++number) {
@@ -69,7 +55,7 @@ void SpanReader::read_source(std::string_view name, LineSource& source) {
     on_progress(source.bytes_read());
     switch (kind) {
       case LineSource::Kind::end:
-        return;
+        return number - 1;
       case LineSource::Kind::line:
       case LineSource::Kind::last:
         read_line(name, number, line, kind == LineSource::Kind::line);

@@ -1,5 +1,6 @@
 """Requests as engines write them, and a folder to convert them in: for the tests beside this file."""
 
+import gzip
 import json
 import os
 import tempfile
@@ -82,6 +83,12 @@ class Case(unittest.TestCase):
     def write(self, name, *lines):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.writelines(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines)
+        return self.path(name)
+
+    def pack(self, name, *members):
+        """Each by itself, one behind the other, as what is appended to a packed file stands there."""
+        with open(self.path(name), "wb") as file:
+            file.writelines(gzip.compress(member) for member in members)
         return self.path(name)
 
     def convert(self, *arguments, code=0, **extra):

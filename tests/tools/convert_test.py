@@ -9,6 +9,36 @@ import timeline
 from convert_case import START, Case, export, request, span
 
 
+class Packed(Case):
+    def setUp(self):
+        super().setUp()
+        self.lines = [json.dumps(item) + "\n" for item in request(1, 0)]
+        self.plain = self.both(self.write("a.jsonl", *self.lines))
+
+    def test_is_read_as_the_plain_file(self):
+        self.assertEqual(self.both(self.pack("a.jsonl.gz", *(line.encode() for line in self.lines))).slices,
+                         self.plain.slices)
+
+    def test_from_standard_input(self):
+        with open(self.pack("a.jsonl.gz", "".join(self.lines).encode()), "rb") as file:
+            self.convert("-", "-o", self.path("o.pftrace"), input=file.read())
+        self.assertEqual(timeline.read(self.path("o.pftrace")).slices, self.plain.slices)
+
+    def test_damage_costs_what_is_behind_it(self):
+        # Each line packed by itself, the second one cut off.
+        packed = self.pack("a.jsonl.gz", *(line.encode() for line in self.lines))
+        with open(packed, "r+b") as file:
+            file.truncate(os.path.getsize(packed) - 100)
+        done = self.convert(packed, "-o", self.path("o.pftrace"), code=1)
+        self.assertRegex(done.stderr, packed.encode() + b":[12]: the gzip file is cut off")
+        self.assertEqual(len(timeline.read(self.path("o.pftrace")).slices), 3)
+        with open(packed, "r+b") as file:
+            file.seek(30)
+            file.write(b"\xff\xff\xff\xff")
+        done = self.convert(packed, "-o", self.path("o.pftrace"), code=1)
+        self.assertRegex(done.stderr, b"there are no spans; .*: gzip: ")
+
+
 class Draws(Case):
     def test_a_request_over_threads_and_processes(self):
         drawn = self.both(self.write("a.jsonl", *request(1, 0)))
@@ -175,6 +205,16 @@ class Merges(Case):
         self.assertNotEqual(kernel.track, drawn.named("across")[0].track)
         self.assertIn("GPU 0 (profile, pid 0)", {t[1] for t in drawn.tracks.values()})
         self.assertEqual(len(drawn.slices), 9 + 4)
+
+    def test_packed_as_torch_and_sglang_write_it(self):
+        with open(self.profile(baseTimeNanoseconds=START), "rb") as plain:
+            packed = self.pack("torch.json.gz", plain.read())
+        drawn = self.both(self.spans, "--merge", packed)
+        self.assertEqual(drawn.named("matmul")[0].start, START + 4_000)
+        with open(packed, "r+b") as file:
+            file.truncate(os.path.getsize(packed) - 12)
+        done = self.convert(self.spans, "--merge", packed, "-o", self.path("o.pftrace"), code=1)
+        self.assertIn(b"the gzip file is cut off", done.stderr)
 
     def test_with_an_offset(self):
         for text in (str(START + 1_000), f"{START + 1_000}"):

@@ -38,11 +38,11 @@ struct ConvertProgress {
 
 struct ConvertOptions {
   TimelineFormat format = TimelineFormat::perfetto;  // of the output
-  std::vector<std::string> files{};                  // OTLP JSON lines; "-" is standard input
-  std::string output;                                // "-" is standard output
-  bool track_per_request = false;  // a track for each trace, not for each process and thread
-  std::string trace;               // only traces whose id begins with this; hex of any case
-  std::string service;             // only spans of this service
+  std::vector<std::string> files{};  // OTLP JSON lines, plain or by gzip; "-": stdin
+  std::string output;                // "-" is standard output
+  bool track_per_request = false;    // a track for each trace, not for each process and thread
+  std::string trace;                 // only traces whose id begins with this; hex of any case
+  std::string service;               // only spans of this service
   // Only traces in which a span has this request id, and batches that link to them.
   std::string request;
   std::int64_t from_ns = 0;  // only spans that end at or after this; since 1970
@@ -50,7 +50,7 @@ struct ConvertOptions {
   std::int64_t to_ns = std::numeric_limits<std::int64_t>::max();
   // Spans whose number at one time is drawn as a counter for each process; at most 31 names.
   std::vector<std::string> counters = {"queue", "prefill_waiting", "decode_waiting"};
-  std::string merge;                               // a profile of torch, Chrome JSON
+  std::string merge;  // a profile of torch, Chrome JSON, plain or by gzip
   std::optional<std::int64_t> merge_offset_ns{};   // added to its times; else its own base is
   std::size_t memory_bytes = kConvertMemoryBytes;  // for sorting; the rest beside the output
   std::function<void(const ConvertProgress&)> on_progress{};  // called now and then

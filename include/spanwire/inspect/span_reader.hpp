@@ -80,8 +80,8 @@ class SpanReader {
   SpanReader& operator=(const SpanReader&) = delete;
   virtual ~SpanReader();
 
-  // Adds a file.  "-" is standard input.  Fails with file_open_failed or file_read_failed; what was
-  // read before a failure stays.
+  // Adds a file, which gzip may have packed.  "-" is standard input.  Fails with file_open_failed
+  // or file_read_failed; what was read before a failure stays.
   Result<void> read_file(const std::string& path);
   // Adds text; `name` is what problems call it.
   void read_text(std::string_view name, std::string_view text);
@@ -107,7 +107,8 @@ class SpanReader {
  private:
   friend class LineReader;
 
-  void read_source(std::string_view name, LineSource& source);
+  // The number of its last line.
+  std::size_t read_source(std::string_view name, LineSource& source);
   void read_document(std::string_view name, std::size_t& number, LineSource& source, bool one_line);
   static bool rest_is_blank(LineSource& source, bool stay);
   void read_line(std::string_view name, std::size_t number, std::string_view line, bool complete);

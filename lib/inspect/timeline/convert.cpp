@@ -92,11 +92,18 @@ class Conversion {
       }
     }
     if (report_.slices == 0) {
-      return fail(Errc::not_found,
-                  report_.spans == 0 ? "there are no spans" : "no span passes the filters");
+      return fail(Errc::not_found, nothing_written());
     }
     sweep.finish();
     return {};
+  }
+
+  std::string nothing_written() const {
+    if (report_.spans != 0) return "no span passes the filters";
+    std::string text = "there are no spans";
+    if (report_.read.problems.empty()) return text;
+    const Problem& first = report_.read.problems.front();
+    return text + "; " + first.file + ':' + std::to_string(first.line) + ": " + first.text;
   }
 
   const ConvertOptions& options_;

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <memory>
 
+#include "lib/inspect/input_file.hpp"
 #include "lib/inspect/json_fields.hpp"
 
 namespace spanwire::inspect {
@@ -135,18 +133,15 @@ class ProfileEvents {
 
 // Feeds the file to the scanner.
 Result<void> scan(const std::string& path, ProfileScanner& scanner) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"),
-                                                             &std::fclose);
-  if (!file) return fail(Errc::file_open_failed, path + ": " + std::strerror(errno));
+  SPANWIRE_TRY(InputFile file, InputFile::open(path));
   std::vector<char> block(std::size_t{1} << 18);
-  for (std::size_t got = 0; (got = std::fread(block.data(), 1, block.size(), file.get())) != 0;) {
+  for (std::size_t got = 0; (got = file.read(block.data(), block.size())) != 0;) {
     if (!scanner.feed({block.data(), got})) {
       return fail(Errc::file_malformed, path + ": not a profile in Chrome's JSON format");
     }
   }
-  if (std::ferror(file.get()) != 0) {
-    return fail(Errc::file_read_failed, path + ": " + std::strerror(errno));
-  }
+  SPANWIRE_TRY_VOID(file.failure());
+  if (!file.damage().empty()) return fail(Errc::file_malformed, path + ": " + file.damage());
   if (!scanner.finish()) return fail(Errc::file_malformed, path + ": has no traceEvents");
   return {};
 }
