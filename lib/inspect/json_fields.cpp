@@ -3,6 +3,8 @@
 #include <charconv>
 #include <limits>
 
+#include "lib/base/base64.hpp"
+
 namespace spanwire::inspect {
 
 using simdjson::SUCCESS;
@@ -70,20 +72,16 @@ SpanStatus status_of(const JsonField& code) noexcept {
 }
 
 bool bytes_of_base64(std::string_view text, std::uint8_t* bytes, std::size_t count) noexcept {
-  constexpr std::string_view kBase64 =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (text.find_first_not_of(kHexDigits) == std::string_view::npos) return false;
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   if (text.size() != (count * 8 + 5) / 6) return false;
   std::uint32_t bits = 0;
   std::size_t held = 0;
   std::size_t at = 0;
-  for (char c : text) {
-    if (c == '-') c = '+';
-    if (c == '_') c = '/';
-    const std::size_t digit = kBase64.find(c);
-    if (digit == std::string_view::npos) return false;
-    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+  for (const char c : text) {
+    const int value = value_of_base64(c);
+    if (value < 0) return false;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
     held += 6;
     if (held < 8) continue;
     held -= 8;

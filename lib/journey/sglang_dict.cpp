@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "lib/journey/base64.hpp"
+#include "lib/base/base64.hpp"
 #include "lib/journey/dict_reader.hpp"
 #include "spanwire/journey/misuse.hpp"
 #include "spanwire/trace/carrier.hpp"
@@ -170,14 +170,14 @@ std::string to_base64(std::span<const RoomContext> rooms) {
     text.append(json_text(room.room)).append(": ");
     append_dict(text, room.context);
   }
-  return base64_encode(text + "}");
+  return encode_base64(text + "}");
 }
 
 Result<std::vector<RoomContext>> from_base64(std::string_view text) {
   if (text.size() / 4 * 3 > kDictBytesMax) {
     return fail(refuse(Errc::headers_too_long, std::to_string(text.size()) + " characters"));
   }
-  const std::optional<std::string> decoded = base64_decode(text);
+  const std::optional<std::string> decoded = decode_base64(text);
   if (!decoded) return fail(refuse(Errc::bad_escape, "not base64"));
   DictReader reader(true);
   SPANWIRE_TRY_VOID(read(*decoded, json::input_format_t::json, reader));

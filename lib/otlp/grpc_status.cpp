@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <protozero/pbf_reader.hpp>
 
-#include "lib/otlp/base64.hpp"
+#include "lib/base/base64.hpp"
 #include "lib/otlp/gzip.hpp"
 #include "lib/otlp/http_client.hpp"
 #include "lib/otlp/otlp_fields.hpp"
@@ -126,7 +126,7 @@ std::string decode_grpc_message(std::string_view text) {
 }
 
 std::optional<std::chrono::nanoseconds> retry_delay_of(std::string_view details_base64) {
-  const std::string bytes = decode_base64(details_base64);
+  const std::string bytes = decode_base64_leniently(details_base64);
   try {
     protozero::pbf_reader status(bytes.data(), bytes.size());
     while (status.next(field::kRpcStatusDetails, Wire::length_delimited)) {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include "lib/otlp/base64.hpp"
+#include "lib/base/base64.hpp"
 #include "lib/otlp/protobuf_schema.hpp"
 #include "spanwire/otlp/receiving.hpp"
 
@@ -83,7 +83,7 @@ std::string id_in(std::string_view text) {
   for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
     const int high = hex_digit(text[i]);
     const int low = hex_digit(text[i + 1]);
-    if (high < 0 || low < 0) return decode_base64(text);
+    if (high < 0 || low < 0) return decode_base64_leniently(text);
     bytes += static_cast<char>(high * 16 + low);
   }
   return bytes;
@@ -240,7 +240,7 @@ bool Reader::string(string_t& text) {
       writer().add_bytes(field->tag, id_in(text));
       return true;
     case Form::base64:
-      writer().add_bytes(field->tag, decode_base64(text));
+      writer().add_bytes(field->tag, decode_base64_leniently(text));
       return true;
     case Form::real:
       if (const auto number = real_in(text)) {

@@ -6,7 +6,7 @@
 #include <protozero/pbf_writer.hpp>
 #include <vector>
 
-#include "lib/otlp/base64.hpp"
+#include "lib/base/base64.hpp"
 #include "lib/otlp/json_writer.hpp"
 #include "lib/otlp/otlp_fields.hpp"
 #include "lib/otlp/protobuf_schema.hpp"

@@ -1,25 +1,14 @@
-#include "lib/otlp/base64.hpp"
+#include "lib/base/base64.hpp"
 
 #include <cstdint>
 
-namespace spanwire::otlp {
-namespace {
-
-int value_of(char c) noexcept {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+' || c == '-') return 62;
-  if (c == '/' || c == '_') return 63;
-  return -1;
-}
-
-}  // namespace
+namespace spanwire {
 
 std::string encode_base64(std::string_view bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t at = 0; at < bytes.size(); at += 3) {
     const std::string_view three = bytes.substr(at, 3);
     std::uint32_t bits = 0;
@@ -33,12 +22,24 @@ std::string encode_base64(std::string_view bytes) {
   return text;
 }
 
-std::string decode_base64(std::string_view text) {
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  const std::size_t last = text.find_last_not_of('=');
+  const std::string_view digits = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+  const bool ours = digits.find_first_of("-_") == std::string_view::npos;
+  std::string bytes = decode_base64_leniently(digits);
+  const bool whole = bytes.size() == digits.size() * 6 / 8 && text.size() - digits.size() <= 2;
+  if (!ours || !whole) return std::nullopt;
+  return bytes;
+}
+
+std::string decode_base64_leniently(std::string_view text) {
   std::string bytes;
+  bytes.reserve(text.size() / 4 * 3 + 3);
   std::uint32_t bits = 0;
   int count = 0;
   for (const char c : text) {
-    const int value = value_of(c);
+    const int value = value_of_base64(c);
     if (value < 0) break;
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     count += 6;
@@ -49,4 +50,4 @@ std::string decode_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace spanwire::otlp
+}  // namespace spanwire
