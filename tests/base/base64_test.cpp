@@ -10,9 +10,13 @@ namespace spanwire {
 namespace {
 
 TEST(Base64, IsThatOfTheRfc) {
-  const std::pair<const char*, const char*> vectors[] = {
-      {"", ""},           {"f", "Zg=="},     {"fo", "Zm8="},        {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : vectors) {
     EXPECT_EQ(encode_base64(bytes), text);
     EXPECT_EQ(decode_base64(text), bytes);
@@ -30,8 +34,8 @@ TEST(Base64, EveryByteComesBack) {
 }
 
 TEST(Base64, WhatIsNoneIsRefused) {
-  for (const char* text : {"Z", "Zg", "Zg=", "Zm8", "Zm9vY===", "====", "Zg==Zg==", "Zm9\n", "Zm!v",
-                           "-_-_", "=Zm9"}) {
+  for (const char* text :
+       {"Z", "Zg", "Zg=", "Zm8", "Zm9vY===", "====", "Zg==Zg==", "Zm9\n", "Zm!v", "-_-_", "=Zm9"}) {
     EXPECT_EQ(decode_base64(text), std::nullopt) << text;
   }
 }

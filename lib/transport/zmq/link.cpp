@@ -9,6 +9,10 @@
 namespace spanwire::transport {
 namespace {
 
+// What waits for the end of a turn at most.  Less than other links keep: libzmq's thread sends what
+// it has got while this one goes on with its turn.
+constexpr std::size_t kHandOverBytes = 8u << 10;
+
 constinit NamedCounter write_timeouts("spanwire.transport.write_timeouts");
 constinit NamedCounter over_budget("spanwire.zmq.parked_over_budget");
 
@@ -64,7 +68,7 @@ void ZmqCore::send(wire::OutFrame& frame) {
 void ZmqCore::sent(std::size_t bytes) {
   taken_ += bytes;
   if (!listed() && !blocked_) TurnOutput::of_thread().list(loop_, *this);
-  if (queue_.bytes() >= kLinkFlushBytes) [[unlikely]] {
+  if (queue_.bytes() >= kHandOverBytes) [[unlikely]] {
     above_high_ = above_high_ || queue_.bytes() > kLinkHighWaterBytes;
     if (!blocked_) flush();
   }
