@@ -10,6 +10,7 @@
 #include "spanwire/base/log.hpp"
 #include "spanwire/trace/wire_carrier.hpp"
 #include "spanwire/wire/multipart.hpp"
+#include "spanwire/wire/utf8.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -97,7 +98,13 @@ Result<void> OneWayReceiver::adopt(Message& message) {
 
 void OneWayReceiver::refuse(Errc cause) {
   counter("spanwire.zmq.refused." + std::string(name(cause))).add();
-  log_warn("a one-way message was refused", {{"error", cause}});
+  const std::span<transport::ZmqPart> parts = incoming_.parts();
+  const ByteView path = transport::part_bytes(parts[0]);
+  log_warn("a one-way message was refused",
+           {{"error", cause},
+            {"peer", transport::peer_of(parts)},
+            {"parts", parts.size() + incoming_.surplus()},
+            {"path", wire::valid_utf8(path) ? shown_path(text_of(path)) : std::string()}});
 }
 
 trace::Extracted OneWayReceiver::read_sender(const Message& message) {

@@ -213,7 +213,9 @@ TEST_F(OneWayRaw, DamagedMessagesAreCountedByNameAndCostNothingElse) {
   EXPECT_EQ(puller().receive_blocking()->payload().text(), "kept");
   EXPECT_EQ(bad_headers(), bad_before + 1);
   for (const auto& [cause, count] : wanted) EXPECT_EQ(refused(cause), count) << cause;
-  EXPECT_TRUE(log.contains("a one-way message was refused error=wrong_part_count"));
+  EXPECT_TRUE(log.contains(
+      "a one-way message was refused error=wrong_part_count peer=127.0.0.1 parts=2 path=p"));
+  EXPECT_TRUE(log.contains("error=wrong_part_count peer=127.0.0.1 parts=40 path=x"));
 }
 
 }  // namespace

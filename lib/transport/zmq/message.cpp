@@ -24,6 +24,14 @@ Slice slice_of(ZmqPart& part) {
   return Slice::adopt(Block::wrap(data, owner->size(), &drop_part, owner), data, owner->size());
 }
 
+std::string peer_of(std::span<ZmqPart> parts) {
+  // A part that was taken over has forgotten it.
+  for (ZmqPart& part : parts) {
+    if (const char* const address = zmq_msg_gets(part.handle(), "Peer-Address")) return address;
+  }
+  return "unknown";
+}
+
 struct ZmqFlight::Cargo {
   Slice payload;
   std::shared_ptr<ZmqFlight> flight;

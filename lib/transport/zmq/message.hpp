@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "lib/transport/zmq/socket.hpp"
@@ -20,6 +22,9 @@ inline constexpr std::size_t kZmqCopyBelow = wire::kCopyPayloadBelow;
 // The part's bytes.  Large ones: the slice takes the part over, which is empty then.  Small ones
 // are lent and live as long as the part.
 Slice slice_of(ZmqPart& part);
+
+// Where a message came from, "10.0.0.7"; "unknown" inside one process.
+std::string peer_of(std::span<ZmqPart> parts);
 
 inline ZmqPart copied_part(ByteView bytes) { return ZmqPart(bytes.data(), bytes.size()); }
 
