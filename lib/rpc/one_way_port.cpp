@@ -179,6 +179,9 @@ void OneWayPort::on_zmq_event(const transport::ZmqEvent& event) {
         waiting_.end_all(last_failure_);
       }
       return;
+    case transport::ConnectionChange::unreachable:
+      last_failure_ = Error(Errc::connect_failed, event.endpoint + ": refused or unreachable");
+      return;
     case transport::ConnectionChange::none:
       return;
   }

@@ -64,6 +64,9 @@ ConnectionChange change_of(const ZmqEvent& event) noexcept {
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
       return ConnectionChange::refused;
+    // Of a socket that was to become a connection.
+    case ZMQ_EVENT_CLOSED:
+      return ConnectionChange::unreachable;
     default:
       return ConnectionChange::none;
   }

@@ -24,7 +24,8 @@ struct OneWayTimes {
 Result<void> set_one_way(ZmqSocket& socket, OneWayType type, const OneWayTimes& times);
 Result<void> subscribe(ZmqSocket& socket, const std::string& prefix);
 
-enum class ConnectionChange : std::uint8_t { none, up, down, refused };
+// refused: by its handshake; unreachable: there was nobody to begin one with.
+enum class ConnectionChange : std::uint8_t { none, up, down, refused, unreachable };
 ConnectionChange change_of(const ZmqEvent& event) noexcept;
 
 }  // namespace spanwire::transport
