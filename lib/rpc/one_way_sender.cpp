@@ -5,6 +5,7 @@
 
 #include "lib/rpc/call_headers.hpp"
 #include "lib/rpc/message_spans.hpp"
+#include "lib/rpc/shown_path.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/random.hpp"
@@ -15,6 +16,7 @@ namespace {
 constinit NamedCounter messages_sent("spanwire.zmq.messages_sent");
 constinit NamedCounter messages_unsent("spanwire.zmq.messages_unsent");
 constinit NamedCounter senders_disconnected("spanwire.zmq.senders_disconnected");
+constinit NamedCounter subscriptions_ignored("spanwire.zmq.subscriptions_ignored");
 constinit NamedCounter slow_subscribers("spanwire.zmq.slow_subscribers");
 
 transport::OneWayType type_of(OneWaySender::Kind kind) noexcept {
@@ -287,17 +289,31 @@ void OneWaySender::read_subscriptions() {
   while (socket().receive(message)) {
     const std::string_view text = text_of(transport::part_bytes(message.parts()[0]));
     if (message.parts().size() != 1 || text.empty()) continue;
-    const std::string_view prefix = text.substr(1);
-    auto known = subscribed_.find(prefix);
-    if (text[0] == 1) {
-      if (known == subscribed_.end()) known = subscribed_.emplace(prefix, 0).first;
-      ++known->second;
-      changed = true;
-    } else if (text[0] == 0 && known != subscribed_.end() && --known->second == 0) {
-      subscribed_.erase(known);
-    }
+    changed = note_subscription(text[0] == 1, text.substr(1)) || changed;
   }
   if (changed) wake_subscriber_waits();
+}
+
+// True if somebody more listens.
+bool OneWaySender::note_subscription(bool begins, std::string_view prefix) {
+  auto known = subscribed_.find(prefix);
+  if (!begins) {
+    if (known != subscribed_.end() && --known->second == 0) subscribed_.erase(known);
+    return false;
+  }
+  if (known == subscribed_.end()) {
+    // No path begins so, or nobody needs so many: what peers ask for must not fill our memory.
+    if (prefix.size() > options().limits.path_bytes_max ||
+        subscribed_.size() >= kSubscribedPrefixesMax) {
+      subscriptions_ignored.add();
+      log_warn("a subscription is not counted",
+               {{"prefix", shown_path(prefix)}, {"prefixes", subscribed_.size()}});
+      return false;
+    }
+    known = subscribed_.emplace(prefix, 0).first;
+  }
+  ++known->second;
+  return true;
 }
 
 std::size_t OneWaySender::subscriptions(std::string_view path) const {

@@ -68,6 +68,7 @@ class OneWaySender final : public OneWayPort, private Job, private Timer {
   void serve();
   void number(EncodedMessage& message);
   void read_subscriptions();
+  bool note_subscription(bool begins, std::string_view prefix);
   void wake_subscriber_waits();
   void watch_slow_peers();
   void look_for_slow_peers();

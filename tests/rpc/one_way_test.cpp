@@ -12,6 +12,7 @@
 #include "spanwire/base/blocking.hpp"
 #include "spanwire/base/counters.hpp"
 #include "tests/rpc/one_way_fixture.hpp"
+#include "tests/support/log_capture.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -229,6 +230,30 @@ TEST_F(OneWayTest, ASubscriberThatStopsReadingDoesNotStopItsPublisher) {
   EXPECT_EQ(reading.missed(), 0u);
   EXPECT_GT(refused, 0);
   EXPECT_GT(counter_snapshot().value("spanwire.zmq.slow_subscribers"), before);
+}
+
+// What peers ask for does not fill the memory of who counts it.
+TEST_F(OneWayTest, SubscriptionsBeyondTheLimitAreServedAndNotCounted) {
+  const testing::LogCapture log;
+  const auto ignored = [] {
+    return counter_snapshot().value("spanwire.zmq.subscriptions_ignored");
+  };
+  const std::int64_t before = ignored();
+  const std::string at = listen_publisher("zmq+inproc://many");
+  std::vector<std::string> prefixes = {std::string(5'000, 'l')};
+  for (std::size_t i = 0; i <= kSubscribedPrefixesMax; ++i) prefixes.push_back(std::to_string(i));
+  OneWayOptions wide;
+  wide.zmq.send_messages_max = wide.zmq.receive_messages_max = 0;
+  Subscriber greedy(runtime_, wide.connect(at), prefixes);
+  ASSERT_TRUE(greedy.start());
+  // One that came later is heard later.
+  Subscriber late(runtime_, OneWayOptions().connect(at), {"0"});
+  ASSERT_TRUE(late.start());
+  ASSERT_TRUE(publisher().wait_for_subscribers_blocking(soon(), "0", 2));
+  EXPECT_EQ(ignored(), before + 2);
+  EXPECT_TRUE(log.contains("a subscription is not counted"));
+  ASSERT_TRUE(publisher().publish({}, std::to_string(kSubscribedPrefixesMax), Slice()));
+  EXPECT_TRUE(greedy.receive_blocking());
 }
 
 // ---- What is refused before it is sent

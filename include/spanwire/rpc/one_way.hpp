@@ -35,6 +35,9 @@ inline constexpr std::size_t kNumberedPathsMax = 4'096;
 // Rows of numbers that a Subscriber follows; with one more it begins anew.
 inline constexpr std::size_t kFollowedRowsMax = 65'536;
 
+// Prefixes that a Publisher counts the subscriptions of; what is longer than a path may be, or one
+// more, is served and not counted ("spanwire.zmq.subscriptions_ignored").
+inline constexpr std::size_t kSubscribedPrefixesMax = 65'536;
 // While the room for large payloads is full, a Publisher looks so often who keeps it so.
 inline constexpr std::chrono::nanoseconds kSlowSubscriberLook = std::chrono::seconds(1);
 
