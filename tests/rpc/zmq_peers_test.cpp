@@ -24,6 +24,18 @@ using wire::FrameType;
 
 constexpr std::string_view kZmq = "zmq+";
 
+std::int64_t counted(std::string_view name) { return counter_snapshot().value(name); }
+
+// A counter that another thread will raise.
+bool reaches(std::string_view name, std::int64_t value) {
+  const auto give_up = std::chrono::steady_clock::now() + kGuard;
+  while (counted(name) < value) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 // A server over zmq+tcp, and a client of ours that must not notice what others do.
 class ZmqPeers : public RpcTest {
  protected:
@@ -44,16 +56,6 @@ class ZmqPeers : public RpcTest {
   std::string endpoint() const { return address_.substr(kZmq.size()); }
   std::uint16_t port() const {
     return static_cast<std::uint16_t>(std::stoul(address_.substr(address_.rfind(':') + 1)));
-  }
-  static std::int64_t counted(std::string_view name) { return counter_snapshot().value(name); }
-  // A counter that another thread will raise.
-  static bool reaches(std::string_view name, std::int64_t value) {
-    const auto give_up = std::chrono::steady_clock::now() + kGuard;
-    while (counted(name) < value) {
-      if (std::chrono::steady_clock::now() > give_up) return false;
-      std::this_thread::yield();
-    }
-    return true;
   }
 };
 
@@ -315,11 +317,15 @@ TEST_F(NaiveServer, AStaleReplyIsCountedAndCostsNothing) {
     stale.insert(stale.begin(), request[0]);
     return std::vector<Parts>{stale, good, good};
   });
-  for (int i = 0; i < 5; ++i) {
+  const std::int64_t before = counted("spanwire.session.late_frames");
+  constexpr int kCalls = 5;
+  for (int i = 0; i < kCalls; ++i) {
     const Result<Reply> reply = ask(script.address(), "");
     ASSERT_TRUE(reply) << reply.error().message();
     EXPECT_EQ(reply->payload().text(), "right");
   }
+  // The reply to nobody, and the second one to a call that has its own.
+  EXPECT_TRUE(reaches("spanwire.session.late_frames", before + 2 * kCalls));
 }
 
 TEST_F(NaiveServer, AnAnswerThatIsNoFrameEndsTheCallByName) {
