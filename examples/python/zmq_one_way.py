@@ -51,10 +51,7 @@ def main():
         socket.subscribe(path)
     (socket.bind if "*" in endpoint else socket.connect)(endpoint)
     print(socket.last_endpoint.decode(), flush=True)
-    if kind in ("pull", "sub"):
-        receive(socket)
-    else:
-        send(socket, kind, path, texts)
+    receive(socket) if kind in ("pull", "sub") else send(socket, kind, path, texts)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,15 @@ class ZmqPython(unittest.TestCase):
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         return process, process.stdout.readline().strip()
+
+    def test_scripts_are_short_and_need_pyzmq_alone(self):
+        scripts = sorted(CLIENT.parent.glob("zmq_*.py"))
+        self.assertEqual(len(scripts), 3)
+        for script in scripts:
+            text = script.read_text()
+            self.assertLessEqual(text.count("\n"), 60, script.name)
+            imported = set(re.findall(r"^(?:import|from) (\w+)", text, re.MULTILINE))
+            self.assertLessEqual(imported - set(sys.stdlib_module_names), {"zmq"}, script.name)
 
     def test_a_script_calls_a_server(self):
         server = EchoServer("zmq+tcp://127.0.0.1:0", SPANWIRE_TRACES_FILE=self.traces)
