@@ -134,9 +134,20 @@ void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& att
   add_array(value, attribute, scratch.value);
 }
 
+// Most events are no more than this, and their size is known beforehand.
+void add_bare_event(ProtobufBuffer& out, const trace::EventView& event, std::string_view name) {
+  ProtobufCursor cursor(out, 3 * ProtobufCursor::kFieldMax + name.size());
+  cursor.message(field::kSpanEvents, 1 + sizeof(std::uint64_t) + field_bytes(name.size()));
+  cursor.fixed64(field::kEventTime, ns_of(event.time()));
+  cursor.text(field::kEventName, name);
+}
+
 void add_event(ProtobufBuffer& out, const trace::EventView& event, Scratch& scratch) {
-  const ProtobufMessage message(out, field::kSpanEvents, scratch.event_length);
   const std::string_view name = as_utf8(event.name(), scratch.key);
+  if (event.attribute_count() == 0 && event.dropped_attributes() == 0) {
+    return add_bare_event(out, event, name);
+  }
+  const ProtobufMessage message(out, field::kSpanEvents, scratch.event_length);
   {
     ProtobufCursor cursor(out, 2 * ProtobufCursor::kFieldMax + name.size());
     cursor.fixed64(field::kEventTime, ns_of(event.time()));

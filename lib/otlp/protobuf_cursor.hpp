@@ -16,6 +16,8 @@ namespace spanwire::otlp {
 
 // Bytes of a field with a tag below 16 whose content takes `bytes`.
 inline std::size_t field_bytes(std::size_t bytes) noexcept {
+  if (bytes < 0x80) [[likely]]
+    return 2 + bytes;
   return 1 + static_cast<std::size_t>(protozero::length_of_varint(bytes)) + bytes;
 }
 
