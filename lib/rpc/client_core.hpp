@@ -97,6 +97,8 @@ class LoopClient {
   void submit(OutgoingCall& call, Connection* avoid = nullptr) noexcept;
   // Takes a call that waits out of the list.
   void forget(OutgoingCall& call) noexcept;
+  // What calls that wait here wait for, in words.
+  std::string waited_for() const;
   // What a call was meant for that no connection took; null where there are several addresses.
   const Target* only_target() const noexcept {
     return endpoints_.size() == 1 ? &endpoints_.front()->target : nullptr;

@@ -354,7 +354,9 @@ void OutgoingCall::run_cancel() noexcept {
 
 void OutgoingCall::cancel_here(Errc reason) noexcept {
   Reached reached = Reached::not_sent;
+  std::string detail;
   if (stage_ == Stage::waiting) {
+    if (reason == Errc::deadline_exceeded) detail = home_->waited_for();
     home_->forget(*this);
   } else if (stage_ == Stage::in_flight) {
     if (!connection_->channel().cancel(id_, reason)) {
@@ -362,7 +364,7 @@ void OutgoingCall::cancel_here(Errc reason) noexcept {
     }
     if (span_.recording()) span_.add_event("rpc.cancel");
   }
-  fail_with(reason, {}, reached);
+  fail_with(reason, std::move(detail), reached);
 }
 
 }  // namespace spanwire::rpc

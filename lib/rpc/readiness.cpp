@@ -48,6 +48,18 @@ Task<Result<void>> LoopClient::until_ready(MonotonicTime deadline) {
   co_return fail(Errc::deadline_exceeded, "no connection yet: " + last_error().message());
 }
 
+std::string LoopClient::waited_for() const {
+  if (!ready_.empty()) return "every connection has as many calls as it may have";
+  if (const Error cause = last_error(); cause != Errc::not_connected) return cause.message();
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint->connections.empty()) {
+      return endpoint->text + ": connected, and the peer has not answered the hello";
+    }
+    if (endpoint->connecting()) return endpoint->text + ": still connecting";
+  }
+  return "nothing is connected";
+}
+
 void LoopClient::tell_ready_waiters() noexcept {
   while (detail::Waiter* waiter = ready_waiters_.pop()) waiter->resume_later();
 }

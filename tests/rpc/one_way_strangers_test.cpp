@@ -6,9 +6,8 @@
 #include <chrono>
 #include <string>
 #include <string_view>
-#include <thread>
 
-#include "spanwire/base/counters.hpp"
+#include "tests/rpc/counted.hpp"
 #include "tests/rpc/one_way_fixture.hpp"
 #include "tests/rpc/raw_zmq.hpp"
 #include "tests/support/log_capture.hpp"
@@ -17,18 +16,6 @@ namespace spanwire::rpc {
 namespace {
 
 using testing::RawZmq;
-
-std::int64_t counted(std::string_view name) { return counter_snapshot().value(name); }
-
-// A counter that another thread will raise.
-bool reaches(std::string_view name, std::int64_t value) {
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (counted(name) < value) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 // Connects, says `bytes` and that nothing follows, and waits until the other side closes.
 void visit(std::string_view address, std::string_view bytes) {

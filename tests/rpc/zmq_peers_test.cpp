@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "spanwire/base/counters.hpp"
+#include "tests/rpc/counted.hpp"
 #include "tests/rpc/raw_zmq.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 #include "tests/support/log_capture.hpp"
@@ -23,18 +23,6 @@ using testing::request_parts;
 using wire::FrameType;
 
 constexpr std::string_view kZmq = "zmq+";
-
-std::int64_t counted(std::string_view name) { return counter_snapshot().value(name); }
-
-// A counter that another thread will raise.
-bool reaches(std::string_view name, std::int64_t value) {
-  const auto give_up = std::chrono::steady_clock::now() + kGuard;
-  while (counted(name) < value) {
-    if (std::chrono::steady_clock::now() > give_up) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 // A server over zmq+tcp, and a client of ours that must not notice what others do.
 class ZmqPeers : public RpcTest {
@@ -328,6 +316,21 @@ TEST_F(NaiveServer, AStaleReplyIsCountedAndCostsNothing) {
   // read.  A connection tells at its end.
   client_.reset();
   EXPECT_TRUE(reaches("spanwire.session.unasked_replies", before + 2 * kCalls - 1));
+}
+
+// Whoever waits no longer than the handshake may last hears what it waited for.
+TEST_F(NaiveServer, DialledAsOneOfOursTheDeadlineSaysWhatIsMissing) {
+  const ScriptServer script(ZMQ_ROUTER, [](const Parts&) { return std::vector<Parts>(); });
+  Client ours(runtime_, script.address().substr(std::string_view("naive+").size()));
+  CallOptions brief;
+  brief.timeout = std::chrono::milliseconds(300);
+  brief.wait_for_ready = true;
+  const Result<Reply> reply = ours.call_blocking({}, "script/path", Slice(), brief);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error(), Errc::deadline_exceeded);
+  EXPECT_NE(reply.error().message().find("connected, and the peer has not answered the hello"),
+            std::string::npos)
+      << reply.error().message();
 }
 
 TEST_F(NaiveServer, AnAnswerThatIsNoFrameEndsTheCallByName) {

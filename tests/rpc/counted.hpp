@@ -1,0 +1,25 @@
+// Counters that another thread raises.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <thread>
+
+#include "spanwire/base/counters.hpp"
+
+namespace spanwire::rpc {
+
+inline std::int64_t counted(std::string_view name) { return counter_snapshot().value(name); }
+
+// False if it does not in half a minute.
+inline bool reaches(std::string_view name, std::int64_t value) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (counted(name) < value) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+}  // namespace spanwire::rpc
