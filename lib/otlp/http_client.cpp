@@ -70,7 +70,6 @@ struct HttpClient::Curl {
   CURLM* multi = nullptr;
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
-  bool going = false;
   HttpAnswer answer;
   std::array<char, CURL_ERROR_SIZE> text{};
 
@@ -81,7 +80,6 @@ struct HttpClient::Curl {
     if (multi == nullptr || easy == nullptr) throw std::bad_alloc();
   }
   ~Curl() {
-    stop();
     curl_easy_cleanup(easy);
     curl_multi_cleanup(multi);
     curl_slist_free_all(headers);
@@ -103,25 +101,7 @@ struct HttpClient::Curl {
   }
   void set_target(const HttpTarget& target);
   void set_tls(const HttpTarget& target);
-
-  void go();
-  void stop() noexcept {
-    if (std::exchange(going, false)) curl_multi_remove_handle(multi, easy);
-  }
-  bool push();
 };
-
-void HttpClient::Curl::go() {
-  going = curl_multi_add_handle(multi, easy) == CURLM_OK;
-  if (going) push();
-}
-
-// As far as it goes without waiting; false when there is nothing more to do.
-bool HttpClient::Curl::push() {
-  int running = 0;
-  curl_multi_perform(multi, &running);
-  return running != 0;
-}
 
 void HttpClient::Curl::set_target(const HttpTarget& target) {
   set_text(CURLOPT_URL, target.url);
@@ -196,23 +176,13 @@ void HttpClient::relax(MonotonicTime deadline) noexcept {
 }
 
 Result<HttpAnswer> HttpClient::post(ByteView body, const WorkTime& time) {
-  begin(body, time);
-  return answer();
-}
-
-void HttpClient::begin(ByteView body, const WorkTime& time) {
   Curl& curl = *curl_;
-  curl.stop();
+  curl.answer = HttpAnswer();
   curl.text[0] = '\0';
   curl.set(CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(body.data()));
   curl.set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  time_ = time;
-  launch();
-}
-
-Result<HttpAnswer> HttpClient::answer() {
-  Curl& curl = *curl_;
-  SPANWIRE_TRY_VOID(perform());
+  const Result<void> done = perform(time);
+  if (!done) return fail(done.error());
   curl_easy_getinfo(curl.easy, CURLINFO_RESPONSE_CODE, &curl.answer.status);
   curl_off_t seconds = 0;
   curl_easy_getinfo(curl.easy, CURLINFO_RETRY_AFTER, &seconds);
@@ -223,48 +193,44 @@ Result<HttpAnswer> HttpClient::answer() {
 // HTTP/2 in clear text: libcurl before 8.0 announces it anew on a connection that speaks it
 // already, and fails.  So a connection that is there is asked for as HTTP/2 that was agreed on; and
 // one that is not there any more is made anew, once.
-void HttpClient::launch() {
-  if (clear_http2_) {
-    reused_ = std::exchange(connected_, false);
-    curl_->set(CURLOPT_FRESH_CONNECT, reused_ ? 0L : 1L);
+Result<void> HttpClient::perform(const WorkTime& time) {
+  if (!clear_http2_) return run(time);
+  for (;;) {
+    const bool again = std::exchange(connected_, false);
+    curl_->set(CURLOPT_FRESH_CONNECT, again ? 0L : 1L);
     curl_->set(CURLOPT_HTTP_VERSION,
-               long{reused_ ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE});
+               long{again ? CURL_HTTP_VERSION_2_0 : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE});
+    Result<void> done = run(time);
+    connected_ = done.has_value();
+    if (done || !again || done.error().code() == Errc::export_timeout) return done;
+    curl_->answer = HttpAnswer();
   }
-  curl_->answer = HttpAnswer();
-  curl_->go();
-}
-
-Result<void> HttpClient::perform() {
-  Result<void> done = wait();
-  if (!done && reused_ && done.error().code() != Errc::export_timeout) {
-    launch();
-    done = wait();
-  }
-  connected_ = clear_http2_ && done.has_value();
-  return done;
 }
 
 // Until the request is answered, fails, or is late.
-Result<void> HttpClient::wait() {
+Result<void> HttpClient::run(const WorkTime& time) {
   Curl& curl = *curl_;
-  if (!curl.going) return fail(Errc::export_failed, "libcurl takes no request");
-  const Result<void> done = wait_going();
-  curl.stop();
+  if (curl_multi_add_handle(curl.multi, curl.easy) != CURLM_OK) {
+    return fail(Errc::export_failed, "libcurl takes no request");
+  }
+  const Result<void> done = wait(time);
+  curl_multi_remove_handle(curl.multi, curl.easy);
   return done;
 }
 
-Result<void> HttpClient::wait_going() {
+Result<void> HttpClient::wait(const WorkTime& time) {
   Curl& curl = *curl_;
   for (;;) {
-    const bool running = curl.push();
+    int running = 0;
+    curl_multi_perform(curl.multi, &running);
     int waiting = 0;
     while (const CURLMsg* message = curl_multi_info_read(curl.multi, &waiting)) {
       if (message->msg != CURLMSG_DONE) continue;
       if (message->data.result == CURLE_OK) return {};
       return fail(describe(message->data.result));
     }
-    if (!running) return fail(Errc::export_failed, "libcurl lost the request");
-    const MonotonicTime until = limit(time_);
+    if (running == 0) return fail(Errc::export_failed, "libcurl lost the request");
+    const MonotonicTime until = limit(time);
     if (now() >= until) return fail(late());
     curl_multi_poll(curl.multi, nullptr, 0, wait_milliseconds(until), nullptr);
   }

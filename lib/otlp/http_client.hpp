@@ -57,14 +57,10 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // begin() and answer().
+  // Any answer is a success here.  Fails with resolve_failed, connect_failed, connection_reset,
+  // export_tls_failed, export_answer_malformed (not HTTP, or too long) or export_timeout; the
+  // sentence says how far it got.
   Result<HttpAnswer> post(ByteView body, const WorkTime& time);
-  // Sends what can be sent without waiting.  `body` stays until the answer, or the next begin().
-  void begin(ByteView body, const WorkTime& time);
-  // Of what was begun; sends the rest of it, and waits.  Any answer is a success here.  Fails with
-  // resolve_failed, connect_failed, connection_reset, export_tls_failed, export_answer_malformed
-  // (not HTTP, or too long) or export_timeout; the sentence says how far it got.
-  Result<HttpAnswer> answer();
   // Sleeps; false if the work's end comes first.
   bool pause(std::chrono::nanoseconds duration, const WorkTime& time);
   // Closes the connection, for good.
@@ -79,21 +75,17 @@ class HttpClient {
 
  private:
   struct Curl;
-  void launch();
-  Result<void> perform();
-  Result<void> wait();
-  Result<void> wait_going();
+  Result<void> perform(const WorkTime& time);
+  Result<void> run(const WorkTime& time);
+  Result<void> wait(const WorkTime& time);
   Error describe(int code) const;
   Error late() const;
 
   std::mutex waking_;  // hasten() against close()
   std::unique_ptr<Curl> curl_;
   std::atomic<std::int64_t> urgent_ns_;
-  WorkTime time_;  // of what was begun
   bool clear_http2_ = false;
-  // With clear_http2_: the connection was good a moment ago, and what was begun relies on it.
-  bool connected_ = false;
-  bool reused_ = false;
+  bool connected_ = false;  // with clear_http2_: the connection was good a moment ago
 };
 
 }  // namespace spanwire::otlp

@@ -1,7 +1,6 @@
 #include "spanwire/otlp/otlp_exporter.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -18,6 +17,24 @@ using Spans = std::span<const trace::SpanRecordView>;
 constinit NamedHistogram export_ns("spanwire.otlp.export_ns");
 
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
+
+class RecordedSpans final : public Batch {
+ public:
+  RecordedSpans(Spans spans, std::optional<ProtobufEncoder>& protobuf,
+                std::optional<JsonEncoder>& json)
+      : spans_(spans), protobuf_(protobuf), json_(json) {}
+
+  std::size_t size() const noexcept override { return spans_.size(); }
+  void encode(std::size_t first, std::size_t count, Buffer& out) override {
+    const Spans part = spans_.subspan(first, count);
+    json_ ? json_->encode(part, out) : protobuf_->encode(part, out);
+  }
+
+ private:
+  Spans spans_;
+  std::optional<ProtobufEncoder>& protobuf_;
+  std::optional<JsonEncoder>& json_;
+};
 
 }  // namespace
 
@@ -49,38 +66,17 @@ Result<void> check(const OtlpOptions& options) {
   return {};
 }
 
-struct OtlpExporter::State final : trace::ExportSteps {
+struct OtlpExporter::State {
   State(const OtlpOptions& options, const trace::Resource& resource);
 
-  void prepare(Spans spans) override;
-  void start(MonotonicTime deadline) override;
-  trace::ExportResult finish() override;
-
-  struct Recorded final : Batch {
-    std::size_t size() const noexcept override { return spans.size(); }
-    void encode(std::size_t first, std::size_t count, Buffer& out) override {
-      const Spans part = spans.subspan(first, count);
-      encoders->json ? encoders->json->encode(part, out) : encoders->protobuf->encode(part, out);
-    }
-
-    State* encoders = nullptr;
-    Spans spans;
-    MonotonicTime begin;
-  };
-
-  const OtlpOptions& options;
   std::string shown_endpoint;
   std::optional<Error> broken;  // nothing can ever be sent
   std::optional<ProtobufEncoder> protobuf;
   std::optional<JsonEncoder> json;
   std::optional<Sender> sender;
-  // What is ready or being made so, and what is under way.
-  std::array<Recorded, 2> batches;
-  Recorded* ready = &batches[0];
-  Recorded* sent = &batches[1];
 };
 
-OtlpExporter::State::State(const OtlpOptions& all, const trace::Resource& resource) : options(all) {
+OtlpExporter::State::State(const OtlpOptions& options, const trace::Resource& resource) {
   if (const Result<void> checked = check(options); !checked) {
     broken = checked.error();
     return;
@@ -96,34 +92,6 @@ OtlpExporter::State::State(const OtlpOptions& all, const trace::Resource& resour
   } else {
     protobuf.emplace(resource);
   }
-  for (Recorded& batch : batches) batch.encoders = this;
-}
-
-void OtlpExporter::State::prepare(Spans spans) {
-  ready->begin = now();
-  ready->spans = spans;
-  if (!broken) sender->prepare(*ready);
-}
-
-void OtlpExporter::State::start(MonotonicTime deadline) {
-  std::swap(ready, sent);
-  if (broken) return;
-  const MonotonicTime begin = now();
-  if (options.timeout.count() > 0) deadline = std::min(deadline, begin + options.timeout);
-  sender->start({begin, deadline});
-}
-
-trace::ExportResult OtlpExporter::State::finish() {
-  if (broken) return {0, *broken};
-  const Outcome outcome = sender->finish();
-  export_ns.record(static_cast<std::uint64_t>((now() - sent->begin).count()));
-  Error error = outcome.error;
-  if (error != Error()) {
-    std::string sentence = shown_endpoint;
-    if (!error.detail().empty()) sentence.append(": ").append(error.detail());
-    error = Error(error.code(), std::move(sentence));
-  }
-  return {outcome.delivered, std::move(error), outcome.reason};
 }
 
 OtlpExporter::OtlpExporter(OtlpOptions options) : options_(std::move(options)) {}
@@ -141,12 +109,20 @@ void OtlpExporter::start(const trace::Resource& resource) {
 
 trace::ExportResult OtlpExporter::export_batch(Spans spans, MonotonicTime deadline) {
   if (state_ == nullptr) return {0, Error(Errc::export_failed, "not started")};
-  state_->prepare(spans);
-  state_->start(deadline);
-  return state_->finish();
+  if (state_->broken) return {0, *state_->broken};
+  const MonotonicTime begin = now();
+  if (options_.timeout.count() > 0) deadline = std::min(deadline, begin + options_.timeout);
+  RecordedSpans batch(spans, state_->protobuf, state_->json);
+  const Outcome outcome = state_->sender->deliver(batch, {begin, deadline});
+  export_ns.record(static_cast<std::uint64_t>((now() - begin).count()));
+  Error error = outcome.error;
+  if (error != Error()) {
+    std::string sentence = state_->shown_endpoint;
+    if (!error.detail().empty()) sentence.append(": ").append(error.detail());
+    error = Error(error.code(), std::move(sentence));
+  }
+  return {outcome.delivered, std::move(error), outcome.reason};
 }
-
-trace::ExportSteps* OtlpExporter::steps() noexcept { return state_.get(); }
 
 Result<void> OtlpExporter::force_flush(MonotonicTime deadline) {
   if (state_ != nullptr && state_->sender) state_->sender->relax(deadline);

@@ -130,86 +130,44 @@ Sender::Sender(const OtlpOptions& options, SenderOptions own)
 
 void Sender::close() noexcept {
   client_.close();
-  for (Request& request : requests_) request = Request();
+  plain_ = Buffer();
+  packed_ = Buffer();
 }
 
 Outcome Sender::deliver(Batch& batch, const WorkTime& time) {
-  prepare(batch);
-  start(time);
-  return finish();
+  return deliver(batch, {0, batch.size()}, time);
 }
 
-void Sender::prepare(Batch& batch) {
-  ready_->batch = &batch;
-  encode(*ready_, {0, batch.size()});
-}
-
-void Sender::start(const WorkTime& time) {
-  std::swap(ready_, sent_);
-  time_ = time;
-  attempted_ = false;
-  // The one before may have shown that it is.
-  if (sent_->usable) sent_->usable = check_size(*sent_);
-  if (sent_->usable) attempted_ = begin_attempt(*sent_);
-}
-
-Outcome Sender::finish() { return conclude(*sent_); }
-
-void Sender::encode(Request& request, Part part) {
+// The request's body; borrowed until the next call.
+Result<ByteView> Sender::encode(Batch& batch, Part part) {
   const std::size_t prefix = prefix_bytes(options_);
-  request.part = part;
-  request.plain.clear();
-  request.plain.reserve(prefix);
-  request.plain.commit(prefix);
-  request.batch->encode(part.first, part.count, request.plain);
-  request.usable = make_body(request);
-}
-
-ByteView Sender::message_of(const Request& request) const noexcept {
-  return request.plain.view().subspan(prefix_bytes(options_));
-}
-
-Result<void> Sender::check_size(const Request& request) const {
-  const std::size_t bytes = message_of(request).size();
-  if (bytes <= bytes_max_) return {};
-  return fail(Errc::export_too_large, std::to_string(bytes) + " bytes");
-}
-
-Result<void> Sender::make_body(Request& request) {
-  SPANWIRE_TRY_VOID(check_size(request));
-  const ByteView message = message_of(request);
-  const std::size_t prefix = prefix_bytes(options_);
+  plain_.clear();
+  plain_.reserve(prefix);
+  plain_.commit(prefix);
+  batch.encode(part.first, part.count, plain_);
+  const ByteView message = plain_.view().subspan(prefix);
+  if (message.size() > bytes_max_) {
+    return fail(Errc::export_too_large, std::to_string(message.size()) + " bytes");
+  }
   if (!gzip_) {
-    if (prefix != 0) write_grpc_prefix(request.plain.data(), false, message.size());
-    request.body = request.plain.view();
-    return {};
+    if (prefix != 0) write_grpc_prefix(plain_.data(), false, message.size());
+    return plain_.view();
   }
-  request.packed.clear();
-  request.packed.reserve(prefix);
-  request.packed.commit(prefix);
-  SPANWIRE_TRY_VOID(gzip_->compress(message, request.packed));
-  if (prefix != 0) {
-    write_grpc_prefix(request.packed.data(), true, request.packed.size() - prefix);
-  }
-  request.body = request.packed.view();
-  return {};
+  packed_.clear();
+  packed_.reserve(prefix);
+  packed_.commit(prefix);
+  SPANWIRE_TRY_VOID(gzip_->compress(message, packed_));
+  if (prefix != 0) write_grpc_prefix(packed_.data(), true, packed_.size() - prefix);
+  return packed_.view();
 }
 
-// False when there is no time left for it.
-bool Sender::begin_attempt(const Request& request) {
-  const MonotonicTime begin = now();
-  if (begin >= client_.limit(time_)) return false;
+Verdict Sender::attempt(ByteView request, const WorkTime& time) {
   requests_sent.add();
-  bytes_sent.add(static_cast<std::int64_t>(request.body.size()));
-  WorkTime own = time_;
-  if (time_.deadline - begin > own_.attempt_max) own.deadline = begin + own_.attempt_max;
-  client_.begin(request.body, own);
-  return true;
-}
-
-Verdict Sender::end_attempt() {
-  attempted_ = false;
-  const Result<HttpAnswer> answer = client_.answer();
+  bytes_sent.add(static_cast<std::int64_t>(request.size()));
+  WorkTime own = time;
+  const MonotonicTime begin = now();
+  if (time.deadline - begin > own_.attempt_max) own.deadline = begin + own_.attempt_max;
+  const Result<HttpAnswer> answer = client_.post(request, own);
   if (!answer) return judge_failure(with_hint(answer.error(), is_grpc(options_)));
   return is_grpc(options_) ? judge_grpc(*answer) : judge_http(*answer);
 }
@@ -230,42 +188,35 @@ Outcome Sender::settle(const Verdict& verdict, std::size_t spans) const {
   return {spans, {}, {}};
 }
 
-Outcome Sender::deliver_halves(Request& request) {
+Outcome Sender::deliver_halves(Batch& batch, Part part, const WorkTime& time) {
   batches_split.add();
-  const Part whole = request.part;
-  const std::size_t half = whole.count / 2;
-  Outcome outcome = deliver(request, {whole.first, half});
-  outcome.add(deliver(request, {whole.first + half, whole.count - half}));
+  const std::size_t half = part.count / 2;
+  Outcome outcome = deliver(batch, {part.first, half}, time);
+  outcome.add(deliver(batch, {part.first + half, part.count - half}, time));
   return outcome;
 }
 
-Outcome Sender::deliver(Request& request, Part part) {
-  encode(request, part);
-  return conclude(request);
-}
-
-Outcome Sender::conclude(Request& request) {
-  const std::size_t spans = request.part.count;
-  if (!request.usable) {
-    const Error error = request.usable.error();
-    const bool parts = error.code() == Errc::export_too_large && spans > 1;
-    return parts ? deliver_halves(request) : lost(error);
+Outcome Sender::deliver(Batch& batch, Part part, const WorkTime& time) {
+  const Result<ByteView> request = encode(batch, part);
+  if (!request) {
+    const bool parts = request.error().code() == Errc::export_too_large && part.count > 1;
+    return parts ? deliver_halves(batch, part, time) : lost(request.error());
   }
   Backoff backoff(options_.retry);
   for (unsigned attempts = 1;; ++attempts) {
-    if (!attempted_ && !begin_attempt(request)) return lost(Errc::export_timeout);
-    const Verdict verdict = end_attempt();
-    if (verdict.kind == Verdict::Kind::delivered) return settle(verdict, spans);
-    if (verdict.kind == Verdict::Kind::too_large && spans > 1) {
+    if (now() >= client_.limit(time)) return lost(Errc::export_timeout);
+    const Verdict verdict = attempt(*request, time);
+    if (verdict.kind == Verdict::Kind::delivered) return settle(verdict, part.count);
+    if (verdict.kind == Verdict::Kind::too_large && part.count > 1) {
       // Later batches of this size need not be sent to be refused.
-      bytes_max_ = std::min(bytes_max_, message_of(request).size() - 1);
-      return deliver_halves(request);
+      bytes_max_ = std::min(bytes_max_, plain_.size() - prefix_bytes(options_) - 1);
+      return deliver_halves(batch, part, time);
     }
     const bool again = verdict.kind == Verdict::Kind::again;
     if (!again || attempts >= options_.retry.attempts_max) return lost(verdict.error);
     if (own_.on_repeat) own_.on_repeat(verdict.error);
     const std::chrono::nanoseconds own = backoff.next(Random::of_thread());
-    if (!client_.pause(verdict.pause.value_or(own), time_)) return lost(verdict.error);
+    if (!client_.pause(verdict.pause.value_or(own), time)) return lost(verdict.error);
     requests_repeated.add();
   }
 }

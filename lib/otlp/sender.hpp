@@ -2,7 +2,6 @@
 // where it is too large.  What the batch is made of is its own business.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -53,12 +52,7 @@ class Sender {
   // `options` outlive it and have passed check().
   Sender(const OtlpOptions& options, SenderOptions own);
 
-  // prepare(), start() and finish().
   Outcome deliver(Batch& batch, const WorkTime& time);
-  // In steps, as trace::ExportSteps; the batch is there until it is finished.
-  void prepare(Batch& batch);
-  void start(const WorkTime& time);
-  Outcome finish();
   // As HttpClient's.
   void hasten(MonotonicTime deadline) noexcept { client_.hasten(deadline); }
   void relax(MonotonicTime deadline) noexcept { client_.relax(deadline); }
@@ -70,25 +64,11 @@ class Sender {
     std::size_t first = 0;
     std::size_t count = 0;
   };
-  // Part of a batch, encoded.
-  struct Request {
-    Batch* batch = nullptr;
-    Part part;
-    Buffer plain;
-    Buffer packed;
-    ByteView body;        // in one of the two
-    Result<void> usable;  // whether it can be sent
-  };
 
-  Outcome conclude(Request& request);
-  Outcome deliver_halves(Request& request);
-  Outcome deliver(Request& request, Part part);
-  void encode(Request& request, Part part);
-  ByteView message_of(const Request& request) const noexcept;
-  Result<void> check_size(const Request& request) const;
-  Result<void> make_body(Request& request);
-  bool begin_attempt(const Request& request);
-  Verdict end_attempt();
+  Outcome deliver(Batch& batch, Part part, const WorkTime& time);
+  Outcome deliver_halves(Batch& batch, Part part, const WorkTime& time);
+  Result<ByteView> encode(Batch& batch, Part part);
+  Verdict attempt(ByteView request, const WorkTime& time);
   Outcome settle(const Verdict& verdict, std::size_t spans) const;
 
   const OtlpOptions& options_;
@@ -98,12 +78,8 @@ class Sender {
   HttpClient client_;
   // Of an encoded batch, before it is compressed; shrinks when the receiver finds one too large.
   std::size_t bytes_max_;
-  // The one that is ready or being made so, and the one that is under way.
-  std::array<Request, 2> requests_;
-  Request* ready_ = &requests_[0];
-  Request* sent_ = &requests_[1];
-  WorkTime time_;           // of the latter
-  bool attempted_ = false;  // an attempt waits for its answer
+  Buffer plain_;
+  Buffer packed_;
 };
 
 }  // namespace spanwire::otlp

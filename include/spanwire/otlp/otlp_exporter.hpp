@@ -55,8 +55,7 @@ struct OtlpOptions {
 // Checks what can be checked without a connection.  Fails with invalid_argument, naming the part.
 Result<void> check(const OtlpOptions& options);
 
-// Sends batches one at a time, over one connection that is kept alive; the next one is encoded
-// while the answer to the one before is on its way.
+// Sends batches one at a time, over one connection that is kept alive.
 // - Connection failures and the answers that OTLP calls retryable are tried again until the
 //   deadline, which also holds inside of a connect, a send, a receive and a pause.
 // - A batch that is too large for the backend is halved, down to single spans.
@@ -75,7 +74,6 @@ class OtlpExporter final : public trace::Exporter {
   // one of Errc's export group.
   trace::ExportResult export_batch(std::span<const trace::SpanRecordView> spans,
                                    MonotonicTime deadline) override;
-  trace::ExportSteps* steps() noexcept override;
   Result<void> force_flush(MonotonicTime deadline) override;
   Result<void> shutdown(MonotonicTime deadline) override;
   void hasten(MonotonicTime deadline) noexcept override;
