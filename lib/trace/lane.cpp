@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -25,20 +24,6 @@ std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch()
 
 MonotonicTime time_of(std::int64_t ns) noexcept {
   return MonotonicTime(std::chrono::nanoseconds(ns));
-}
-
-// What it costs if the exporter throws; nothing if it does not.
-template <class Call>
-std::optional<ExportResult> thrown_by(Call call) noexcept {
-  try {
-    call();
-    return std::nullopt;
-  } catch (const std::exception& exception) {
-    return ExportResult{0, Error(Errc::export_failed, exception.what()),
-                        LossReason::exporter_threw};
-  } catch (...) {
-    return ExportResult{0, Error(Errc::export_failed), LossReason::exporter_threw};
-  }
 }
 
 }  // namespace
@@ -96,52 +81,29 @@ void Lane::start_exporter() noexcept {
   } catch (...) {
     log_warn("an exporter does not start", {{"exporter", exporter_->name()}});
   }
-  steps_ = exporter_->steps();
   ready_.store(true, std::memory_order_release);
 }
 
 void Lane::export_spans(std::span<const SpanRecordView> spans, Tally& tally) {
   if (shared_.haste.too_late()) {
-    settle();
     return shared_.accounts.settle(tally, index_, 0, LossReason::shut_down);
   }
-  if (steps_ != nullptr) return export_in_steps(spans, tally);
   const MonotonicTime began = now();
-  ExportResult result;
-  const auto thrown =
-      thrown_by([&] { result = exporter_->export_batch(spans, export_deadline()); });
-  note(tally, began, thrown.value_or(result));
-}
-
-// The one that is under way is waited for only when there is nothing else to do.
-void Lane::export_in_steps(std::span<const SpanRecordView> spans, Tally& tally) {
-  const MonotonicTime began = now();
-  auto thrown = thrown_by([&] { steps_->prepare(spans); });
-  settle();
-  if (!thrown && shared_.haste.too_late()) {
-    return shared_.accounts.settle(tally, index_, 0, LossReason::shut_down);
-  }
-  if (!thrown) thrown = thrown_by([&] { steps_->start(export_deadline()); });
-  if (thrown) return note(tally, began, *thrown);
-  under_way_ = &tally;
-  began_ = began;
-}
-
-void Lane::settle() {
-  if (under_way_ == nullptr) return;
-  ExportResult result;
-  const auto thrown = thrown_by([&] { result = steps_->finish(); });
-  note(*std::exchange(under_way_, nullptr), began_, thrown.value_or(result));
-}
-
-MonotonicTime Lane::export_deadline() const noexcept {
-  return shared_.haste.export_deadline(shared_.options.export_timeout);
-}
-
-void Lane::note(Tally& tally, MonotonicTime began, const ExportResult& result) {
+  const ExportResult result = export_to(spans);
   shared_.accounts.note_time(index_, now() - began);
   shared_.accounts.settle(tally, index_, result.delivered, result.reason);
-  if (result.delivered < tally.spans) fail(result.error);
+  if (result.delivered < spans.size()) fail(result.error);
+}
+
+ExportResult Lane::export_to(std::span<const SpanRecordView> spans) noexcept {
+  try {
+    return exporter_->export_batch(spans,
+                                   shared_.haste.export_deadline(shared_.options.export_timeout));
+  } catch (const std::exception& exception) {
+    return {0, Error(Errc::export_failed, exception.what()), LossReason::exporter_threw};
+  } catch (...) {
+    return {0, Error(Errc::export_failed), LossReason::exporter_threw};
+  }
 }
 
 void Lane::fail(const Error& error) {
@@ -240,19 +202,13 @@ void Lane::ensure_thread() {
 void Lane::run() noexcept {
   adopt_thread(shared_);
   start_exporter();
-  std::shared_ptr<BatchCopy> last;  // it may be under way
   for (;;) {
     const std::uint32_t seen = wake_.load();
     Job job = take();
     if (job.batch != nullptr) {
       shared_.room.notify();
       export_spans(job.batch->spans(), job.batch->tally());
-      last = std::move(job.batch);
-      continue;
-    }
-    settle();
-    last.reset();
-    if (job.ticket != 0) {
+    } else if (job.ticket != 0) {
       finish(job.ticket);
       if (stops(job.ticket)) return;
     } else {

@@ -66,12 +66,7 @@ class Lane {
 
   // Of the thread that runs the lane.
   void start_exporter() noexcept;
-  // With an exporter that works in steps, the spans before these are settled when it returns, and
-  // these may still be under way(): they and the tally stay until the next call or settle().
   void export_spans(std::span<const SpanRecordView> spans, Tally& tally);
-  bool under_way() const noexcept { return under_way_ != nullptr; }
-  // Waits for what is under way.
-  void settle();
   void finish(std::uint64_t ticket) noexcept;
 
   // Of the export thread, for a lane with a thread of its own.  What does not fit is lost to this
@@ -97,9 +92,7 @@ class Lane {
     std::shared_ptr<BatchCopy> batch;  // null: a request
     std::uint64_t ticket = 0;
   };
-  void export_in_steps(std::span<const SpanRecordView> spans, Tally& tally);
-  MonotonicTime export_deadline() const noexcept;
-  void note(Tally& tally, MonotonicTime began, const ExportResult& result);
+  ExportResult export_to(std::span<const SpanRecordView> spans) noexcept;
   void fail(const Error& error);
   bool enqueue(Job job);
   bool fits(const BatchCopy& batch) const noexcept;
@@ -111,9 +104,6 @@ class Lane {
   LaneShared& shared_;
   const std::unique_ptr<Exporter> exporter_;
   const std::size_t index_;
-  ExportSteps* steps_ = nullptr;  // the exporter's, once it is started
-  Tally* under_way_ = nullptr;    // of the batch that was started; null: none
-  MonotonicTime began_;           // when that was handed over
   std::atomic<bool> ready_{false};
   std::atomic<std::uint64_t> finished_{0};
 

@@ -54,21 +54,18 @@ void Processor::make_lanes() {
 
 void Processor::run() noexcept {
   Lane::adopt_thread(shared_);
-  batch_ = std::make_unique<SpanBatch>(core_.options().batch_spans_max);
-  sent_ = std::make_unique<SpanBatch>(core_.options().batch_spans_max);
+  SpanBatch batch(core_.options().batch_spans_max);
   make_lanes();
   for (bool stop = false; !stop;) {
     const std::uint32_t seen = wake_.load();
     const std::uint64_t ticket = requested_.load(std::memory_order_acquire);
     stop = stops(ticket);
     refresh_wall_offset();
-    drain();
+    drain(batch);
     core_.publish();
     if (ticket != finished_.load(std::memory_order_relaxed)) finish_request(ticket);
     if (!stop) wake_.wait(seen, now() + core_.options().schedule_delay);
   }
-  batch_.reset();
-  sent_.reset();
 }
 
 void Processor::finish_request(std::uint64_t ticket) {
@@ -89,25 +86,23 @@ void Processor::refresh_wall_offset() noexcept {
 }
 
 // One pass over all rings, up to what they held when it came to them: a thread that ends spans
-// faster than they are exported does not keep a flush from finishing.  Nothing is under way after
-// it.
-void Processor::drain() {
+// faster than they are exported does not keep a flush from finishing.
+void Processor::drain(SpanBatch& batch) {
   for (ThreadState* state = core_.first_state(); state != nullptr; state = state->next) {
-    take_from(*state);
+    take_from(*state, batch);
   }
-  export_batch();
-  settle_sent();
+  export_batch(batch);
 }
 
-void Processor::take_from(ThreadState& state) {
+void Processor::take_from(ThreadState& state, SpanBatch& batch) {
   auto [at, end] = state.ring.readable();
   if (at == end) return;
-  batch_->taken.push_back({&state});
+  batch.touched.push_back(&state);
   while (at != end) {
     std::byte* entry = state.ring.at(at);
     auto* header = reinterpret_cast<RecordHeader*>(entry);
     state.taken_to = at;
-    if (header->entry_type == EntryType::table) take_table(state, entry);
+    if (header->entry_type == EntryType::table) take_table(state, batch, entry);
     // Entries are mostly alike: where later ones will be can be guessed, and fetched in time.
     __builtin_prefetch(state.ring.at(at + 12 * std::uint64_t{header->entry_bytes}));
     at += header->entry_bytes;
@@ -119,59 +114,43 @@ void Processor::take_from(ThreadState& state) {
     }
     if (header->entry_type == EntryType::external) {
       const auto* external = reinterpret_cast<const ExternalItems*>(items);
-      batch_->blocks.push_back(*external);
+      batch.blocks.push_back(*external);
       items = external->items;
     }
-    batch_->spans.emplace_back(header, items, wall_offset_ns_);
-    if (batch_->spans.size() < batch_->max) continue;
-    export_batch();
-    if (at != end) batch_->taken.push_back({&state});
+    batch.spans.emplace_back(header, items, wall_offset_ns_);
+    if (batch.spans.size() < batch.max) continue;
+    export_batch(batch);
+    if (at != end) batch.touched.push_back(&state);
   }
 }
 
 // The entry stays in the ring until the last of its spans is exported.
-void Processor::take_table(ThreadState& state, const std::byte* entry) {
+void Processor::take_table(ThreadState& state, SpanBatch& batch, const std::byte* entry) {
   const TableView table(entry);
   for (std::size_t i = 0; i < table.spans(); ++i) {
-    std::byte* to = batch_->room(table.record_bytes(i));
-    batch_->spans.push_back(table.unfold(i, to, wall_offset_ns_));
-    if (batch_->spans.size() < batch_->max) continue;
-    export_batch();
-    batch_->taken.push_back({&state});
+    std::byte* to = batch.room(table.record_bytes(i));
+    batch.spans.push_back(table.unfold(i, to, wall_offset_ns_));
+    if (batch.spans.size() < batch.max) continue;
+    export_batch(batch);
+    batch.touched.push_back(&state);
   }
 }
 
-void Processor::export_batch() {
-  for (SpanBatch::Taken& taken : batch_->taken) taken.to = taken.state->taken_to;
-  const std::size_t spans = batch_->spans.size();
-  const bool lost = lanes_.empty() || shared_.haste.too_late();
-  if (spans != 0 && !lost && in_place()) return send_batch();
-  // A ring's places come free in their order.
-  settle_sent();
-  if (spans != 0 && lost) {
-    shared_.accounts.lose(spans, lanes_.empty() ? LossReason::no_exporter : LossReason::shut_down);
-  } else if (spans != 0) {
-    hand_out(*batch_);
+void Processor::export_batch(SpanBatch& batch) {
+  const std::size_t spans = batch.spans.size();
+  if (spans != 0) {
+    if (lanes_.empty() || shared_.haste.too_late()) {
+      shared_.accounts.lose(spans,
+                            lanes_.empty() ? LossReason::no_exporter : LossReason::shut_down);
+    } else if (in_place()) {
+      Tally tally = shared_.accounts.open(spans);
+      lanes_.front()->export_spans(batch.spans, tally);
+    } else {
+      hand_out(batch);
+    }
+    core_.leave_queue(spans);
   }
-  release(*batch_);
-}
-
-void Processor::send_batch() {
-  batch_->tally = shared_.accounts.open(batch_->spans.size());
-  lanes_.front()->export_spans(batch_->spans, batch_->tally);
-  release(*sent_);
-  std::swap(batch_, sent_);
-  if (!lanes_.front()->under_way()) release(*sent_);
-}
-
-void Processor::settle_sent() {
-  if (in_place()) lanes_.front()->settle();
-  release(*sent_);
-}
-
-void Processor::release(SpanBatch& batch) noexcept {
-  core_.leave_queue(batch.spans.size());
-  for (const SpanBatch::Taken& taken : batch.taken) taken.state->ring.commit(taken.to);
+  for (ThreadState* state : batch.touched) state->ring.commit(state->taken_to);
   for (const ExternalItems& block : batch.blocks) core_.arena().give(block.items, block.capacity);
   batch.clear();
 }

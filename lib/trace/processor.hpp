@@ -53,13 +53,10 @@ class Processor {
   bool in_place() const noexcept { return lanes_.size() == 1; }
   bool request(MonotonicTime deadline, bool stop);
   bool finished(std::uint64_t ticket) const noexcept;
-  void drain();
-  void take_from(ThreadState& state);
-  void take_table(ThreadState& state, const std::byte* entry);
-  void export_batch();
-  void send_batch();
-  void settle_sent();
-  void release(SpanBatch& batch) noexcept;
+  void drain(SpanBatch& batch);
+  void take_from(ThreadState& state, SpanBatch& batch);
+  void take_table(ThreadState& state, SpanBatch& batch, const std::byte* entry);
+  void export_batch(SpanBatch& batch);
   void hand_out(const SpanBatch& batch);
   void finish_request(std::uint64_t ticket);
   void refresh_wall_offset() noexcept;
@@ -70,9 +67,6 @@ class Processor {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::atomic<bool> lanes_ready_{false};
   std::int64_t wall_offset_ns_ = 0;
-  // Of the export thread, while it runs.
-  std::unique_ptr<SpanBatch> batch_;  // that is being filled
-  std::unique_ptr<SpanBatch> sent_;   // the one before: under way, or empty
 
   std::mutex start_mutex_;
   std::atomic<bool> started_{false};

@@ -15,7 +15,7 @@ namespace spanwire::trace::detail {
 
 struct ThreadState;
 
-// Views into the rings, with what to give back when their spans are settled.  One thread.
+// Views into the rings.  One thread.
 struct SpanBatch {
   explicit SpanBatch(std::size_t spans_max) : max(std::max<std::size_t>(spans_max, 1)) {
     spans.reserve(max);
@@ -23,7 +23,7 @@ struct SpanBatch {
   void clear() noexcept {
     spans.clear();
     blocks.clear();
-    taken.clear();
+    touched.clear();
     unfolded_bytes = 0;
   }
   // Until clear(); for records that are in no ring as they are.
@@ -32,13 +32,7 @@ struct SpanBatch {
   std::size_t max;
   std::vector<SpanRecordView> spans;
   std::vector<ExternalItems> blocks;
-  // Whose rings were read, and how far.
-  struct Taken {
-    ThreadState* state;
-    std::uint64_t to = 0;
-  };
-  std::vector<Taken> taken;
-  Tally tally;
+  std::vector<ThreadState*> touched;
 
  private:
   std::vector<std::unique_ptr<std::byte[]>> unfolded;

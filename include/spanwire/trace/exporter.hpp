@@ -62,25 +62,6 @@ struct ExportResult {
   LossReason reason = LossReason::export_failed;
 };
 
-// A batch in three steps, so that the next one is made ready while this one is on its way:
-// prepare(a), start(a), prepare(b), finish() of a, start(b), and so on.  One batch is under way at
-// a time, and waits for nothing but to be finished: when no other follows, that is at once.  A step
-// that throws costs its own batch, which gets no further step; the other one goes on.
-class ExportSteps {
- public:
-  virtual ~ExportSteps() = default;
-
-  // Makes ready what start() sends, such as encodes it.  The views are good until the batch is
-  // finished, for an exporter that has to look at them again.  A prepared batch that is given up on
-  // is not started: another is prepared instead, or none.
-  virtual void prepare(std::span<const SpanRecordView> spans) = 0;
-  // Sends what was prepared, as far as that goes without waiting.  It is delivered or given up by
-  // `deadline`.
-  virtual void start(MonotonicTime deadline) = 0;
-  // Waits for the outcome of what was started.
-  virtual ExportResult finish() = 0;
-};
-
 // One thread at a time: everything but hasten() is called on one thread of the provider's.  An
 // exporter may throw or hang; that costs its own spans, which are counted, and nothing else: beside
 // other exporters it has a thread and a bounded queue of its own.
@@ -97,9 +78,6 @@ class Exporter {
   // Delivers `spans` or gives up by `deadline` (Clock::system()).  The views end with the call.
   virtual ExportResult export_batch(std::span<const SpanRecordView> spans,
                                     MonotonicTime deadline) = 0;
-  // For an exporter that waits for others: the same in steps, which are then taken instead.  Asked
-  // for once, after start(); part of this object.
-  virtual ExportSteps* steps() noexcept { return nullptr; }
   // Passes on whatever export_batch() kept back.
   virtual Result<void> force_flush(MonotonicTime deadline) {
     static_cast<void>(deadline);
@@ -107,8 +85,7 @@ class Exporter {
   }
   // The last call.
   virtual Result<void> shutdown(MonotonicTime deadline) { return force_flush(deadline); }
-  // From any thread, while another call or a batch is under way: it is now wanted back by
-  // `deadline`.
+  // From any thread, while another call is under way: it is now wanted back by `deadline`.
   virtual void hasten(MonotonicTime deadline) noexcept { static_cast<void>(deadline); }
 
   // In a forked child: a new exporter with the same configuration.  Only looks at what was fixed
