@@ -128,9 +128,10 @@ TEST_F(ExporterTest, AfterAShutdownInABlackHoleThereIsNoPause) {
   options.retry.first = options.retry.last = std::chrono::seconds(30);
   start(std::move(options), 10);
   record(25);
-  std::thread flush([] { trace::provider()->force_flush(std::chrono::minutes(10)); });
+  trace::Provider& provider = *trace::provider();  // none any more once it is shut down
+  std::thread flush([&provider] { provider.force_flush(std::chrono::minutes(10)); });
   while (counted("spanwire.otlp.requests_sent") == sent_before_) std::this_thread::yield();
-  const FlushReport report = trace::provider()->shutdown(std::chrono::seconds(1));
+  const FlushReport report = provider.shutdown(std::chrono::seconds(1));
   EXPECT_TRUE(report.in_time);
   EXPECT_EQ(report.lost.total(), 25u) << report.to_string();
   flush.join();
