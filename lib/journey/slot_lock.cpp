@@ -14,6 +14,7 @@ void SlotLock::adopt() noexcept {
     // Whoever held it is a thread of the parent's.
     word_.store(word_.load(std::memory_order_relaxed) & ~kLocked, std::memory_order_relaxed);
     owner_.store(nullptr, std::memory_order_relaxed);
+    first_owner_ = nullptr;
     inside_.store(false, std::memory_order_relaxed);
   }
   fork_.store(fork_generation(), std::memory_order_relaxed);

@@ -16,7 +16,8 @@ namespace spanwire::journey {
 // It can be biased to the thread that is expected to take it nearly always.  That thread takes it
 // with plain stores, where a compare-and-swap would wait until everything that was written before
 // it, spans among it, has left the core.  The first other thread that comes pays for a fence on all
-// cores and ends the bias.
+// cores and ends the bias.  In all of its generations it is biased to one and the same thread or to
+// none: a second one's stores could meet those of the first, which comes late with an old handle.
 class SlotLock {
  public:
   std::uint32_t generation() const noexcept { return word_.load(std::memory_order_relaxed) >> 1; }
@@ -45,10 +46,12 @@ class SlotLock {
     word_.fetch_add(kGeneration, std::memory_order_release);
     inside_.store(false, std::memory_order_release);
   }
-  // From here on this thread is the one that takes it.  Under the lock, or before anybody else
-  // knows of the generation.
+  // From here on this thread is the one that takes it, if it is the first that ever was.  Under the
+  // lock, or before anybody else knows of the generation.
   void bias() noexcept {
-    if (!as_owner_ && has_membarrier()) owner_.store(this_thread(), std::memory_order_relaxed);
+    if (as_owner_ || !has_membarrier()) return;
+    if (first_owner_ == nullptr) first_owner_ = this_thread();
+    if (first_owner_ == this_thread()) owner_.store(first_owner_, std::memory_order_relaxed);
   }
   // Of a forked child's parent.
   bool foreign() const noexcept {
@@ -84,6 +87,7 @@ class SlotLock {
   std::atomic<std::uint32_t> word_{0};
   std::atomic<std::uint32_t> fork_{0};
   std::atomic<const void*> owner_{nullptr};  // null: not biased
+  const void* first_owner_ = nullptr;        // whom alone it is biased to
   std::atomic<bool> inside_{false};          // the owner is, or is looking whether it can be
   bool as_owner_ = false;                    // how it was locked; of whoever holds it
 };

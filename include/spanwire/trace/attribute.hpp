@@ -78,7 +78,7 @@ class Key {
   }
   // The same; 0 unless it is a literal.
   constexpr unsigned literal_filter() const noexcept {
-    return static_cast<unsigned>(packed_ >> 58);
+    return static_cast<unsigned>(packed_ >> (kHashShift + 18));
   }
   // Whether two literals may be equal; they hardly ever only may.
   constexpr bool may_equal(Key other) const noexcept { return packed_ == other.packed_; }
