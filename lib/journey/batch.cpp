@@ -23,7 +23,8 @@ using trace::SpanRow;
 constexpr std::size_t kRowsMax = 128;
 constexpr std::size_t kColumnsMax = 16;
 
-bool idle() noexcept { return live_requests.load(std::memory_order_relaxed) == 0; }
+bool nothing_lives() noexcept { return live_requests.load(std::memory_order_relaxed) == 0; }
+bool nothing_recorded() noexcept { return recorded_requests.load(std::memory_order_relaxed) == 0; }
 
 void keep_first(Errc& first, Errc error) noexcept {
   if (first == Errc::ok) first = error;
@@ -128,7 +129,7 @@ ThreadContext* first_recording(std::span<const Request> requests, MonotonicTime 
 }  // namespace
 
 Errc slice_batch(std::span<Request> requests, std::span<const Slice> slices) {
-  if (idle()) return Errc::ok;
+  if (nothing_recorded()) return Errc::ok;
   const MonotonicTime begin = slices.empty() ? MonotonicTime() : slices.front().start;
   ThreadContext* sample = first_recording(requests, begin);
   if (sample == nullptr) return Errc::ok;
@@ -181,7 +182,7 @@ Errc end_member(const BatchMember& member, trace::Key name, const SliceEnd& end,
 }  // namespace
 
 Errc slice_end_batch(trace::Key name, std::span<const BatchMember> members, const SliceEnd& end) {
-  if (idle()) return Errc::ok;
+  if (nothing_lives()) return Errc::ok;
   SliceEnd timed = end;
   if (timed.at == MonotonicTime{}) {
     for (const BatchMember& member : members) {
@@ -203,7 +204,7 @@ Errc slice_end_batch(trace::Key name, std::span<const BatchMember> members, cons
 
 Errc event_batch(trace::Key name, std::span<Request> requests, Level level, MonotonicTime at,
                  Attributes attributes) {
-  if (idle() || requests.empty()) return Errc::ok;
+  if (nothing_recorded() || requests.empty()) return Errc::ok;
   constexpr std::size_t kAttributesMax = kSavedPiecesMax;
   const std::string digits = trace::SpanId::generate(Random::of_thread()).hex().str().substr(8);
   std::vector<trace::Attribute> all;
@@ -252,7 +253,7 @@ class Links {
 }  // namespace
 
 trace::SpanContext batch_span(const Slice& step, std::span<const Request> requests) {
-  if (idle()) return {};
+  if (nothing_recorded()) return {};
   Links links(requests.size());
   trace::Recorder recorder;
   for (const Request& request : requests) {
@@ -286,7 +287,7 @@ trace::SpanContext batch_span(const Slice& step, std::span<const Request> reques
 namespace by_id {
 
 Errc slice_batch(trace::Key name, std::span<const Member> members, MonotonicTime at) {
-  if (idle()) return Errc::ok;
+  if (nothing_lives()) return Errc::ok;
   std::vector<Request> requests(members.size());
   std::vector<BatchMember> found;
   found.reserve(members.size());
@@ -299,11 +300,20 @@ Errc slice_batch(trace::Key name, std::span<const Member> members, MonotonicTime
 
 Errc event_batch(trace::Key name, std::span<const std::string_view> rids, MonotonicTime at,
                  Attributes attributes) {
-  if (idle()) return Errc::ok;
+  if (nothing_recorded()) return Errc::ok;
   std::vector<Request> requests;
   requests.reserve(rids.size());
-  for (const std::string_view rid : rids) requests.push_back(find(rid));
-  return journey::event_batch(name, requests, kImportant, at, attributes);
+  bool open = true;
+  for (const std::string_view rid : rids) {
+    requests.push_back(find(rid));
+    if (ThreadContext* thread = RequestState::lock_thread(requests.back())) {
+      open = open && thread->slice_open();
+      thread->lock.unlock();
+    }
+  }
+  const Errc result = journey::event_batch(name, requests, kImportant, at, attributes);
+  if (open) return result;
+  return count_misuse(Errc::event_without_slice, "a batch event, and a request has no open slice");
 }
 
 }  // namespace by_id

@@ -11,10 +11,7 @@ namespace spanwire::journey::by_id {
 namespace {
 
 // Nobody traces and nobody forwards.
-bool idle() noexcept {
-  return live_requests.load(std::memory_order_relaxed) == 0 &&
-         trace::detail::active_core.load(std::memory_order_relaxed) == nullptr;
-}
+bool idle() noexcept { return live_requests.load(std::memory_order_relaxed) == 0 && tracing_off(); }
 
 Errc unknown() { return count_misuse(Errc::unknown_request, "no request of this id"); }
 
@@ -57,18 +54,19 @@ RequestRef ref_of(const Request& request) noexcept {
   return {RequestState::state_of(request), RequestState::generation_of(request)};
 }
 
-// A context for this thread in a request that is here already.
-Errc attach_thread(std::string_view rid) {
+// A context for this thread in a request that is here already.  Its first slice follows `previous`.
+Errc attach_thread(std::string_view rid, const trace::SpanContext& previous) {
   std::uint32_t generation = 0;
   RequestState* state = lock_request(rid, generation);
   if (state == nullptr) return unknown();
   const ThreadIdentityPtr& identity = identity_of_thread();
   bool there = !state->recorder().recording();
+  if (there && state->copy()) state->join_relay();
   for (ThreadContext* at = state->first_thread(); at != nullptr; at = at->next_in_request) {
     there = there || at->owner() == identity.get();
   }
   if (!there) {
-    ThreadContext* thread = make_thread(*state, state->previous());
+    ThreadContext* thread = make_thread(*state, previous);
     if (thread != nullptr) thread->bind(state->given_or_now({}));
   }
   state->lock.unlock();
@@ -160,7 +158,7 @@ Errc set_propagate_context(std::string_view rid, const PropagateContext& context
     return count_misuse(Errc::not_traced, "the peer handed a request over without a context");
   }
   if (rid.size() > kRidBytesMax) return Errc::invalid_argument;
-  if (registry().ids.find(rid)) return attach_thread(rid);
+  if (registry().ids.find(rid)) return attach_thread(rid, context.previous);
   RequestBegin begin;
   begin.rid = rid;
   begin.copy = true;
@@ -175,7 +173,7 @@ Errc set_propagate_context(std::string_view rid, const PropagateContext& context
     return Errc::ok;
   }
   end_request(*ref_of(request).request, ref_of(request).generation, {});
-  return attach_thread(rid);
+  return attach_thread(rid, context.previous);
 }
 
 std::string remote_contexts(std::span<const std::string_view> rooms) {
@@ -191,7 +189,7 @@ std::string remote_contexts(std::span<const std::string_view> rooms) {
     contexts.push_back({std::string(room), state->propagate_room(own.previous)});
     state->lock.unlock();
   }
-  return to_base64(contexts);
+  return contexts.empty() && tracing_off() ? std::string() : to_base64(contexts);
 }
 
 Result<void> set_remote_contexts(std::string_view base64) {

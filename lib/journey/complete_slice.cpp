@@ -44,7 +44,8 @@ void ThreadContext::write(WholeSpan& span) noexcept {
   span.tracestate = request_->tracestate();
   if (!slice.events.empty()) span.events = slice.events;
   Errc result = Errc::ok;
-  if (slice.end < slice.start || !events_.empty()) [[unlikely]] {
+  const bool timed = slice.start != MonotonicTime{};
+  if (slice.end < slice.start || !timed || !events_.empty()) [[unlikely]] {
     result = write_with_events(span);
   } else {
     write(span);
@@ -65,7 +66,9 @@ Errc Request::add_slice(const Slice& slice) {
 Errc Request::add_last_slice(const Slice& slice) {
   const auto add = [&](ThreadContext& thread, ThreadEnd* end) {
     end->at_ns = thread.request().given_or_now(slice.end);
-    return thread.add_slice(slice);
+    Slice timed = slice;
+    timed.end = MonotonicTime(std::chrono::nanoseconds(end->at_ns));
+    return thread.add_slice(timed);
   };
   return with_last_slice(true, add, slice.start);
 }

@@ -52,6 +52,7 @@ void end_thread(ThreadContext& thread, const ThreadEnd& end) {
   thread.close(end);
   // Alive as long as this context is: any generation that it has is the right one.
   request.lock.lock(request.lock.generation());
+  request.keep_previous(thread.previous());
   const bool taken_out = request.remove_thread(thread);
   if (taken_out && request.copy() && !request.ending() && request.first_thread() == nullptr) {
     request.end(end.at_ns, {}, Errc::ok);

@@ -8,6 +8,7 @@
 namespace spanwire::journey {
 
 constinit std::atomic<std::int64_t> live_requests{0};
+constinit std::atomic<std::int64_t> recorded_requests{0};
 
 namespace {
 
@@ -31,6 +32,7 @@ Registry& renew(Current& all) {
   if (registry == nullptr || registry->fork_generation != fork_generation()) {
     registry = new Registry(all.options);
     live_requests.store(0, std::memory_order_relaxed);
+    recorded_requests.store(0, std::memory_order_relaxed);
     all.registry.store(registry, std::memory_order_release);
   }
   return *registry;
@@ -58,7 +60,7 @@ std::int64_t Registry::sweep_if_due() {
   std::int64_t last = swept_ns_.load(std::memory_order_relaxed);
   if (last == 0) {
     swept_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed);
-  } else if (options_.idle_max.count() != 0 && now - last >= options_.sweep_interval.count() &&
+  } else if (now - last >= options_.sweep_interval.count() &&
              swept_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
     sweep();
   }
@@ -66,6 +68,7 @@ std::int64_t Registry::sweep_if_due() {
 }
 
 std::size_t Registry::sweep() {
+  if (options_.idle_max.count() == 0) return 0;
   const std::int64_t now = ns_of(options_.clock->monotonic());
   std::size_t ended = 0;
   requests.for_each([&](RequestState& request) {

@@ -36,7 +36,13 @@ class Registry {
 // Made anew in a forked child: the requests of its parent are the parent's.
 Registry& registry();
 
-// Requests that are alive, for calls that have nothing to do where there are none.
+// Requests that are alive, and those among them that are recorded here and not only passed on; for
+// calls that have nothing to do where there are none.
 extern std::atomic<std::int64_t> live_requests;
+extern std::atomic<std::int64_t> recorded_requests;
+
+inline bool tracing_off() noexcept {
+  return trace::detail::active_core.load(std::memory_order_relaxed) == nullptr;
+}
 
 }  // namespace spanwire::journey

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "lib/journey/lifetime.hpp"
+#include "lib/journey/registry.hpp"
 #include "lib/journey/state.hpp"
 #include "lib/journey/with_thread.hpp"
 #include "spanwire/base/fork.hpp"
@@ -18,12 +19,13 @@ Errc gone(const RequestState& request, std::uint32_t generation) {
              : count_misuse(Errc::unknown_request, "the request is over");
 }
 
-// The last thread of a request that is only passed on.
+// A thread's part in a request that is only passed on.
 Errc Request::end_relay() const {
   if (!request_->lock.lock(request_generation_)) return Errc::ok;
-  const bool copy = request_->copy();
+  const bool last = request_->copy() && request_->leave_relay();
+  if (last) return end_locked_request(*request_, request_generation_, {});
   request_->lock.unlock();
-  return copy ? end_request(*request_, request_generation_, {}) : Errc::ok;
+  return Errc::ok;
 }
 
 Errc Request::start_slice(trace::Key name, Level level, MonotonicTime at, bool anonymous) {
@@ -37,10 +39,11 @@ Errc Request::start_slice(trace::Key name, Level level, MonotonicTime at, bool a
 Errc Request::end_slice(trace::Key name, const SliceEnd& end) {
   return with_last_slice(end.thread_finish, [&](ThreadContext& thread, ThreadEnd* thread_end) {
     const std::int64_t at_ns = thread.request().given_or_now(end.at);
+    const bool open = thread.slice_open();
     const Errc result = thread.end_slice(name, end.level, at_ns, end.attributes);
     if (thread_end != nullptr) {
       thread_end->at_ns = at_ns;
-    } else if (end.auto_next_anonymous && result != Errc::no_open_slice) {
+    } else if (end.auto_next_anonymous && open) {
       thread.start_slice({}, end.level, at_ns, true);
     }
     return result;
@@ -100,35 +103,34 @@ Errc Request::abort(MonotonicTime at, Attributes information) {
 
 // ---- Hand-over
 
-PropagateContext Request::propagate() const {
+PropagateContext Request::propagate() const { return propagate_with_innermost(nullptr); }
+
+// Also `innermost`, if wanted: the thread's innermost span, where it has one that is exported.
+PropagateContext Request::propagate_with_innermost(trace::SpanContext* innermost) const {
   if (request_ == nullptr) return {};
   trace::SpanContext previous;
-  if (recording_) {
-    const Errc found = with_thread([&](ThreadContext& thread) {
-      previous = thread.previous();
-      if (thread.request().wants(kOff)) thread.announce();
-      return Errc::ok;
-    });
-    if (found != Errc::ok) return {};
+  ThreadContext* const thread = RequestState::lock_thread(*this);
+  if (thread != nullptr) {
+    previous = thread->previous();
+    if (request_->wants(kOff)) thread->announce();
+    if (innermost != nullptr && thread->announced()) *innermost = thread->innermost();
+    thread->lock.unlock();
   }
   if (!request_->lock.lock(request_generation_)) {
     gone(*request_, request_generation_);
     return {};
   }
+  // The thread's part may be over: the request goes on from where that left off.
+  if (thread == nullptr) previous = request_->previous();
   PropagateContext context = request_->propagate(previous);
   request_->lock.unlock();
   return context;
 }
 
 trace::Context Request::context() const {
-  const PropagateContext all = propagate();
-  trace::Context context = all.request;
-  if (!recording_) return context;
-  with_thread([&](ThreadContext& thread) {
-    if (thread.announced()) context = std::move(context).with_span(thread.innermost());
-    return Errc::ok;
-  });
-  return context;
+  trace::SpanContext innermost;
+  trace::Context context = propagate_with_innermost(&innermost).request;
+  return innermost.valid() ? std::move(context).with_span(innermost) : context;
 }
 
 Request Request::copy_for_thread() const {
@@ -148,7 +150,7 @@ Errc Request::rebuild_thread_context(MonotonicTime at) {
   if (request_ == nullptr || !recording_) return Errc::ok;
   if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
   if (thread_ == nullptr || thread_->lock.generation() != thread_generation_) {
-    thread_ = make_thread(*request_, {});
+    thread_ = make_thread(*request_, request_->previous());
     if (thread_ != nullptr) thread_generation_ = thread_->lock.generation();
   }
   request_->lock.unlock();
@@ -189,6 +191,8 @@ Request RequestState::start(const RequestBegin& begin, bool bound) {
 }
 
 Request start_request(const RequestOptions& options) {
+  const bool nothing_came = options.parent == nullptr || !options.parent->span().valid();
+  if (tracing_off() && nothing_came) return {};
   RequestBegin begin;
   begin.rid = options.rid;
   begin.role = options.role;

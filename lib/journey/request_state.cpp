@@ -69,11 +69,13 @@ void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
   announced_.store(false, std::memory_order_relaxed);
   level_.store(kFollowProcess, std::memory_order_relaxed);
   threads_ = nullptr;
+  relay_threads_ = 1;
   room_name_.clear();
   if (begin.bootstrap_room != 0) assign_hex(room_name_, begin.bootstrap_room);
   if (by_id_ && !copy_ && !room_name_.empty()) begin_room(begin);
   copy_ ? begin_copy() : begin_root(begin);
   if (!recorder_.recording()) return;
+  recorded_requests.fetch_add(1, std::memory_order_relaxed);
   start_ns_ = given_or_now(begin.at);
   if (!copy_ && wants(kOff)) announce();
 }
@@ -150,7 +152,7 @@ Request RequestState::handle_of(const ThreadIdentity* thread) noexcept {
   Request request(*this, lock.generation());
   request.recording_ = recorder_.recording();
   for (ThreadContext* at = threads_; at != nullptr; at = at->next_in_request) {
-    if (at->owner() != thread) continue;
+    if (thread == nullptr || at->owner() != thread) continue;
     request.thread_ = at;
     request.thread_generation_ = at->lock.generation();
   }
@@ -186,6 +188,7 @@ void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {
   if (by_id_ && !copy_ && !room_name_.empty() && !room_recorder_.recording()) {
     registry().rooms.remove(std::to_string(std::strtoull(room_name_.c_str(), nullptr, 16)));
   }
+  if (recorder_.recording()) recorded_requests.fetch_sub(1, std::memory_order_relaxed);
   alive_ = false;
   attributes_.clear();
   // What it refers to; the rest is made anew by the next one.

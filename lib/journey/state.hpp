@@ -176,8 +176,6 @@ class RequestState {
   std::string_view tracestate() const noexcept { return tracestate_; }
   bool copy() const noexcept { return copy_; }
   bool by_id() const noexcept { return by_id_; }
-  // What the first slice links to.
-  const trace::SpanContext& previous() const noexcept { return previous_; }
   const std::string& rid() const noexcept { return rid_; }
   const std::string& module() const noexcept { return module_; }
   // The level in force for it, now.
@@ -213,6 +211,16 @@ class RequestState {
   // False if somebody else took it out already.
   bool remove_thread(const ThreadContext& thread) noexcept;
   ThreadContext* first_thread() const noexcept { return threads_; }
+  // What a new thread's first slice links to: the last slice of the thread that ended last, else
+  // what came in.
+  const trace::SpanContext& previous() const noexcept { return previous_; }
+  void keep_previous(const trace::SpanContext& previous) noexcept {
+    if (previous.valid()) previous_ = previous;
+  }
+  // Threads of a request that is only passed on have no contexts: they are counted.
+  void join_relay() noexcept { ++relay_threads_; }
+  // True for the last one.
+  bool leave_relay() noexcept { return --relay_threads_ == 0; }
   void add_to_root(Attributes attributes) { attributes_.add(attributes); }
   PropagateContext propagate(const trace::SpanContext& previous) const;
   // For the other nodes of its room.
@@ -248,6 +256,7 @@ class RequestState {
   std::string tracestate_;
   PropagateContext received_;
   std::int64_t start_ns_ = 0;
+  std::uint32_t relay_threads_ = 0;
   std::uint8_t module_index_ = 0;
   bool copy_ = false;
   bool by_id_ = false;

@@ -230,6 +230,8 @@ void ThreadContext::write_slice(OpenSlice& slice, std::int64_t end_ns, Attribute
 // ---- Complete slices that are not plain
 
 Errc ThreadContext::write_with_events(WholeSpan& span) {
+  if (span.end == MonotonicTime{}) span.end = request_->recorder().now();
+  if (span.start == MonotonicTime{}) span.start = span.end;
   const bool backwards = span.end < span.start;
   const Mark mark(backwards ? Errc::slice_ends_before_start : Errc::ok);
   mark.onto(span);

@@ -217,6 +217,16 @@ TEST_F(BatchTest, WithoutRecordedRequestsThereIsNone) {
   EXPECT_TRUE(spans().empty());
 }
 
+// Off: one branch, and nothing is kept.  Whether a loop runs shows a batch with a member that it
+// must not touch.
+TEST_F(BatchTest, WithoutTracingABatchIsNoLoop) {
+  Request request = start_request({.rid = "r"});
+  EXPECT_FALSE(request.propagate());
+  const BatchMember broken[] = {{nullptr, false}};
+  EXPECT_EQ(slice_end_batch("s", broken), Errc::ok);
+  EXPECT_EQ(request.finish(), Errc::ok);
+}
+
 // A ring that is too small loses rows by number, never silently.
 TEST_F(BatchTest, CountsWhatDoesNotFitIntoTheRing) {
   trace::ProviderOptions small = options();

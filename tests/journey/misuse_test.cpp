@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <string>
 #include <thread>
 
+#include "spanwire/journey/batch.hpp"
 #include "spanwire/journey/by_id.hpp"
 #include "tests/journey/fixture.hpp"
+#include "tests/support/fork.hpp"
 
 namespace spanwire::journey {
 namespace {
@@ -38,6 +41,15 @@ const Misuse kMisuses[] = {
     {"an id that nobody started", [](Request&) { return by_id::slice_start("s", "nobody"); },
      Errc::unknown_request, nullptr},
     {"an end with nothing open", [](Request& request) { return end_of(request, "s"); },
+     Errc::no_open_slice, nullptr},
+    {"an end with nothing open, and a next one",
+     [](Request& request) {
+       const Errc result = request.slice_end("s", {.auto_next_anonymous = true});
+       EXPECT_EQ(request.slice_start("another"), Errc::ok);
+       EXPECT_EQ(request.context().span(), request.propagate().previous) << "nothing else is open";
+       EXPECT_EQ(request.slice_end("another"), Errc::ok);
+       return result;
+     },
      Errc::no_open_slice, nullptr},
     {"an end with another name",
      [](Request& request) {
@@ -175,6 +187,46 @@ TEST_F(JourneyTest, AThreadWithoutANameIsCalledUnknown) {
   EXPECT_EQ(all[0].name.substr(0, 8), "unknown(");
 }
 
+TEST_F(JourneyTest, ARequestThatIsTakenOverByAThreadWithoutANameIsCalledUnknown) {
+  start();
+  Request request = start_request({.rid = "r"});
+  const PropagateContext context = request.propagate();
+  const std::int64_t before = misuse_count(Errc::thread_unregistered);
+  std::thread([&context] {
+    Request copy = attach_request(context, "r");
+    copy.slice({.name = "s", .start = now(), .end = now(), .thread_finish = true});
+  }).join();
+  request.finish();
+  EXPECT_EQ(misuse_count(Errc::thread_unregistered), before + 1);
+  const std::vector<SpanData> all = spans();
+  EXPECT_EQ(std::count_if(all.begin(), all.end(),
+                          [](const SpanData& span) { return span.name.starts_with("unknown("); }),
+            1);
+}
+
+// Whatever is still open when a request is finished ends at the time that was given.
+TEST_F(JourneyTest, AFinishHasOneTimeForAll) {
+  start();
+  const MonotonicTime begin = now();
+  Request request = start_request({.rid = "r"});
+  std::thread([copy = request.copy_for_thread()]() mutable {
+    set_thread_info("other");
+    copy.slice_start("of a copy");
+    copy.abort(now() + std::chrono::nanoseconds(7));
+  }).join();
+  request.slice_start("outer");
+  request.slice_start("inner");
+  tick();
+  request.finish(begin + std::chrono::nanoseconds(42));
+  for (const SpanData& span : spans()) {
+    const bool of_copy = span.name == "of a copy" || span.name.starts_with("other");
+    const auto took = span.end - span.start;
+    EXPECT_EQ(took, std::chrono::nanoseconds(of_copy ? 7 : 42)) << span.name;
+    const bool open = span.name == "outer" || span.name == "inner";
+    EXPECT_EQ(text_of(span, "spanwire.misuse"), open ? "slices_left_open" : "(none)") << span.name;
+  }
+}
+
 TEST_F(JourneyTest, AForgottenRequestIsEndedByTheSweep) {
   start();
   Request request = start_request({.rid = "idle"});
@@ -192,6 +244,44 @@ TEST_F(JourneyTest, AForgottenRequestIsEndedByTheSweep) {
   busy.slice_end("work");
   EXPECT_EQ(busy.finish(), Errc::ok);
   EXPECT_EQ(span("work").status, trace::StatusCode::unset);
+}
+
+// What SGLang leaks: a copy whose last slice was not told to be the last.
+TEST_F(JourneyTest, AForgottenPartOfAThreadIsEndedByTheSweep) {
+  start();
+  Request request = start_request({.rid = "r"});
+  Request copy = attach_request(request.propagate(), "r");
+  copy.slice({.name = "told", .start = now(), .end = now()});
+  clock().advance(std::chrono::seconds(299));
+  request.slice_start("work");
+  clock().advance(std::chrono::seconds(2));
+  EXPECT_EQ(sweep(), 1u);
+  const SpanData told = span("told");
+  EXPECT_EQ(told.status, trace::StatusCode::unset);
+  for (const SpanData& thread : spans()) {
+    if (thread.context.span_id() != told.parent_span_id) continue;
+    EXPECT_EQ(thread.status, trace::StatusCode::error);
+    EXPECT_EQ(text_of(thread, "spanwire.misuse"), "thread_left_open");
+  }
+  request.slice_end("work");
+  request.finish();
+}
+
+TEST_F(JourneyTest, WithoutALongestTimeNothingIsSwept) {
+  JourneyOptions options;
+  options.clock = &clock();
+  options.idle_max = {};
+  const int wrong = testing::run_in_child([&] {
+    set_options(options);
+    start();
+    Request request = start_request({.rid = "r"});
+    clock().advance(std::chrono::hours(24));
+    const bool kept = sweep() == 0 && request.slice_start("still there") == Errc::ok;
+    request.slice_end("still there");
+    request.finish();
+    return kept && misuse_count(Errc::unknown_request) == 0 ? 0 : 1;
+  });
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(JourneyTest, AScopeEndsWhatWasLeftOpen) {
@@ -213,9 +303,12 @@ TEST_F(JourneyTest, AnEventWithoutASliceWaitsForOne) {
   const MonotonicTime at = now();
   by_id::event("early", "r", at, kAttribute);
   EXPECT_EQ(misuse_count(Errc::event_without_slice), before + 1);
+  const std::string_view rids[] = {"r", "r"};
+  by_id::event_batch("batch", rids, at);
+  EXPECT_EQ(misuse_count(Errc::event_without_slice), before + 2) << "a call counts once";
   by_id::find("r").slice({.name = "late", .start = at, .end = in(5)});
   by_id::finish("r");
-  ASSERT_EQ(span("late").events.size(), 1u);
+  ASSERT_EQ(span("late").events.size(), 3u);
   EXPECT_EQ(span("late").events[0].name, "early");
 }
 

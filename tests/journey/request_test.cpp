@@ -69,5 +69,24 @@ TEST_F(RequestTest, LinksEachFirstLevelSliceToTheOneBefore) {
   EXPECT_EQ(span("next").links[0].context, outer.context);
 }
 
+TEST_F(RequestTest, ASliceWithoutTimesIsNow) {
+  start();
+  Request request = start_request({.rid = "r"});
+  tick();
+  const WallTime at = clock().wall();
+  request.slice({.name = "untimed"});
+  request.slice({.name = "ends now", .start = now() - std::chrono::nanoseconds(30)});
+  request.slice({.name = "one moment", .end = now()});
+  request.slice({.name = "last", .thread_finish = true});
+  request.finish();
+  for (const char* name : {"untimed", "one moment", "last"}) {
+    EXPECT_EQ(span(name).start, at) << name;
+    EXPECT_EQ(span(name).end, at) << name;
+  }
+  EXPECT_EQ(span("ends now").end, at);
+  EXPECT_EQ(span("ends now").start, at - std::chrono::nanoseconds(30));
+  EXPECT_EQ(span("ends now").status, trace::StatusCode::unset);
+}
+
 }  // namespace
 }  // namespace spanwire::journey

@@ -210,9 +210,11 @@ TEST_F(RoomsTest, TheFirstContextOfARoomCountsAndRoomZeroIsNone) {
 
 TEST_F(RoomsTest, WithoutTracingThereIsNothingToSend) {
   const std::string_view rooms[] = {"1"};
-  EXPECT_EQ(by_id::remote_contexts(rooms), "e30=");
+  EXPECT_EQ(by_id::remote_contexts(rooms), "");
   EXPECT_TRUE(by_id::set_remote_contexts("").has_value());
   EXPECT_TRUE(by_id::set_remote_contexts("None").has_value());
+  start();
+  EXPECT_EQ(by_id::remote_contexts(rooms), "e30=") << "of a room that is not known: {}";
 }
 
 }  // namespace

@@ -314,6 +314,19 @@ TEST_F(SlicesTest, ARelayThatDoesNotTraceForwardsWhatCameIn) {
   owner.finish();
 }
 
+TEST_F(SlicesTest, ARelayGoesWithTheLastOfItsThreads) {
+  const PropagateContext came{external(), {}};
+  by_id::set_propagate_context("r", came);
+  std::thread([&came] {
+    by_id::set_propagate_context("r", came);
+    by_id::slice_end("ignored", "r", {.thread_finish = true});
+  }).join();
+  ASSERT_TRUE(by_id::propagate_context("r").has_value());
+  EXPECT_EQ(by_id::propagate_context("r")->request.span(), came.request.span());
+  by_id::slice_end("ignored", "r", {.thread_finish = true});
+  EXPECT_FALSE(by_id::propagate_context("r").has_value());
+}
+
 TEST_F(SlicesTest, AnUnsampledRequestIsPassedOnAsSuch) {
   start();
   const trace::Context parent(

@@ -1,5 +1,6 @@
 // Batches: one call for a step of a scheduler over many requests.  The clock is read once, what is
-// the same for all is stored once.  Where nothing is traced a call is one branch, not a loop.
+// the same for all is stored once.  Where nothing is traced a call is one branch, not a loop; where
+// requests are only passed on, a loop over those that end.
 #pragma once
 
 #include <span>

@@ -44,14 +44,15 @@ Errc slice_attributes(std::string_view rid, Attributes attributes);
 // For the message that carries the request to another thread or process.  Errors: unknown_request,
 // no_thread_context.
 Result<PropagateContext> propagate_context(std::string_view rid);
-// A context for the calling thread in a request that was started elsewhere.  Its end is
-// thread_finish of its last thread here.  One that the thread has already stays.
+// A context for the calling thread in a request that was started elsewhere, in this process or
+// another; its first slice links to the one that `context` brings.  Where the request is not known
+// here its end is thread_finish of its last thread here.  One that the thread has already stays.
 Errc set_propagate_context(std::string_view rid, const PropagateContext& context);
 
 // ---- Bootstrap rooms: a request that is split in prefill and decode meets under its room.
 
 // For the header trace_context, of requests whose id is their room's, as a router has them. Unknown
-// ones are left out.
+// ones are left out.  Empty where nothing is traced and nothing is passed on.
 std::string remote_contexts(std::span<const std::string_view> rooms);
 // Keeps what a router sent until a request of that room starts; the first of a room counts.  Room 0
 // is none.  Errors: as from_base64().

@@ -57,7 +57,7 @@ struct SliceEnd {
   bool thread_finish = false;
 };
 
-// A slice that is over: all of it in one call.
+// A slice that is over: all of it in one call.  Without a start it is the moment of its end.
 struct Slice {
   trace::Key name;
   Level level = kImportant;
@@ -129,7 +129,8 @@ class Request {
   // ---- Hand-over
 
   // For another process, or for another thread by the request's id.  Of a request that is not
-  // traced here what came in.  Without a context in this thread: nothing, no_thread_context.
+  // traced here what came in.  Where the thread's part is over, its last slice is the one to link
+  // to.
   PropagateContext propagate() const;
   // For another thread of this process: the same request, a context that belongs to the thread that
   // calls rebuild_thread_context() on it, or uses it first: its span begins with its first slice.
@@ -165,6 +166,7 @@ class Request {
   template <class Work>
   Errc with_last_slice(bool finishes, const Work& work, MonotonicTime at = {}) const;
   Errc end_relay() const;
+  PropagateContext propagate_with_innermost(trace::SpanContext* innermost) const;
 
   RequestState* request_ = nullptr;
   ThreadContext* thread_ = nullptr;
