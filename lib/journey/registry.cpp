@@ -30,6 +30,7 @@ Registry& renew(Current& all) {
   const std::scoped_lock lock(all.mutex);
   Registry* registry = all.registry.load(std::memory_order_relaxed);
   if (registry == nullptr || registry->fork_generation != fork_generation()) {
+    if (registry == nullptr) warn_of_environment();
     registry = new Registry(all.options);
     live_requests.store(0, std::memory_order_relaxed);
     recorded_requests.store(0, std::memory_order_relaxed);

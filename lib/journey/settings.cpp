@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <vector>
+
+#include "spanwire/base/log.hpp"
 
 namespace spanwire::journey {
 namespace {
 
+constexpr const char* kLevelVariable = "SGLANG_TRACE_LEVEL";
+
 Level level_of_environment() noexcept {
-  const char* text = std::getenv("SGLANG_TRACE_LEVEL");
-  if (text == nullptr || text[0] < '0' || text[0] > '9' || text[1] != '\0') return kEverything;
-  return std::min(static_cast<Level>(text[0] - '0'), kEverything);
+  const char* const text = std::getenv(kLevelVariable);
+  return level_named(text != nullptr ? text : "").value_or(kEverything);
 }
 
 // Never destroyed.
@@ -50,6 +55,21 @@ std::string_view trim(std::string_view text) noexcept {
 
 std::atomic<Level> level_in_force{level_of_environment()};
 constinit std::atomic<std::uint64_t> modules_in_force{~std::uint64_t{0}};
+
+std::optional<Level> level_named(std::string_view text) noexcept {
+  text = trim(text);
+  if (text.empty()) return kEverything;
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return static_cast<Level>(std::clamp<int>(number, kOff, kEverything));
+}
+
+void warn_of_environment() {
+  const char* const text = std::getenv(kLevelVariable);
+  if (text == nullptr || level_named(text)) return;
+  log_warn("a level that is no number is ignored", {{"variable", kLevelVariable}, {"value", text}});
+}
 
 void set_trace_level(Level level) noexcept {
   level_in_force.store(std::min(level, kEverything), std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "spanwire/journey/settings.hpp"
@@ -17,6 +18,11 @@ extern std::atomic<std::uint64_t> modules_in_force;
 inline bool module_wanted(std::uint8_t index) noexcept {
   return (modules_in_force.load(std::memory_order_relaxed) >> index & 1) != 0;
 }
+// Of a text like SGLANG_TRACE_LEVEL's: kEverything if it is empty, the nearest level of a number
+// out of range, nothing for what is no number.
+std::optional<Level> level_named(std::string_view text) noexcept;
+// Says what of the environment could not be used.
+void warn_of_environment();
 // A new index for a name that was not heard of before; names beyond kModulesMax share the last one.
 std::uint8_t module_index(std::string_view name);
 
