@@ -121,7 +121,7 @@ Site& site_of(Log& log, const LogText& text, LogLevel level) {
   const std::source_location& place = text.place();
   for (Site& site : log.sites) {
     if (site.line == place.line() && site.column == place.column() &&
-        site.file == place.file_name()) {
+        site.file == place.file_name() && site.text == text.text()) {
       return site;
     }
   }

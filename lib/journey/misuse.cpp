@@ -18,11 +18,12 @@ struct Kind {
 };
 
 // Every kind that there is.
-constinit std::array<Kind, 30> kinds{{
+constinit std::array<Kind, 31> kinds{{
     {Errc::unknown_request, NamedCounter("spanwire.journey.misuse.unknown_request")},
     {Errc::thread_unregistered, NamedCounter("spanwire.journey.misuse.thread_unregistered")},
     {Errc::request_restarted, NamedCounter("spanwire.journey.misuse.request_restarted")},
     {Errc::finish_of_copy, NamedCounter("spanwire.journey.misuse.finish_of_copy")},
+    {Errc::root_of_copy, NamedCounter("spanwire.journey.misuse.root_of_copy")},
     {Errc::slices_left_open, NamedCounter("spanwire.journey.misuse.slices_left_open")},
     {Errc::no_open_slice, NamedCounter("spanwire.journey.misuse.no_open_slice")},
     {Errc::slice_name_mismatch, NamedCounter("spanwire.journey.misuse.slice_name_mismatch")},
@@ -70,8 +71,14 @@ void set_strict(bool strict) noexcept { strict_mode.store(strict, std::memory_or
 bool strict() noexcept { return strict_mode.load(std::memory_order_relaxed); }
 
 Errc count_misuse(Errc code, std::string_view what) noexcept {
-  if (Kind* kind = kind_of(code)) kind->counter.add();
-  log_warn("tracing of a request was misused", {{"kind", code}, {"what", what}});
+  const char* place = "tracing of a request was misused";
+  if (Kind* kind = kind_of(code)) {
+    kind->counter.add();
+    // A flood of one kind does not hide the others.
+    place = kind->counter.name().data();
+  }
+  log_made(LogLevel::warn, place, "tracing of a request was misused",
+           {{"kind", code}, {"what", what}});
   return strict() ? code : Errc::ok;
 }
 

@@ -236,7 +236,7 @@ std::size_t write_bytes(const PropagateContext& context, std::byte* begin) noexc
 }
 
 Errc refuse(Errc cause) noexcept {
-  count_misuse(Errc::bad_propagate_context, name(cause));
+  count_misuse(cause == Errc::not_traced ? cause : Errc::bad_propagate_context, name(cause));
   return cause;
 }
 

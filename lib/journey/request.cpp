@@ -74,9 +74,12 @@ Errc Request::add_to_thread(Attributes attributes) {
 
 Errc Request::add_to_root(Attributes attributes) {
   if (!request_->lock.lock(request_generation_)) return gone(*request_, request_generation_);
-  if (!request_->copy()) request_->add_to_root(attributes);
+  const bool copy = request_->copy();
+  if (!copy) request_->add_to_root(attributes);
   request_->lock.unlock();
-  return Errc::ok;
+  if (!copy) return Errc::ok;
+  return count_misuse(Errc::root_of_copy,
+                      "attributes for a request's span, where it was not started");
 }
 
 Errc Request::finish(MonotonicTime at, Attributes attributes) {

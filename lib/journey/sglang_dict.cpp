@@ -80,7 +80,7 @@ json number_of(const trace::Id<Size>& id) {
 // ---- Reading
 
 Error refuse(Errc cause, std::string detail) {
-  count_misuse(Errc::bad_propagate_context, detail);
+  count_misuse(cause == Errc::not_traced ? cause : Errc::bad_propagate_context, detail);
   return {cause, std::move(detail)};
 }
 

@@ -190,5 +190,20 @@ TEST(Log, TextsMadeAtRunTimeShareTheLimitOfTheirPlace) {
   EXPECT_TRUE(capture.contains("info a request began"));
 }
 
+// One function may speak of several things: each has the limit for itself.
+TEST(Log, TextsOfOnePlaceAreLimitedApart) {
+  testing::LogCapture capture;
+  for (int i = 0; i < 20; ++i) {
+    for (const char* kind : {"one kind", "another kind"}) {
+      log_made(LogLevel::warn, LogText(kind), "it happened", {{"kind", kind}});
+    }
+  }
+  EXPECT_EQ(capture.count("kind=\"one kind\""), kLogLinesPerSecondMax);
+  EXPECT_EQ(capture.count("kind=\"another kind\""), kLogLinesPerSecondMax);
+  flush_log();
+  EXPECT_TRUE(capture.contains("warn one kind suppressed=15"));
+  EXPECT_TRUE(capture.contains("warn another kind suppressed=15"));
+}
+
 }  // namespace
 }  // namespace spanwire

@@ -12,6 +12,7 @@
 #include "spanwire/journey/by_id.hpp"
 #include "tests/journey/fixture.hpp"
 #include "tests/support/fork.hpp"
+#include "tests/support/log_capture.hpp"
 
 namespace spanwire::journey {
 namespace {
@@ -110,6 +111,14 @@ const Misuse kMisuses[] = {
        return result;
      },
      Errc::finish_of_copy, nullptr},
+    {"attributes for the request's span, told to a copy",
+     [](Request& request) {
+       Request copy = request.copy_for_thread();
+       const Errc result = copy.set_root(kAttribute);
+       copy.abort();
+       return result;
+     },
+     Errc::root_of_copy, nullptr},
     {"a context from a peer that does not trace",
      [](Request&) { return by_id::set_propagate_context("x", PropagateContext()); },
      Errc::not_traced, nullptr},
@@ -139,6 +148,18 @@ TEST_P(MisuseTest, IsCountedByKindAndExportedWithAMark) {
 
 INSTANTIATE_TEST_SUITE_P(Modes, MisuseTest, ::testing::Bool(),
                          [](const auto& mode) { return mode.param ? "Strict" : "Kind"; });
+
+TEST_F(JourneyTest, AFloodOfOneKindDoesNotHideTheOthersInTheLog) {
+  start();
+  testing::LogCapture log;
+  log.clock().advance(std::chrono::hours(24));
+  Request request = start_request({.rid = "r"});
+  for (int i = 0; i < 100; ++i) end_of(request, "nothing");
+  request.set_slice(kAttribute);
+  request.finish();
+  EXPECT_EQ(log.count("kind=no_open_slice"), kLogLinesPerSecondMax);
+  EXPECT_EQ(log.count("kind=event_without_slice"), 1u);
+}
 
 TEST_F(JourneyTest, AMismatchedEndSaysBothNames) {
   start();

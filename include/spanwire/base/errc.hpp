@@ -137,6 +137,7 @@ enum class Errc : std::uint16_t {
   bad_propagate_context = 234,  // what came with a handed-over request is no such context
   not_traced = 235,             // a peer that does not trace handed the request over
   too_many_requests = 236,      // more requests, or threads of requests, than the limit
+  root_of_copy = 237,  // attributes of a request's span, elsewhere than where it was started
   // A request's journey, vLLM's model.
   journey_event_out_of_order = 240,  // before an event that must come first
   journey_event_repeated = 241,      // an event that comes once came again

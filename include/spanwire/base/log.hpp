@@ -113,8 +113,8 @@ class LogText {
   std::source_location place_;
 };
 
-// How many lines one place in the source writes in a second; further ones are counted, in
-// "spanwire.log.suppressed" and in the place's next line.
+// How many lines one place in the source, with one text, writes in a second; further ones are
+// counted, in "spanwire.log.suppressed" and in the place's next line.
 inline constexpr std::uint32_t kLogLinesPerSecondMax = 5;
 
 void log(LogLevel level, LogText text, std::initializer_list<LogField> fields = {}) noexcept;

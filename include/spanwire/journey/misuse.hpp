@@ -1,6 +1,6 @@
 // Misuse of the model: never loses a span, always says so.  Each kind has its Errc, its counter
-// "spanwire.journey.misuse.<name>" and a log line that is limited in rate; what was exported
-// because of it carries the attribute spanwire.misuse and the status error.
+// "spanwire.journey.misuse.<name>" and a log line that is limited in rate for itself; what was
+// exported because of it carries the attribute spanwire.misuse and the status error.
 #pragma once
 
 #include <cstdint>

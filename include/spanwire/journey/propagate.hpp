@@ -50,9 +50,9 @@ PropagateBytes to_bytes(const PropagateContext& context) noexcept;
 PropagateText to_text(const PropagateContext& context) noexcept;
 
 // Read a form; `context` has no texts, and is unchanged after an error.  What is refused is counted
-// as Errc::bad_propagate_context.  Errors: not_traced for an empty form; truncated, trailing_bytes,
-// bad_version, unknown_flags, trace_id_zero, span_id_zero; bad_escape for a character that is not
-// of base 85, or a group of them that is no number of 32 bits.
+// as Errc::bad_propagate_context, or as the first of these.  Errors: not_traced for an empty form;
+// truncated, trailing_bytes, bad_version, unknown_flags, trace_id_zero, span_id_zero; bad_escape
+// for a character that is not of base 85, or a group of them that is no number of 32 bits.
 Errc read_bytes(ByteView bytes, PropagateContext& context) noexcept;
 Errc read_text(std::string_view text, PropagateContext& context) noexcept;
 

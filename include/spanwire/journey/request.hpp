@@ -115,7 +115,7 @@ class Request {
   Errc set_thread(Attributes attributes) {
     return recording_ ? add_to_thread(attributes) : Errc::ok;
   }
-  // Where the request was started, else ignored: a copy does not have its span.
+  // Where the request was started; a copy does not have its span, and counts root_of_copy.
   Errc set_root(Attributes attributes) { return recording_ ? add_to_root(attributes) : Errc::ok; }
 
   // ---- Ends

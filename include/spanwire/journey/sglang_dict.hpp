@@ -32,9 +32,10 @@ std::string to_json(const PropagateContext& context);
 std::vector<std::byte> to_msgpack(const PropagateContext& context);
 
 // Also read the state of the newer generation's pickled context: root_span_context,
-// last_span_context, and tracing_enable, which may say no.  Errors, counted as
-// bad_propagate_context: headers_too_long; bad_propagate_context for what is not of the format;
-// not_traced without a usable root span; span_id_zero, trace_id_zero, bad_number in prev_span.
+// last_span_context, and tracing_enable, which may say no.  Errors: not_traced without a usable
+// root span, counted as such; counted as bad_propagate_context: headers_too_long,
+// bad_propagate_context for what is not of the format, span_id_zero, trace_id_zero and bad_number
+// in prev_span.
 Result<PropagateContext> from_json(std::string_view json);
 Result<PropagateContext> from_msgpack(ByteView bytes);
 
