@@ -71,7 +71,7 @@ bool VllmCore::is_sampled_header(std::string_view name) noexcept {
 
 VllmCore VllmCore::start(const trace::Context& from_api, std::string_view sampled,
                          std::string_view request_id, const VllmStart& start) {
-  VllmCore core;
+  VllmCore core(from_api);
   if (sampled.empty() && start.numbers == nullptr) return core;
   const MonotonicTime at = given_or_now(start.at);
   trace::Span span;
@@ -82,8 +82,9 @@ VllmCore VllmCore::start(const trace::Context& from_api, std::string_view sample
     options.start = at;
     span = tracer_of(VllmScope::scheduler).start(from_api, name(VllmSpan::core), options);
     core.sampled_ = span.recording();
+    core.context_ = from_api.with_span(span.context());
   }
-  const trace::SpanContext made = wanted ? span.context() : from_api.span();
+  const trace::SpanContext made = core.span();
   RequestNumbers numbers;
   if (start.numbers != nullptr) numbers = {*start.numbers, made, at, Part::engine};
   core.journey_.begin(std::move(span), numbers);

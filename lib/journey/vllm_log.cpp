@@ -1,8 +1,11 @@
 #include "lib/journey/vllm_log.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
+#include "spanwire/base/fork.hpp"
+#include "spanwire/trace/provider.hpp"
 #include "spanwire/trace/traceparent.hpp"
 
 namespace spanwire::journey {
@@ -70,6 +73,15 @@ void initialized(VllmScope scope) {
            joined({"Successfully initialized ", name(scope), " tracer: ", kTracerType}));
 }
 
+void tracing_is_off(const trace::Context& incoming) noexcept {
+  constexpr std::uint32_t kNever = ~0u;
+  static constinit std::atomic<std::uint32_t> said_by{kNever};
+  if (!incoming.span().valid()) return;
+  if (said_by.exchange(fork_generation(), std::memory_order_relaxed) == fork_generation()) return;
+  log_warn("a request carries a trace context, and tracing is off: it is passed on",
+           {trace_field(incoming.span().trace_id().hex())});
+}
+
 void creating(VllmSpan span, std::string_view id, const trace::Context& parent) noexcept {
   if (!wanted(LogLevel::debug)) return;
   const trace::SpanContext& above = parent.span();
@@ -77,8 +89,9 @@ void creating(VllmSpan span, std::string_view id, const trace::Context& parent) 
   if (span == VllmSpan::request) {
     line(LogLevel::debug, "Creating an API span", above,
          {"Creating API span for request ", id, " (has_trace_headers=", has_headers, ")"});
+    const bool has_provider = trace::provider() != nullptr;
     line(LogLevel::debug, "Got a tracer provider", above,
-         {"Got tracer provider for request ", id, ": ", kProviderType});
+         {"Got tracer provider for request ", id, ": ", has_provider ? kProviderType : "none"});
     line(LogLevel::debug, "Got a tracer", above,
          {"Got vllm.api tracer for request ", id, ": ", kTracerType});
     return;

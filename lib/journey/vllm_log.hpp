@@ -17,6 +17,9 @@ void provider_initialized();
 void tracer_created(VllmScope scope);
 void initialized(VllmScope scope);
 
+// Once in the life of the process: that a caller's context meets no provider.
+void tracing_is_off(const trace::Context& incoming) noexcept;
+
 // Of one request; nothing is built where the level or the options leave it out.
 void creating(VllmSpan span, std::string_view id, const trace::Context& parent) noexcept;
 void created(VllmSpan span, std::string_view id, const trace::Context& parent,

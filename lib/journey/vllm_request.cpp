@@ -33,6 +33,7 @@ RequestNumbers numbers_of(const VllmStart& start, const trace::SpanContext& span
 VllmRequest VllmRequest::start(const trace::Context& incoming, std::string_view request_id,
                                const VllmStart& start) {
   VllmRequest request(incoming);
+  if (trace::provider() == nullptr) vllm_log::tracing_is_off(incoming);
   const bool sampled = sample_journey();
   if (!sampled && start.numbers == nullptr) return request;
   request.arrived_ = given_or_now(start.at);

@@ -35,6 +35,10 @@ trace::Tracer finish_init(VllmScope scope) {
 }  // namespace
 
 void set_vllm_options(const VllmOptions& options) noexcept {
+  if (!(options.sample_rate >= 0.0 && options.sample_rate <= 1.0)) {
+    log_warn("a sample rate is not from 0 to 1: the nearer one holds, 1 for what is no number",
+             {{"sample_rate", options.sample_rate}});
+  }
   sample_rate.store(options.sample_rate, std::memory_order_relaxed);
   clock_in_force.store(options.clock, std::memory_order_relaxed);
   vllm_log::set_request_lines(options.request_lines);
@@ -47,7 +51,9 @@ MonotonicTime vllm_now() noexcept {
 
 bool sample_journey() noexcept {
   const double rate = sample_rate.load(std::memory_order_relaxed);
-  return rate >= 1.0 || (rate > 0.0 && Random::of_thread().unit() < rate);
+  // Also what is no number.
+  if (!(rate < 1.0)) return true;
+  return rate > 0.0 && Random::of_thread().unit() < rate;
 }
 
 const trace::Tracer& tracer_of(VllmScope scope) noexcept {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/journey/vllm_fixture.hpp"
+#include "tests/support/fork.hpp"
 
 namespace spanwire::journey {
 namespace {
@@ -150,6 +151,26 @@ TEST_F(VllmTest, LinesOfRequestsCanBeLimitedAllOrNone) {
   EXPECT_EQ(written(RequestLines::every), 20u);
   EXPECT_EQ(written(RequestLines::off), 0u);
   EXPECT_EQ(written(RequestLines::limited), kLogLinesPerSecondMax);
+}
+
+// In a child: it is said once in the life of a process.
+TEST_F(VllmTest, ACallersContextWithoutTracingIsWarnedOfOnce) {
+  const int wrong = testing::run_in_child([] {
+    FreshLog log;
+    Random random(11);
+    const trace::SpanContext above(trace::TraceId::generate(random),
+                                   trace::SpanId::generate(random), trace::kFlagSampled);
+    VllmRequest::start({}, "req-0");
+    const std::size_t before = log.count("warn a request carries a trace context");
+    VllmRequest::start(trace::Context(above), "req-1");
+    VllmRequest::start(trace::Context(above), "req-2");
+    const std::size_t after = log.count("warn a request carries a trace context");
+    return before == 0 && after == 1 &&
+                   log.contains("debug Got tracer provider for request req-1: none")
+               ? 0
+               : 1;
+  });
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(VllmTest, AnUnsampledRequestWritesNoLine) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -222,6 +223,8 @@ TEST_F(VllmTest, NotSampledMeansNoSpanAnywhereAndAnUntouchedContext) {
             (Carrier{{"traceparent", std::string(trace::traceparent_text(caller().span()))},
                      {"tracestate", "vendor=1"}}));
   VllmCore core = VllmCore::from(carrier, "r1");
+  EXPECT_EQ(core.span(), caller().span()) << "calls go on in the caller's trace";
+  EXPECT_EQ(core.context().tracestate(), "vendor=1");
   live(core);
   request.handoff_to_core();
   request.first_response_from_core();
@@ -253,6 +256,40 @@ TEST_F(VllmTest, ACallerThatDoesNotSampleLeavesNoJourney) {
   start();
   live("r1", caller(0));
   EXPECT_TRUE(spans().empty());
+  VllmRequest request = VllmRequest::start(caller(0), "r1");
+  EXPECT_EQ(request.core_context().span().trace_id(), caller().span().trace_id());
+  EXPECT_FALSE(request.core_context().span().sampled());
+  EXPECT_EQ(request.core_context().tracestate(), "vendor=1");
+  EXPECT_EQ(request.sampled_header(), "");
+}
+
+TEST_F(VllmTest, CallsForTheCoreStandUnderItsSpan) {
+  start();
+  VllmCore core = VllmCore::start(caller(), "1", "r1");
+  const trace::Context context = core.context();
+  core.queued(step(1));
+  core.finished(VllmFinish::aborted, step(1));
+  EXPECT_EQ(context.span(), only("llm_core").context);
+  EXPECT_EQ(context.tracestate(), "vendor=1");
+}
+
+TEST_F(VllmTest, ARateThatIsNoneIsWarnedOf) {
+  start();
+  const auto share = [](double rate) {
+    FreshLog log;
+    VllmOptions options;
+    options.clock = &clock();
+    options.sample_rate = rate;
+    set_vllm_options(options);
+    EXPECT_EQ(log.count("warn a sample rate is not from 0 to 1"), 1u) << rate;
+    VllmRequest request = VllmRequest::start({}, "r1");
+    const bool sampled = request.sampled();
+    request.aborted("test");
+    return sampled;
+  };
+  EXPECT_TRUE(share(10.0));
+  EXPECT_FALSE(share(-0.1));
+  EXPECT_TRUE(share(std::numeric_limits<double>::quiet_NaN()));
 }
 
 TEST_F(VllmTest, TheSampleRateIsKept) {

@@ -53,7 +53,7 @@ enum class RequestLines : std::uint8_t {
 
 struct VllmOptions {
   // Share of requests that are traced, 0 to 1; decided once, in the API server, beside whatever the
-  // sampler decides.
+  // sampler decides.  Another value is warned of.
   double sample_rate = 1.0;
   RequestLines request_lines = RequestLines::limited;  // log lines about single requests
   // Of events without a time.  Must outlive the process.
@@ -150,7 +150,8 @@ struct VllmStart {
 // start of an id that is under way in this process is exported as "llm_request (repeated)".
 class VllmRequest {
  public:
-  // `incoming`: as extracted from the caller's headers; the parent, if it has a span.
+  // `incoming`: as extracted from the caller's headers; the parent, if it has a span.  That it has
+  // one and there is no provider is warned of once.
   static VllmRequest start(const trace::Context& incoming, std::string_view request_id,
                            const VllmStart& start = {});
   VllmRequest(VllmRequest&&) noexcept = default;
@@ -228,8 +229,10 @@ class VllmCore {
   ~VllmCore();
 
   bool sampled() const noexcept { return sampled_; }
-  // For calls that are made on behalf of the request.
-  const trace::SpanContext& span() const noexcept { return journey_.span().context(); }
+  // For calls that are made on behalf of the request: llm_core; what came in, untouched, if not
+  // sampled.
+  const trace::Context& context() const noexcept { return context_; }
+  const trace::SpanContext& span() const noexcept { return context_.span(); }
   void set(GenAi attribute, trace::AttributeValue value) noexcept {
     journey::set(journey_.span(), attribute, value);
   }
@@ -246,12 +249,14 @@ class VllmCore {
   Errc finished(VllmFinish status, const VllmStep& step) noexcept;
 
  private:
-  VllmCore() : journey_(VllmSpan::core) {}
+  explicit VllmCore(const trace::Context& from_api)
+      : journey_(VllmSpan::core), context_(from_api) {}
   static bool is_sampled_header(std::string_view name) noexcept;
   Errc event(VllmMark mark, const VllmStep& step) noexcept;
   void set_times() noexcept;
 
   detail::VllmJourney journey_;
+  trace::Context context_;
   MonotonicTime queued_{};
   MonotonicTime scheduled_{};
   MonotonicTime first_token_{};
