@@ -40,11 +40,11 @@ constexpr MetricUnit kTime = MetricUnit::nanoseconds;
 
 // Each table in the order of its enum.
 
-constinit HistogramFamily sglang_stages{"sglang:per_stage_req_latency_seconds",
-                                        kStage,
-                                        kRequestBounds,
-                                        kTime,
-                                        {"model_name", "route", "stage"}};
+// As many routes as other families have.
+constexpr std::size_t kStageSeriesMax = kSeriesPerFamilyMax * kStages;
+constinit HistogramFamily sglang_stages{
+    "sglang:per_stage_req_latency_seconds", kStage,         kRequestBounds, kTime,
+    {"model_name", "route", "stage"},       kStageSeriesMax};
 constinit HistogramFamily sglang_times[] = {
     {"sglang:time_to_first_token_seconds",
      kFirstToken,
@@ -203,6 +203,13 @@ NamedCounter& outcome_series(Profile profile, Outcome outcome, std::string_view 
   if (profile == Profile::sglang) return sglang_requests.with({model, route});
   CounterFamily& requests = profile == Profile::vllm ? vllm_requests : genai_requests;
   return requests.with({model, route, kOutcomeNames[at(outcome)]});
+}
+
+BoundedHistogram* stage_series(Profile profile, Stage stage, std::string_view model,
+                               std::string_view route) {
+  const bool interval = stage == Stage::prefill_forward || stage == Stage::decode_forward;
+  if (profile != Profile::sglang || interval || !is_observed(stage)) return nullptr;
+  return &sglang_stages.with({model, route, name(stage).view()});
 }
 
 BoundedHistogram* retractions_series(Profile profile, std::string_view model,

@@ -14,6 +14,9 @@ NamedCounter& amount_series(Profile profile, Amount amount, std::string_view mod
                             std::string_view route);
 NamedCounter& outcome_series(Profile profile, Outcome outcome, std::string_view model,
                              std::string_view route);
+// Null for what is not observed, and for prefill_forward and decode_forward, which are intervals.
+BoundedHistogram* stage_series(Profile profile, Stage stage, std::string_view model,
+                               std::string_view route);
 // Null where a profile has no distribution of retractions over requests.
 BoundedHistogram* retractions_series(Profile profile, std::string_view model,
                                      std::string_view route);

@@ -36,14 +36,17 @@ RouteNumbers route_numbers(std::string_view route, const NumbersOptions& options
     numbers.outcomes_[i] =
         &outcome_series(options.profile, static_cast<Outcome>(i), options.model, route);
   }
+  for (std::size_t i = 0; i < kStages; ++i) {
+    numbers.stages_[i] = stage_series(options.profile, static_cast<Stage>(i), options.model, route);
+  }
   numbers.retractions_ = retractions_series(options.profile, options.model, route);
   return numbers;
 }
 
-void RouteNumbers::observe(Interval interval, std::chrono::nanoseconds took,
-                           const trace::SpanContext& span, MonotonicTime at,
-                           std::uint32_t times) const noexcept {
-  BoundedHistogram* const histogram = intervals_[static_cast<std::size_t>(interval)];
+namespace {
+
+void observe_in(BoundedHistogram* histogram, std::chrono::nanoseconds took,
+                const trace::SpanContext& span, MonotonicTime at, std::uint32_t times) noexcept {
   if (histogram == nullptr) return;
   if (took.count() < 0) return negative_intervals.add();
   const auto value = static_cast<std::uint64_t>(took.count());
@@ -52,6 +55,19 @@ void RouteNumbers::observe(Interval interval, std::chrono::nanoseconds took,
   } else {
     histogram->observe(value, times);
   }
+}
+
+}  // namespace
+
+void RouteNumbers::observe(Interval interval, std::chrono::nanoseconds took,
+                           const trace::SpanContext& span, MonotonicTime at,
+                           std::uint32_t times) const noexcept {
+  observe_in(intervals_[static_cast<std::size_t>(interval)], took, span, at, times);
+}
+
+void RouteNumbers::observe(Stage stage, std::chrono::nanoseconds took,
+                           const trace::SpanContext& span, MonotonicTime at) const noexcept {
+  observe_in(stages_[static_cast<std::size_t>(stage)], took, span, at, 1);
 }
 
 void RouteNumbers::add(Amount amount, std::uint64_t by) const noexcept {
@@ -72,6 +88,10 @@ void RequestNumbers::observe(Interval interval, MonotonicTime from, MonotonicTim
                              std::uint32_t times) const noexcept {
   if (from == kNever || to == kNever) return;
   route_->observe(interval, (to - from) / times, span_, to, times);
+}
+
+void RequestNumbers::stage(Stage stage, MonotonicTime from, MonotonicTime to) const noexcept {
+  if (has(Part::engine)) route_->observe(stage, to - from, span_, to);
 }
 
 void RequestNumbers::scheduled(MonotonicTime at) noexcept {

@@ -11,26 +11,12 @@ namespace {
 
 constexpr MonotonicTime kNever{};
 
-constexpr std::array<trace::Key, kStages> kNames = {{
-    {},
-    "tokenize",
-    "api_server_dispatch",
-    "prefill_prepare",
-    "prefill_bootstrap",
-    "prefill_waiting",
-    "prefill_forward",
-    "prefill_transfer_kv_cache",
-    "decode_prepare",
-    "decode_bootstrap",
-    "decode_waiting",
-    "decode_transferred",
-    "decode_forward",
-    "quick_finish",
-}};
-static_assert(static_cast<std::size_t>(Stage::quick_finish) + 1 == kStages);
-
+bool is_prefill_queue(Stage stage) noexcept {
+  return stage == Stage::prefill_waiting || stage == Stage::prefill_queue_idle ||
+         stage == Stage::prefill_budget_wait;
+}
 bool is_queue(Stage stage) noexcept {
-  return stage == Stage::prefill_waiting || stage == Stage::decode_waiting;
+  return is_prefill_queue(stage) || stage == Stage::decode_waiting;
 }
 
 std::string_view reason_of(Outcome outcome) noexcept {
@@ -73,24 +59,20 @@ class GenAiList {
 
 }  // namespace
 
-trace::Key name(Stage stage) noexcept { return kNames[static_cast<std::size_t>(stage)]; }
-
-Level level_of(Stage stage) noexcept {
-  return stage == Stage::api_server_dispatch ? kUsual : kImportant;
-}
-
 Errc RequestStages::enter(Stage next, MonotonicTime at, Attributes attributes) {
   Errc first = Errc::ok;
   if (stage_ != Stage::none) {
     const SliceEnd end{.level = level_of(stage_), .at = at, .attributes = attributes};
     first = journey_.slice_end(name(stage_), end);
+    numbers_.stage(stage_, entered_, at);
   }
-  if (is_queue(stage_)) {
+  // From one part of the queue to the other it still waits.
+  if (is_queue(stage_) && !is_queue(next)) {
     numbers_.scheduled(at);
     keep_first(first, journey_.event("schedule", kEverything, at));
   }
   if (is_queue(next)) {
-    queue_ = next;
+    queue_ = is_prefill_queue(next) ? Stage::prefill_waiting : next;
     if (queued_ == kNever) {
       queued_ = at;
       numbers_.queued(at);
@@ -100,6 +82,7 @@ Errc RequestStages::enter(Stage next, MonotonicTime at, Attributes attributes) {
     keep_first(first, journey_.slice_start(name(next), level_of(next), at));
   }
   stage_ = next;
+  entered_ = at;
   return first;
 }
 
@@ -115,6 +98,7 @@ Errc RequestStages::finished(Outcome outcome, MonotonicTime at, const Usage& usa
   // Not by enter(): what ends in a queue was never scheduled.
   if (stage_ != Stage::none) {
     first = journey_.slice_end(name(stage_), level_of(stage_), at);
+    if (!is_queue(stage_)) numbers_.stage(stage_, entered_, at);
     stage_ = Stage::none;
   }
   const RequestState* state = RequestState::state_of(journey_);

@@ -1,7 +1,7 @@
 #include "spanwire/journey/stages.hpp"
 
-#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "spanwire/journey/genai.hpp"
@@ -77,6 +77,47 @@ TEST_F(StagesTest, SlicesAndNumbersHaveTheSameStamps) {
   EXPECT_EQ(sum_ms("/stages", "inter_token_latency_seconds"), 110);
   EXPECT_EQ(sum_ms("/stages", "per_stage_req_latency_seconds", "decode_forward"), 110);
   EXPECT_EQ(sum_ms("/stages", "e2e_request_latency_seconds"), 300);
+}
+
+// A decode node's stages, those that SGLang observes; each is also a slice of that length.
+TEST_F(StagesTest, EachStageIsObservedForItself) {
+  start();
+  set_strict(true);
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/decode");
+  stages.enter(Stage::request_process, ms(0));
+  stages.enter(Stage::decode_prepare, ms(1));
+  stages.enter(Stage::decode_bootstrap, ms(3));
+  stages.enter(Stage::decode_transferred, ms(7));
+  stages.enter(Stage::decode_waiting, ms(15));
+  stages.enter(Stage::fake_output, ms(31));
+  stages.enter(Stage::decode_forward, ms(63));
+  stages.enter(Stage::quick_finish, ms(127));
+  stages.finished(Outcome::stop, ms(255));
+  const std::pair<const char*, std::int64_t> expected[] = {
+      {"request_process", 1},    {"decode_prepare", 2},  {"decode_bootstrap", 4},
+      {"decode_transferred", 8}, {"decode_waiting", 16}, {"fake_output", 32},
+      {"quick_finish", 128}};
+  for (const auto& [name, took] : expected) {
+    EXPECT_EQ(sum_ms("/decode", "per_stage_req_latency_seconds", name), took) << name;
+    EXPECT_EQ(took_ms(span(name)), took) << name;
+  }
+  EXPECT_EQ(sum_ms("/decode", "per_stage_req_latency_seconds", "prefill_bootstrap"), -1);
+  EXPECT_EQ(sum_ms("/decode", "queue_time_seconds"), 16);
+}
+
+TEST_F(StagesTest, TheQueueMayBeToldInItsTwoParts) {
+  start();
+  RequestStages stages = this->stages(start_request({.rid = "r", .at = now()}), "/queue");
+  stages.enter(Stage::prefill_queue_idle, ms(0));
+  stages.enter(Stage::prefill_budget_wait, ms(3));
+  stages.enter(Stage::prefill_forward, ms(11));
+  stages.retracted(ms(20));
+  EXPECT_EQ(stages.stage(), Stage::prefill_waiting);
+  stages.finished(Outcome::abort, ms(30));
+  EXPECT_EQ(sum_ms("/queue", "queue_time_seconds"), 11);
+  EXPECT_EQ(sum_ms("/queue", "per_stage_req_latency_seconds", "prefill_queue_idle"), 3);
+  EXPECT_EQ(sum_ms("/queue", "per_stage_req_latency_seconds", "prefill_budget_wait"), 8);
+  EXPECT_EQ(span("prefill_forward").events.size(), 1u) << "scheduled once";
 }
 
 TEST_F(StagesTest, EventsSayWhenItWasScheduledAndRetracted) {
@@ -158,35 +199,6 @@ TEST_F(StagesTest, AreTracedWhereNothingIsCounted) {
   RequestStages stages(start_request({.rid = "r", .at = now()}), RequestNumbers());
   live(stages, now());
   EXPECT_EQ(took_ms(span("prefill_forward")), 100);
-}
-
-struct Named {
-  Stage stage;
-  const char* name;
-  Level level;
-};
-
-TEST_F(StagesTest, HaveSglangsNamesAndLevels) {
-  constexpr std::array<Named, kStages> kTable = {{
-      {Stage::none, "", kImportant},
-      {Stage::tokenize, "tokenize", kImportant},
-      {Stage::api_server_dispatch, "api_server_dispatch", kUsual},
-      {Stage::prefill_prepare, "prefill_prepare", kImportant},
-      {Stage::prefill_bootstrap, "prefill_bootstrap", kImportant},
-      {Stage::prefill_waiting, "prefill_waiting", kImportant},
-      {Stage::prefill_forward, "prefill_forward", kImportant},
-      {Stage::prefill_transfer_kv_cache, "prefill_transfer_kv_cache", kImportant},
-      {Stage::decode_prepare, "decode_prepare", kImportant},
-      {Stage::decode_bootstrap, "decode_bootstrap", kImportant},
-      {Stage::decode_waiting, "decode_waiting", kImportant},
-      {Stage::decode_transferred, "decode_transferred", kImportant},
-      {Stage::decode_forward, "decode_forward", kImportant},
-      {Stage::quick_finish, "quick_finish", kImportant},
-  }};
-  for (const Named& named : kTable) {
-    EXPECT_EQ(name(named.stage).view(), named.name);
-    EXPECT_EQ(level_of(named.stage), named.level) << named.name;
-  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 
 #include "spanwire/base/clock.hpp"
 #include "spanwire/base/metrics.hpp"
+#include "spanwire/journey/stage.hpp"
 #include "spanwire/trace/span_context.hpp"
 
 namespace spanwire::journey {
@@ -59,6 +60,9 @@ class RouteNumbers {
   // "spanwire.journey.negative_intervals".
   void observe(Interval interval, std::chrono::nanoseconds took, const trace::SpanContext& span,
                MonotonicTime at, std::uint32_t times = 1) const noexcept;
+  // The time in a stage, where the profile has a name for it and no Interval is the same.
+  void observe(Stage stage, std::chrono::nanoseconds took, const trace::SpanContext& span,
+               MonotonicTime at) const noexcept;
   void add(Amount amount, std::uint64_t by) const noexcept;
   // A request is over.
   void count(Outcome outcome) const noexcept;
@@ -69,6 +73,7 @@ class RouteNumbers {
   friend RouteNumbers route_numbers(std::string_view, const struct NumbersOptions&);
 
   std::array<BoundedHistogram*, kIntervals> intervals_{};
+  std::array<BoundedHistogram*, kStages> stages_{};
   std::array<NamedCounter*, kAmounts> amounts_{};
   std::array<NamedCounter*, kOutcomes> outcomes_{};
   BoundedHistogram* retractions_ = nullptr;  // of a request; null where the profile has none
@@ -88,7 +93,7 @@ RouteNumbers route_numbers(std::string_view route, const NumbersOptions& options
 enum class Part : std::uint8_t {
   all,
   frontend,  // first_token, whole, tokens, outcomes
-  engine,    // queue, prefill, decode, inter_token, per_output_token, retractions
+  engine,    // queue, prefill, decode, inter_token, per_output_token, stages, retractions
 };
 
 struct Usage {
@@ -113,6 +118,8 @@ class RequestNumbers {
   void queued(MonotonicTime at) noexcept { queued_ = at; }
   // The first time ends the time in the queue; later ones change nothing.
   void scheduled(MonotonicTime at) noexcept;
+  // It was in a stage, maybe not for the first time.
+  void stage(Stage stage, MonotonicTime from, MonotonicTime to) const noexcept;
   // Its memory was taken away; it is scheduled again later.
   void retracted() noexcept;
   // So many tokens came together; their times are taken as equal parts.

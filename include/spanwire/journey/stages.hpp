@@ -11,36 +11,11 @@
 // Times are given: nothing here reads a clock.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "spanwire/journey/numbers.hpp"
 #include "spanwire/journey/request.hpp"
+#include "spanwire/journey/stage.hpp"
 
 namespace spanwire::journey {
-
-// SGLang's slices of the levels 1 and 2 that a request is in one after the other.
-enum class Stage : std::uint8_t {
-  none,
-  tokenize,
-  api_server_dispatch,  // level 2
-  prefill_prepare,
-  prefill_bootstrap,
-  prefill_waiting,  // in the queue
-  prefill_forward,
-  prefill_transfer_kv_cache,
-  decode_prepare,
-  decode_bootstrap,
-  decode_waiting,  // in the queue
-  decode_transferred,
-  decode_forward,
-  quick_finish,
-};
-inline constexpr std::size_t kStages = 14;
-// "prefill_waiting"; empty for none.
-trace::Key name(Stage stage) noexcept;
-// Of its slice.
-Level level_of(Stage stage) noexcept;
 
 // A request in one thread.  A small value; one thread at a time.  Works as well where the request
 // is not recorded, and where nothing is counted.  Functions that return Errc: as Request's.
@@ -57,8 +32,9 @@ class RequestStages {
   const RequestNumbers& numbers() const noexcept { return numbers_; }
   Stage stage() const noexcept { return stage_; }
 
-  // The stage that it is in ends, with `attributes`, and the next one begins.  Entering a queue is
-  // RequestNumbers::queued(), once; leaving it is scheduled(), and the event "schedule".
+  // The stage that it is in ends, with `attributes`, and the next one begins; the time in it is
+  // RequestNumbers::stage().  Entering a queue is queued(), once; leaving it is scheduled(), and
+  // the event "schedule".
   Errc enter(Stage next, MonotonicTime at, Attributes attributes = {});
   Errc leave(MonotonicTime at, Attributes attributes = {}) {
     return enter(Stage::none, at, attributes);
@@ -78,6 +54,7 @@ class RequestStages {
   Stage stage_ = Stage::none;
   Stage queue_ = Stage::prefill_waiting;  // the last one
   MonotonicTime queued_{};
+  MonotonicTime entered_{};  // the stage
 };
 
 }  // namespace spanwire::journey
