@@ -1,26 +1,12 @@
 #include "lib/otlp/endpoint.hpp"
 
-#include <curl/curl.h>
-
 #include <charconv>
-#include <memory>
 #include <utility>
+
+#include "lib/otlp/url.hpp"
 
 namespace spanwire::otlp {
 namespace {
-
-struct FreeUrl {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
-};
-using Url = std::unique_ptr<CURLU, FreeUrl>;
-
-std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
-  char* text = nullptr;
-  if (curl_url_get(url, which, &text, flags) != CURLUE_OK) return {};
-  std::string result(text);
-  curl_free(text);
-  return result;
-}
 
 tl::unexpected<Error> bad(std::string_view text, std::string_view why) {
   return fail(Errc::invalid_argument, "endpoint '" + std::string(text) + "': " + std::string(why));
@@ -47,25 +33,23 @@ Result<Endpoint> parse_unix(std::string_view text, Protocol protocol) {
 Result<Endpoint> parse_endpoint(std::string_view text, Protocol protocol) {
   if (text.starts_with("unix:")) return parse_unix(text, protocol);
   if (text.find("://") == std::string_view::npos) return bad(text, "no http:// or https://");
-  const Url url(curl_url());
-  const CURLUcode code =
-      curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_NON_SUPPORT_SCHEME);
-  if (code != CURLUE_OK) return bad(text, curl_url_strerror(code));
-  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
+  Url url(std::string(text), CURLU_NON_SUPPORT_SCHEME);
+  if (url.code() != CURLUE_OK) return bad(text, curl_url_strerror(url.code()));
+  const std::string scheme = url.part(CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") return bad(text, "neither http nor https");
   Endpoint endpoint;
-  const std::string port = part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  const std::string port = url.part(CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
   if (protocol == Protocol::grpc) {
-    curl_url_set(url.get(), CURLUPART_PATH, std::string(kGrpcPath).c_str(), 0);
-    curl_url_set(url.get(), CURLUPART_QUERY, nullptr, 0);
+    url.set(CURLUPART_PATH, std::string(kGrpcPath).c_str());
+    url.set(CURLUPART_QUERY, nullptr);
   }
-  endpoint.url = part(url.get(), CURLUPART_URL);
-  curl_url_set(url.get(), CURLUPART_PASSWORD, nullptr, 0);
-  curl_url_set(url.get(), CURLUPART_USER, nullptr, 0);
-  curl_url_set(url.get(), CURLUPART_QUERY, nullptr, 0);
-  if (protocol == Protocol::grpc) curl_url_set(url.get(), CURLUPART_PATH, nullptr, 0);
-  endpoint.shown = part(url.get(), CURLUPART_URL);
+  endpoint.url = url.part(CURLUPART_URL);
+  url.set(CURLUPART_PASSWORD, nullptr);
+  url.set(CURLUPART_USER, nullptr);
+  url.set(CURLUPART_QUERY, nullptr);
+  if (protocol == Protocol::grpc) url.set(CURLUPART_PATH, nullptr);
+  endpoint.shown = url.part(CURLUPART_URL);
   return endpoint;
 }
 

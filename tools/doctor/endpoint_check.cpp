@@ -1,13 +1,11 @@
 #include "tools/doctor/endpoint_check.hpp"
 
-#include <curl/curl.h>
-
 #include <cstdlib>
-#include <memory>
 #include <string>
 
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/http_client.hpp"
+#include "lib/otlp/url.hpp"
 #include "spanwire/base/assert.hpp"
 #include "tools/doctor/port_probe.hpp"
 
@@ -30,16 +28,9 @@ struct Place {
 };
 
 Place place_of(const otlp::Endpoint& endpoint) {
-  const std::unique_ptr<CURLU, void (*)(CURLU*)> url(curl_url(), &curl_url_cleanup);
-  curl_url_set(url.get(), CURLUPART_URL, endpoint.url.c_str(), 0);
-  const auto part = [&url](CURLUPart which) {
-    char* text = nullptr;
-    if (curl_url_get(url.get(), which, &text, 0) != CURLUE_OK) return std::string();
-    std::string copy(text);
-    curl_free(text);
-    return copy;
-  };
-  Place place{part(CURLUPART_SCHEME), part(CURLUPART_HOST), part(CURLUPART_PATH), endpoint.port};
+  const otlp::Url url(endpoint.url);
+  Place place{url.part(CURLUPART_SCHEME), url.part(CURLUPART_HOST), url.part(CURLUPART_PATH),
+              endpoint.port};
   if (place.host.starts_with('[')) place.host = place.host.substr(1, place.host.size() - 2);
   return place;
 }
