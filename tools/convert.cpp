@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "spanwire/inspect/text.hpp"
 #include "tools/command.hpp"
 
 namespace spanwire::tools {
@@ -129,6 +130,15 @@ void report_problems(const inspect::ReadReport& report) {
   }
 }
 
+void report_clocks(const inspect::ConvertReport& report) {
+  for (const inspect::MovedClock& clock : report.clocks) {
+    const bool back = clock.shift_ns < 0;
+    complain("the clock of " + clock.process + " does not agree with its callers': moved by " +
+             (back ? "-" : "") + inspect::duration_text(back ? -clock.shift_ns : clock.shift_ns) +
+             " (--as-recorded: not)");
+  }
+}
+
 // What was not drawn as it was read; the last is no fault of the input.
 void report_losses(const inspect::ConvertReport& report) {
   if (report.duplicates > 0)
@@ -179,6 +189,7 @@ int run(Arguments& arguments) {
     return report.error().code() == Errc::invalid_argument ? kExitUsage : kExitFailed;
   }
   report_problems(report->read);
+  report_clocks(*report);
   report_losses(*report);
   report_success(options, *report);
   const bool whole = report->read.problem_count == 0 && report->too_many_open == 0;
@@ -244,6 +255,8 @@ void add_convert(CLI::App& app, int& exit_code) {
                    "Added to its times, as 1.5s or in ns; default: its own base")
       ->type_name("TIME")
       ->check(check_of(&parse_offset, "offset"));
+  command->add_flag("--as-recorded", options.clocks_as_recorded,
+                    "Leave clocks that contradict each other as they are");
   command->add_option("--memory", arguments->memory, "For sorting; what exceeds it goes to disk")
       ->capture_default_str()
       ->type_name("BYTES")

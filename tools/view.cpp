@@ -35,6 +35,7 @@ struct ViewOptions {
   std::size_t limit = 20;
   std::size_t spans = 2'000;
   bool all = false;
+  bool as_recorded = false;
 };
 
 inspect::TextOptions terminal_options(const ViewOptions& options) {
@@ -142,7 +143,8 @@ int view(const ViewOptions& options) {
     complain("no spans in " + options.sources.front());
     return read == kExitOk ? kExitFailed : read;
   }
-  const std::vector<inspect::Tree> trees = inspect::build_trees(traces);
+  const std::vector<inspect::Tree> trees = inspect::build_trees(
+      traces, options.as_recorded ? inspect::ClockUse::as_recorded : inspect::ClockUse::corrected);
   std::vector<const inspect::Tree*> chosen = newest(trees, options.last ? 1 : options.limit);
   const bool one = options.last || !options.trace.empty();
   if (!options.trace.empty()) {
@@ -201,6 +203,8 @@ void add_options(CLI::App& command, ViewOptions& to) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   command.add_flag("--all", to.all, "A line for each of many like spans");
+  command.add_flag("--as-recorded", to.as_recorded,
+                   "Leave clocks that contradict each other as they are");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "lib/inspect/case.hpp"
+#include "lib/inspect/clocks.hpp"
 #include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
@@ -72,44 +73,37 @@ void check_inside(Case& of, const Span& span, const Span& parent) {
                        : "ends " + duration_text(late) + " behind " + describe(of, parent));
 }
 
-// What calls say about the clock of one process less that of another.
-struct Offset {
-  std::int64_t at_least = 0;
-  std::int64_t at_most = 0;
+// What the spans of two processes say about their clocks, and which of them say it.
+struct Pair {
+  ClockBounds bounds;
   const Span* lowest = nullptr;
   const Span* highest = nullptr;
 };
-using Offsets = std::map<std::pair<std::uint32_t, std::uint32_t>, Offset>;
+using Pairs = std::map<std::pair<std::uint32_t, std::uint32_t>, Pair>;
 
-// A server's span lies within its client's; where it seems not to, the clocks differ.
-void measure(Offsets& offsets, const Span& server, const Span& client) {
-  const std::int64_t at_least = server.end_ns - client.end_ns;
-  const std::int64_t at_most = server.start_ns - client.start_ns;
-  if (at_least > at_most) return;  // a server that went on when its client was gone
-  const auto [item, fresh] = offsets.try_emplace({client.process, server.process});
-  Offset& offset = item->second;
-  if (fresh || at_least > offset.at_least) {
-    offset.at_least = at_least;
-    offset.lowest = &server;
-  }
-  if (fresh || at_most < offset.at_most) {
-    offset.at_most = at_most;
-    offset.highest = &server;
-  }
+void measure(Pairs& pairs, const Span& child, const Span& parent) {
+  Pair& pair = pairs[{parent.process, child.process}];
+  const ClockBounds before = pair.bounds;
+  pair.bounds.narrow(clock_bounds(ClockSpan(parent), ClockSpan(child)));
+  if (pair.bounds.at_least != before.at_least) pair.lowest = &child;
+  if (pair.bounds.at_most != before.at_most) pair.highest = &child;
 }
 
-void check_skew(Case& of, const Offsets& offsets) {
+std::string clocks_text(const ClockBounds& bounds, const std::string& service) {
+  if (bounds.at_least == ClockBounds::kNone) {
+    return "its clock is at least " + duration_text(-bounds.at_most) + " behind " + service;
+  }
+  return "its clock is between " + with_sign(bounds.low()) + " and " + with_sign(bounds.high()) +
+         " ahead of " + service;
+}
+
+void check_skew(Case& of, const Pairs& pairs) {
   const std::int64_t slack = of.expected().skew_ns;
-  for (const auto& [pair, offset] : offsets) {
-    const Span* shown = offset.at_least > slack   ? offset.lowest
-                        : offset.at_most < -slack ? offset.highest
-                                                  : nullptr;
-    if (shown == nullptr) continue;
-    const std::string& service = of.evidence().traces->processes[pair.first].service;
-    of.add(Rule::time_skew, *shown,
-           "its clock is between " + with_sign(std::min(offset.at_least, offset.at_most)) +
-               " and " + with_sign(std::max(offset.at_least, offset.at_most)) + " ahead of " +
-               service,
+  for (const auto& [processes, pair] : pairs) {
+    if (!pair.bounds.apart(slack)) continue;
+    const Span& shown = pair.bounds.low() > slack ? *pair.lowest : *pair.highest;
+    const std::string& service = of.evidence().traces->processes[processes.first].service;
+    of.add(Rule::time_skew, shown, clocks_text(pair.bounds, service),
            "at most " + duration_text(slack) + " apart");
   }
 }
@@ -130,7 +124,7 @@ void check_window(Case& of) {
 }  // namespace
 
 void check_times(Case& of) {
-  Offsets offsets;
+  Pairs pairs;
   for (std::size_t i = 0; i < of.spans().size(); ++i) {
     const Span& span = of.spans()[i];
     check_span(of, span);
@@ -139,12 +133,12 @@ void check_times(Case& of) {
     const Span& parent = of.spans()[above];
     if (span.process == parent.process) {
       check_inside(of, span, parent);
-    } else if (span.kind == SpanKind::server && parent.kind == SpanKind::client) {
-      measure(offsets, span, parent);
+    } else {
+      measure(pairs, span, parent);
     }
   }
-  if (offsets.empty()) of.skip(Rule::time_skew, "no call crosses processes");
-  check_skew(of, offsets);
+  if (pairs.empty()) of.skip(Rule::time_skew, "no call crosses processes");
+  check_skew(of, pairs);
   check_window(of);
 }
 

@@ -292,7 +292,8 @@ class TreeText {
                       (tree_.partials != 0 ? std::to_string(tree_.partials) + " partial, " : "") +
                       plural(tree_.cycles, "cycle", "cycles"));
     }
-    if (tree_.shifted) lines.push_back("clocks differ: spans are shifted by the measured offset");
+    if (tree_.shifted)
+      lines.push_back("clocks differ: processes are shifted until their calls agree");
     if (lines.empty()) return;
     out_ += '\n';
     for (const std::string& line : lines) {

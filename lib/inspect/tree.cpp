@@ -4,11 +4,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "lib/inspect/clocks.hpp"
+
 namespace spanwire::inspect {
 namespace {
-
-// About three years: what is beyond is not a clock offset but damage.
-constexpr std::int64_t kShiftMax = 100'000'000'000'000'000;
 
 // Builds one tree from the spans of one trace.  Positions below are into `members_`.
 class Builder {
@@ -114,51 +113,7 @@ class Builder {
       const Node& node = tree_.nodes[i];
       if (node.parent != kNone) tree_.nodes[node.parent].descendants += node.descendants + 1;
     }
-    correct_clocks();
-    std::unordered_set<std::uint32_t> processes;
     tree_.id = span(0).trace;
-    for (std::size_t i = 0; i < tree_.nodes.size(); ++i) {
-      const Span& item = traces_.spans[tree_.nodes[i].span];
-      const std::int64_t start = item.start_ns + tree_.nodes[i].shift_ns;
-      const std::int64_t end = item.end_ns + tree_.nodes[i].shift_ns;
-      tree_.start_ns = i == 0 ? start : std::min(tree_.start_ns, start);
-      tree_.end_ns = i == 0 ? end : std::max(tree_.end_ns, end);
-      if (item.status == SpanStatus::error) ++tree_.errors;
-      processes.insert(item.process);
-    }
-    tree_.processes = processes.size();
-  }
-
-  // A process's clock is shifted as a whole, by the first call into it that shows the need: its
-  // span sticks out of the client span that caused it, and that span knows the offset.
-  void correct_clocks() {
-    std::unordered_map<std::uint32_t, std::int64_t> shifts;
-    for (Node& node : tree_.nodes) {
-      const Span& child = traces_.spans[node.span];
-      if (const auto known = shifts.find(child.process); known != shifts.end()) continue;
-      if (node.parent == kNone) {
-        shifts.emplace(child.process, 0);
-        continue;
-      }
-      const Span& parent = traces_.spans[tree_.nodes[node.parent].span];
-      const std::int64_t parent_shift = shifts[parent.process];
-      shifts.emplace(child.process, shift_of(parent, child, parent_shift));
-    }
-    for (Node& node : tree_.nodes) {
-      node.shift_ns = shifts[traces_.spans[node.span].process];
-      if (node.shift_ns != 0) tree_.shifted = true;
-    }
-  }
-
-  static std::int64_t shift_of(const Span& parent, const Span& child, std::int64_t parent_shift) {
-    const bool inside = child.start_ns >= parent.start_ns + parent_shift &&
-                        child.end_ns <= parent.end_ns + parent_shift;
-    const Value* offset = find(parent.attributes, kClockOffsetAttribute);
-    if (inside || offset == nullptr) return 0;
-    const auto* nanoseconds = std::get_if<std::int64_t>(&offset->data);
-    if (nanoseconds == nullptr || *nanoseconds > kShiftMax || *nanoseconds < -kShiftMax) return 0;
-    const std::int64_t shift = parent_shift - *nanoseconds;
-    return shift > kShiftMax || shift < -kShiftMax ? 0 : shift;
   }
 
   const TraceSet& traces_;
@@ -168,6 +123,38 @@ class Builder {
   std::vector<bool> placed_;
   Tree tree_;
 };
+
+void measure(const TraceSet& traces, const Tree& tree, Clocks& clocks) {
+  for (const Node& node : tree.nodes) {
+    if (node.parent == kNone) continue;
+    const Span& child = traces.spans[node.span];
+    const Span& parent = traces.spans[tree.nodes[node.parent].span];
+    if (child.process == parent.process) continue;
+    clocks.add(parent.process, ClockSpan(parent), child.process, ClockSpan(child));
+  }
+}
+
+void move(const TraceSet& traces, const std::vector<std::int64_t>& shifts, Tree& tree) {
+  for (Node& node : tree.nodes) {
+    const std::uint32_t process = traces.spans[node.span].process;
+    node.shift_ns = process < shifts.size() ? shifts[process] : 0;
+    if (node.shift_ns != 0) tree.shifted = true;
+  }
+}
+
+void sum_up(const TraceSet& traces, Tree& tree) {
+  std::unordered_set<std::uint32_t> processes;
+  for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
+    const Span& item = traces.spans[tree.nodes[i].span];
+    const std::int64_t start = item.start_ns + tree.nodes[i].shift_ns;
+    const std::int64_t end = item.end_ns + tree.nodes[i].shift_ns;
+    tree.start_ns = i == 0 ? start : std::min(tree.start_ns, start);
+    tree.end_ns = i == 0 ? end : std::max(tree.end_ns, end);
+    if (item.status == SpanStatus::error) ++tree.errors;
+    processes.insert(item.process);
+  }
+  tree.processes = processes.size();
+}
 
 }  // namespace
 
@@ -182,12 +169,19 @@ std::string_view why_partial(const Span& span) noexcept {
                                           : "partial: kept for its time";
 }
 
-std::vector<Tree> build_trees(const TraceSet& traces) {
+std::vector<Tree> build_trees(const TraceSet& traces, ClockUse clocks) {
   std::unordered_map<trace::TraceId, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < traces.spans.size(); ++i) groups[traces.spans[i].trace].push_back(i);
   std::vector<Tree> trees;
   trees.reserve(groups.size());
   for (const auto& [id, members] : groups) trees.push_back(Builder(traces, members).build());
+  if (clocks == ClockUse::corrected) {
+    Clocks known;
+    for (const Tree& tree : trees) measure(traces, tree, known);
+    const std::vector<std::int64_t> shifts = known.shifts();
+    for (Tree& tree : trees) move(traces, shifts, tree);
+  }
+  for (Tree& tree : trees) sum_up(traces, tree);
   std::sort(trees.begin(), trees.end(), [](const Tree& a, const Tree& b) {
     return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.id < b.id;
   });

@@ -120,8 +120,10 @@ TEST(Html, NumbersBeyondAScriptsPrecisionAreText) {
 TEST(Html, TimesAreRelativeAndShifted) {
   Traces traces;
   Span& client = traces.span(traces.process("f"), 1, 0, "call", 0, 100);
+  client.kind = SpanKind::client;
   client.attributes = {{std::string(kClockOffsetAttribute), Value{std::int64_t{5'000'000}}}};
   Span& server = traces.span(traces.process("w"), 2, 1, "call", 5'020, 60);
+  server.kind = SpanKind::server;
   server.events = {{server.start_ns + 1'000, "e", {}}};
   const nlohmann::json data = data_of(page_of(traces.set));
   const nlohmann::json& spans = data["traces"][0]["spans"];

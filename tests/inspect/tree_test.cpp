@@ -134,34 +134,44 @@ TEST(Tree, TreesComeOldestFirst) {
 
 class ClockCorrection : public ::testing::Test {
  protected:
-  // A client span from 0 to 100 and its server span of 60, seen `skew` later by its own clock.
-  Tree build(std::int64_t skew_us, std::int64_t offset_us, bool estimate = true) {
-    Span& client = traces.span(traces.process("front"), 1, 0, "call", 0, 100);
-    if (estimate) {
+  // A client span from 0 to 100 ms and its server span of 60, seen `skew` later by its own clock.
+  Tree build(std::int64_t skew_us, std::optional<std::int64_t> measured_us = std::nullopt,
+             ClockUse clocks = ClockUse::corrected) {
+    Span& client = traces.span(traces.process("front"), 1, 0, "call", 0, 100'000);
+    client.kind = SpanKind::client;
+    if (measured_us) {
       client.attributes.push_back(
-          {std::string(kClockOffsetAttribute), Value{std::int64_t{offset_us * 1'000}}});
+          {std::string(kClockOffsetAttribute), Value{*measured_us * 1'000}});
     }
     const auto worker = traces.process("worker");
-    traces.span(worker, 2, 1, "call", 20 + skew_us, 60);
-    traces.span(worker, 3, 2, "inner", 30 + skew_us, 10);
-    return build_trees(traces.set)[0];
+    traces.span(worker, 2, 1, "call", 20'000 + skew_us, 60'000).kind = SpanKind::server;
+    traces.span(worker, 3, 2, "inner", 30'000 + skew_us, 10'000);
+    return build_trees(traces.set, clocks)[0];
   }
   Traces traces;
 };
 
-TEST_F(ClockCorrection, ShiftsAProcessThatSticksOut) {
-  const Tree tree = build(5'000, 5'001);
+TEST_F(ClockCorrection, ShiftsAProcessThatSticksOutByWhatItsClientMeasured) {
+  const Tree tree = build(500'000, 501'000);
   EXPECT_TRUE(tree.shifted);
   EXPECT_EQ(tree.nodes[0].shift_ns, 0);
-  EXPECT_EQ(tree.nodes[1].shift_ns, -5'001'000);
-  EXPECT_EQ(tree.nodes[2].shift_ns, -5'001'000);
-  EXPECT_EQ(tree.end_ns - tree.start_ns, 100'000);
+  EXPECT_EQ(tree.nodes[1].shift_ns, -501'000'000);
+  EXPECT_EQ(tree.nodes[2].shift_ns, -501'000'000);
+  EXPECT_EQ(tree.end_ns - tree.start_ns, 100'000'000);
 }
 
-TEST_F(ClockCorrection, LeavesWhatFitsAlone) { EXPECT_FALSE(build(3, 3).shifted); }
-TEST_F(ClockCorrection, NeedsAnEstimate) { EXPECT_FALSE(build(5'000, 0, false).shifted); }
-TEST_F(ClockCorrection, IgnoresAnAbsurdOne) {
-  EXPECT_FALSE(build(5'000, INT64_MAX / 1'000).shifted);
+TEST_F(ClockCorrection, WithoutAMeasureTheServerIsInTheMiddle) {
+  EXPECT_EQ(build(-500'000).nodes[1].shift_ns, 500'000'000);
+}
+TEST_F(ClockCorrection, LeavesWhatFitsAlone) { EXPECT_FALSE(build(3'000, 3'000).shifted); }
+TEST_F(ClockCorrection, LeavesAllAloneWhenToldTo) {
+  const Tree tree = build(500'000, 500'000, ClockUse::as_recorded);
+  EXPECT_FALSE(tree.shifted);
+  EXPECT_EQ(tree.end_ns - tree.start_ns, 580'000'000);
+}
+// The server's span, wherever its clock says, lay within its client's.
+TEST_F(ClockCorrection, KeepsAnAbsurdMeasureWithinReason) {
+  EXPECT_EQ(build(500'000, INT64_MAX / 1'000).nodes[1].shift_ns, -520'000'000);
 }
 
 TEST(FindTree, TakesTheBeginningOfAnId) {

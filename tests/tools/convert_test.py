@@ -39,6 +39,86 @@ class Packed(Case):
         self.assertRegex(done.stderr, b"there are no spans; .*: gzip: ")
 
 
+MS = 1_000_000
+
+
+def call(trace, at, skew, length=80 * MS, answer=10 * MS):
+    """A call of 100 ms, what the worker did for it (by its clock), and what that published to a third process."""
+    begin = at + skew + answer
+    return (export("front", span(trace, 1, 0, "ask", at, 100 * MS, kind=3), process_pid=1),
+            export("worker", span(trace, 3, 2, "step", begin, MS),
+                   span(trace, 2, 1, "answer", begin, length, kind=2,
+                        events=[{"timeUnixNano": str(START + begin + MS), "name": "token"}]), process_pid=2),
+            export("audit", span(trace, 4, 2, "note", begin + 2 * MS, 300 * MS, kind=5), process_pid=3))
+
+
+class Clocks(Case):
+    """The worker's clock and that of what it publishes to are off."""
+
+    def test_that_contradict_each_other_are_moved(self):
+        drawn = self.both(self.write("a.jsonl", *call(1, 0, -500 * MS), *call(2, 200 * MS, -500 * MS)))
+        for n in (0, 1):
+            ask, answer, step, note = (drawn.named(name)[n] for name in ("ask", "answer", "step", "note"))
+            self.assertEqual(ask.start, START + n * 200 * MS)
+            self.assertEqual(answer.start - ask.start, 10 * MS)
+            self.assertEqual((step.start, note.start), (answer.start, answer.start + 2 * MS))
+            self.assertEqual(ask.flows_out, answer.flows_in)
+            self.assertEqual(len(answer.flows_in), 1)
+        self.assertEqual([i[2] - START for i in drawn.instants], [11 * MS, 211 * MS])
+        self.assertEqual({t[1] for t in drawn.tracks.values() if t[0] == "process"},
+                         {"front (pid 1)", "worker (pid 2), clock moved by 500 ms",
+                          "audit (pid 3), clock moved by 500 ms"})
+
+    def test_are_told_by_process(self):
+        path = self.write("a.jsonl", *call(1, 0, 500 * MS))
+        done = self.convert(path, "-o", self.path("out.pftrace"))
+        self.assertEqual(done.stderr.decode().splitlines(), [
+            "spanwire: the clock of worker (pid 2) does not agree with its callers': moved by -500 ms "
+            "(--as-recorded: not)",
+            "spanwire: the clock of audit (pid 3) does not agree with its callers': moved by -500 ms "
+            "(--as-recorded: not)"])
+
+    def test_as_recorded(self):
+        path = self.write("a.jsonl", *call(1, 0, -500 * MS))
+        drawn = self.both(path, "--as-recorded")
+        ask, answer = drawn.named("ask")[0], drawn.named("answer")[0]
+        self.assertEqual(answer.start - START, -490 * MS)
+        self.assertEqual(len(ask.flows_in), 1, "the arrow starts at what starts first")
+        self.assertIn(ask.flows_in[0], answer.flows_out)
+        self.assertEqual(self.convert(path, "--as-recorded", "-o", self.path("o.json")).stderr, b"")
+
+    def test_that_agree_are_left_alone(self):
+        for skew in (0, 5 * MS, -5 * MS):  # anywhere within the call
+            path = self.write("a.jsonl", *call(1, 0, skew))
+            drawn = self.both(path)
+            self.assertEqual(drawn.named("answer")[0].start - START, 10 * MS + skew)
+            self.assertEqual(self.convert(path, "-o", self.path("out.json")).stderr, b"")
+
+    def test_a_server_that_goes_on_is_no_other_clock(self):
+        drawn = self.both(self.write("a.jsonl", *call(1, 0, 0, length=500 * MS)))
+        self.assertEqual(drawn.named("answer")[0].start - START, 10 * MS)
+
+    def test_a_request_is_drawn_by_all_that_is_known(self):
+        """The one call of the request allows for much; the other one for less."""
+        lines = call(1, 0, 500 * MS, length=20 * MS, answer=40 * MS)
+        lines[0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = [
+            {"key": "rid", "value": {"stringValue": "req-1"}}]
+        drawn = self.both(self.write("a.jsonl", *lines, *call(2, 200 * MS, 500 * MS, length=90 * MS, answer=5 * MS)),
+                          "--request", "req-1")
+        self.assertEqual(drawn.named("answer")[0].start - START, 40 * MS)
+        self.assertEqual(len(drawn.slices), 4)
+
+    def test_beyond_memory(self):
+        """What is sorted twice comes out as what fits into memory."""
+        lines = [line for n in range(4_000) for line in call(n + 1, 200 * MS * n, -500 * MS)]
+        path = self.write("a.jsonl", *lines)
+        much = self.both(path)
+        self.assertEqual(self.both(path, "--memory", "4M").slices, much.slices)
+        starts = {s.args["otel.trace_id"]: s.start for s in much.named("ask")}
+        for item in much.named("answer"):
+            self.assertEqual(item.start - starts[item.args["otel.trace_id"]], 10 * MS)
+
+
 class Draws(Case):
     def test_a_request_over_threads_and_processes(self):
         drawn = self.both(self.write("a.jsonl", *request(1, 0)))

@@ -51,9 +51,16 @@ struct ConvertOptions {
   // Spans whose number at one time is drawn as a counter for each process; at most 31 names.
   std::vector<std::string> counters = {"queue", "prefill_waiting", "decode_waiting"};
   std::string merge;  // a profile of torch, Chrome JSON, plain or by gzip
-  std::optional<std::int64_t> merge_offset_ns{};   // added to its times; else its own base is
+  std::optional<std::int64_t> merge_offset_ns{};  // added to its times; else its own base is
+  // Clocks of processes that contradict each other are drawn as they are; else they are moved.
+  bool clocks_as_recorded = false;
   std::size_t memory_bytes = kConvertMemoryBytes;  // for sorting; the rest beside the output
   std::function<void(const ConvertProgress&)> on_progress{};  // called now and then
+};
+
+struct MovedClock {
+  std::string process;
+  std::int64_t shift_ns = 0;  // was added to its times
 };
 
 struct ConvertReport {
@@ -68,6 +75,7 @@ struct ConvertReport {
   std::uint64_t dangling = 0;       // parents and links whose other end is not here
   std::uint64_t merged = 0;         // slices of the profile
   std::uint64_t merge_skipped = 0;  // its events that are no slices, or not readable
+  std::vector<MovedClock> clocks;   // those that were moved
   std::uint64_t bytes = 0;          // of the output
   std::uint64_t bytes_on_disk = 0;  // that sorting had to put there
 };

@@ -31,8 +31,8 @@ struct Node {
   bool orphan = false;            // has a parent's id, and no such span was read nor is_partial()
   bool partial = false;           // a top of which is_partial() says so
   bool cycle = false;             // its parents lead back to itself: the edge was cut here
-  // To be added to this span's times for display: its process's clock against that of the root.
-  // Zero unless a client span knows the offset and the clocks visibly disagree.
+  // To be added to this span's times for display: how its process's clock differs from that of the
+  // process that nobody calls.  Zero unless times contradict each other by any other reading.
   std::int64_t shift_ns = 0;
 };
 
@@ -50,9 +50,13 @@ struct Tree {
   bool shifted = false;  // some node's clock was corrected
 };
 
+// Whether shift_ns is worked out, from all traces together: by what client spans measured
+// (kClockOffsetAttribute), else from the times of spans whose parent is in another process.
+enum class ClockUse : std::uint8_t { corrected, as_recorded };
+
 // Every span is in exactly one tree, exactly once, whatever its parents say.  Trees by start, the
 // oldest first.  Linear but for sorting; no recursion.
-std::vector<Tree> build_trees(const TraceSet& traces);
+std::vector<Tree> build_trees(const TraceSet& traces, ClockUse clocks = ClockUse::corrected);
 
 // The trees whose id starts with `id` (hex, any case, at least one digit).  Fails with
 // invalid_argument (not hex), not_found, or already_exists when several match.

@@ -7,6 +7,7 @@
 #include "lib/inspect/timeline/profile_reader.hpp"
 #include "lib/inspect/timeline/sweep.hpp"
 #include "lib/inspect/timeline/writer.hpp"
+#include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -44,6 +45,7 @@ class Conversion {
         writer_(options.format == TimelineFormat::chrome ? make_chrome_writer()
                                                          : make_perfetto_writer()),
         slices_(output_.folder(), options.memory_bytes / 2),
+        moved_(output_.folder(), options.memory_bytes / 4),  // what was the flows' until then
         flows_(output_.folder(), options.memory_bytes / 2),
         collector_(options, {places_, *writer_, slices_, flows_}, report_) {}
 
@@ -58,24 +60,65 @@ class Conversion {
       SPANWIRE_TRY_VOID(read_profile(options_, {places_, *writer_, slices_, flows_}, report_));
     }
     report_.read = collector_.report();
-    SPANWIRE_TRY_VOID(
-        flows_.resolve([this](const trace::TraceId& id) { return collector_.kept(id); }, report_));
-    SPANWIRE_TRY_VOID(write());
+    SPANWIRE_TRY_VOID(flows_.finish());
+    SPANWIRE_TRY_VOID(resolve_flows());
+    SPANWIRE_TRY_VOID(slices_.finish());
+    if (!report_.clocks.empty()) SPANWIRE_TRY_VOID(sort_anew());
+    SPANWIRE_TRY_VOID(write(report_.clocks.empty() ? slices_ : moved_));
     report_.bytes = output_.bytes();
-    report_.bytes_on_disk = slices_.bytes_on_disk() + flows_.bytes_on_disk();
+    report_.bytes_on_disk =
+        slices_.bytes_on_disk() + moved_.bytes_on_disk() + flows_.bytes_on_disk();
     SPANWIRE_TRY_VOID(output_.commit());
     return std::move(report_);
   }
 
  private:
-  Result<void> write() {
-    SPANWIRE_TRY_VOID(slices_.finish());
+  Result<void> resolve_flows() {
+    const auto kept = [this](const trace::TraceId& id) { return collector_.kept(id); };
+    Clocks clocks;
+    SPANWIRE_TRY_VOID(flows_.resolve(kept, places_, clocks, report_));
+    if (!options_.clocks_as_recorded) move_clocks(clocks.shifts());
+    // What starts first is another one now.
+    if (!report_.clocks.empty()) {
+      SPANWIRE_TRY_VOID(flows_.resolve(kept, places_, clocks, report_));
+    }
+    return flows_.start();
+  }
+
+  void move_clocks(const std::vector<std::int64_t>& shifts) {
+    for (std::uint32_t i = 0; i < shifts.size(); ++i) {
+      if (shifts[i] == 0) continue;
+      Places::Process& process = places_.process(i);
+      report_.clocks.push_back({process.name, shifts[i]});
+      process.shift_ns = shifts[i];
+      // Whoever looks at the timeline was not there when it was made.
+      process.name += shifts[i] < 0 ? ", clock moved by -" : ", clock moved by ";
+      process.name += duration_text(shifts[i] < 0 ? -shifts[i] : shifts[i]);
+    }
+  }
+
+  // Moved against each other, slices start in another order.
+  Result<void> sort_anew() {
+    SortKey key{};
+    std::string_view bytes;
+    std::string changed;
+    for (;;) {
+      SPANWIRE_TRY(const bool more, slices_.next(key, bytes));
+      if (!more) return moved_.finish();
+      Slice slice = decode_slice(bytes);
+      places_.move(slice.head);
+      encode_slice(slice.head, slice.body, slice.events, changed);
+      SPANWIRE_TRY_VOID(moved_.add(slice.key(), changed));
+    }
+  }
+
+  Result<void> write(SpillSorter& sorted) {
     Sweep sweep(options_, places_, *writer_, output_.buffer(), report_);
     Flows::Ends ends;
     SortKey key{};
     std::string_view bytes;
     for (std::uint64_t done = 0;; ++done) {
-      SPANWIRE_TRY(const bool more, slices_.next(key, bytes));
+      SPANWIRE_TRY(const bool more, sorted.next(key, bytes));
       if (!more) break;
       SPANWIRE_TRY_VOID(flows_.take(key, ends));
       const Slice slice = decode_slice(bytes);
@@ -112,6 +155,7 @@ class Conversion {
   std::unique_ptr<TimelineWriter> writer_;
   Places places_;
   SpillSorter slices_;
+  SpillSorter moved_;
   Flows flows_;
   Collector collector_;
 };

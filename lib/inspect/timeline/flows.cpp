@@ -38,11 +38,14 @@ Result<void> Flows::refer(const trace::TraceId& trace, const trace::SpanId& id,
   }
   const SortKey key = {word_at(trace.bytes().data()), word_at(trace.bytes().data() + 8),
                        word_at(id.bytes().data()), order};
-  return references_.add(key, bytes_of(reference));
+  return references_->add(key, bytes_of(reference));
 }
 
 Result<void> Flows::add(const SliceHead& slice, const Span& span) {
-  Reference reference{slice, std::hash<std::string>()(span.name), span.kind, Role::definition};
+  const ClockSpan clock(span);
+  Reference reference{slice,          std::hash<std::string>()(span.name),
+                      clock.measured, clock.kind,
+                      clock.failed,   Role::definition};
   SPANWIRE_TRY_VOID(refer(span.trace, span.id, reference));
   reference.role = Role::child;
   if (!span.parent.is_zero()) SPANWIRE_TRY_VOID(refer(span.trace, span.parent, reference));
@@ -55,13 +58,23 @@ Result<void> Flows::add(const SliceHead& slice, const Span& span) {
 
 // Under the trace of zeros, which no span has.
 Result<void> Flows::add_launch(const SliceHead& slice, std::uint64_t correlation) {
-  return references_.add({0, 0, correlation, ++order_}, bytes_of(Reference{slice}));
+  return references_->add({0, 0, correlation, ++order_}, bytes_of(Reference{slice}));
 }
 
 Result<void> Flows::add_launched(const SliceHead& slice, std::uint64_t correlation) {
   Reference reference{slice};
   reference.role = Role::launched;
-  return references_.add({0, 0, correlation, ++order_ | kReferenceBit}, bytes_of(reference));
+  return references_->add({0, 0, correlation, ++order_ | kReferenceBit}, bytes_of(reference));
+}
+
+ClockSpan Flows::Reference::clock() const noexcept {
+  ClockSpan span;
+  span.start_ns = slice.start_ns;
+  span.end_ns = slice.end_ns;
+  span.kind = kind;
+  span.failed = failed;
+  span.measured = clock_offset;
+  return span;
 }
 
 // A child on another track: one that lies on its parent needs none.
@@ -84,7 +97,7 @@ Result<void> Flows::mark(const SliceHead& slice, std::uint64_t id, Mark mark) {
   SortKey key = key_of(slice);
   key[3] = ++order_;
   const std::uint64_t payload[] = {id, static_cast<std::uint64_t>(mark)};
-  return ends_.add(key, bytes_of(payload));
+  return ends_->add(key, bytes_of(payload));
 }
 
 Result<void> Flows::connect(const Reference& target, const Reference& source,
@@ -95,25 +108,33 @@ Result<void> Flows::connect(const Reference& target, const Reference& source,
   return mark(source.slice, id, forward ? Mark::flow_ends : Mark::flow_starts);
 }
 
+Result<bool> Flows::next(SortKey& key, Reference& reference) {
+  std::string_view payload;
+  SPANWIRE_TRY(const bool more, references_->next(key, payload));
+  if (more) std::memcpy(static_cast<void*>(&reference), payload.data(), sizeof reference);
+  return more;
+}
+
 Result<void> Flows::resolve(const std::function<bool(const trace::TraceId&)>& kept,
-                            ConvertReport& report) {
-  SPANWIRE_TRY_VOID(references_.finish());
+                            const Places& places, Clocks& clocks, ConvertReport& report) {
+  report.flows = report.dangling = 0;
+  ends_.emplace(folder_, memory_bytes_ / 2);
+  SPANWIRE_TRY_VOID(references_->rewind());
   SortKey key{};
   SortKey group{};
-  std::string_view payload;
+  Reference reference;
   Reference target;
   Reference last;
   bool defined = false;
   for (;;) {
-    SPANWIRE_TRY(const bool more, references_.next(key, payload));
+    SPANWIRE_TRY(const bool more, next(key, reference));
     if (!more) break;
+    places.move(reference.slice);
     if (!std::equal(group.begin(), group.begin() + 3, key.begin())) {
       defined = false;
       last = Reference();
     }
     group = key;
-    Reference reference;
-    std::memcpy(static_cast<void*>(&reference), payload.data(), sizeof reference);
     if (reference.role == Role::definition) {
       if (defined && !reference.slice.id.is_zero() && same(target, reference)) {
         SPANWIRE_TRY_VOID(mark(reference.slice, 0, Mark::duplicate));
@@ -133,13 +154,22 @@ Result<void> Flows::resolve(const std::function<bool(const trace::TraceId&)>& ke
       if (in) ++report.dangling;
       continue;
     }
+    if (reference.role == Role::child) {
+      clocks.add(target.slice.process, target.clock(), reference.slice.process, reference.clock());
+    }
     const bool drawn = kept(target.slice.trace) && (in || reference.role == Role::link);
     if (drawn && wants_arrow(target, reference)) {
       SPANWIRE_TRY_VOID(connect(target, reference, report));
     }
   }
-  SPANWIRE_TRY_VOID(ends_.finish());
-  SPANWIRE_TRY(more_ends_, ends_.next(next_key_, next_payload_));
+  return {};
+}
+
+Result<void> Flows::start() {
+  references_bytes_ = references_->bytes_on_disk();
+  references_.reset();
+  SPANWIRE_TRY_VOID(ends_->finish());
+  SPANWIRE_TRY(more_ends_, ends_->next(next_key_, next_payload_));
   return {};
 }
 
@@ -155,7 +185,7 @@ Result<void> Flows::take(const SortKey& slice, Ends& ends) {
     } else {
       ends.flows.push_back({words[0], mark == Mark::flow_starts});
     }
-    SPANWIRE_TRY(more_ends_, ends_.next(next_key_, next_payload_));
+    SPANWIRE_TRY(more_ends_, ends_->next(next_key_, next_payload_));
   }
   return {};
 }

@@ -4,30 +4,39 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "lib/inspect/clocks.hpp"
+#include "lib/inspect/timeline/places.hpp"
 #include "lib/inspect/timeline/slice.hpp"
 #include "spanwire/inspect/convert.hpp"
 #include "spanwire/inspect/model.hpp"
 
 namespace spanwire::inspect {
 
-// One thread at a time: add() for each slice, resolve() once, then take() for each slice in the
-// order of its keys.
+// One thread at a time: add() for each slice, finish(), resolve(), also again where slices were
+// moved since, start(), then take() for each slice in the order of its keys.
 class Flows {
  public:
   Flows(std::string folder, std::size_t memory_bytes)
-      : references_(folder, memory_bytes / 2), ends_(std::move(folder), memory_bytes / 2) {}
+      : references_(std::in_place, folder, memory_bytes / 2),
+        ends_(std::in_place, folder, memory_bytes / 2),
+        folder_(std::move(folder)),
+        memory_bytes_(memory_bytes) {}
 
   Result<void> add(const SliceHead& slice, const Span& span);
   // A slice of a profile that launches work, or is work that was launched.
   Result<void> add_launch(const SliceHead& slice, std::uint64_t correlation);
   Result<void> add_launched(const SliceHead& slice, std::uint64_t correlation);
 
-  // Only traces for which `kept` is true, and what links to one of their spans.
-  Result<void> resolve(const std::function<bool(const trace::TraceId&)>& kept,
-                       ConvertReport& report);
+  Result<void> finish() { return references_->finish(); }
+  // Only traces for which `kept` is true, and what links to one of their spans; slices are where
+  // `places` moves them.  `clocks` learns what all children and their parents say.
+  Result<void> resolve(const std::function<bool(const trace::TraceId&)>& kept, const Places& places,
+                       Clocks& clocks, ConvertReport& report);
+  Result<void> start();
 
   struct Ends {
     std::vector<Flow> flows;
@@ -37,7 +46,7 @@ class Flows {
   Result<void> take(const SortKey& slice, Ends& ends);
 
   std::uint64_t bytes_on_disk() const noexcept {
-    return references_.bytes_on_disk() + ends_.bytes_on_disk();
+    return references_bytes_ + ends_->bytes_on_disk();
   }
 
  private:
@@ -46,20 +55,29 @@ class Flows {
   struct Reference {
     SliceHead slice;
     std::uint64_t name_hash = 0;
+    std::optional<std::int64_t> clock_offset{};
     SpanKind kind = SpanKind::unspecified;
+    bool failed = false;
     Role role = Role::definition;
+
+    ClockSpan clock() const noexcept;
   };
   enum class Mark : std::uint64_t { flow_starts, flow_ends, duplicate };
 
   Result<void> refer(const trace::TraceId& trace, const trace::SpanId& id,
                      const Reference& reference);
   static bool wants_arrow(const Reference& target, const Reference& source) noexcept;
+  // False at the end.
+  Result<bool> next(SortKey& key, Reference& reference);
   static bool same(const Reference& a, const Reference& b) noexcept;
   Result<void> connect(const Reference& target, const Reference& source, ConvertReport& report);
   Result<void> mark(const SliceHead& slice, std::uint64_t id, Mark mark);
 
-  SpillSorter references_;
-  SpillSorter ends_;
+  std::optional<SpillSorter> references_;  // until start()
+  std::uint64_t references_bytes_ = 0;
+  std::optional<SpillSorter> ends_;
+  std::string folder_;
+  std::size_t memory_bytes_;
   std::uint64_t order_ = 0;
   SortKey next_key_{};
   std::string_view next_payload_;

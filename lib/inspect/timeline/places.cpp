@@ -1,5 +1,6 @@
 #include "lib/inspect/timeline/places.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -76,7 +77,7 @@ std::uint32_t Places::process_of(std::uint32_t index, const inspect::Process& de
   place = static_cast<std::uint32_t>(processes_.size());
   const std::string pid = text_of(described.attributes, "process.pid");
   const std::string host = text_of(described.attributes, "host.name");
-  processes_.push_back({described.service + whereabouts(pid, host), number_of(pid)});
+  processes_.push_back({described.service + whereabouts(pid, host), number_of(pid), 0});
   return place;
 }
 
@@ -102,13 +103,19 @@ std::uint32_t Places::thread_of(std::uint32_t process, const std::vector<Attribu
 std::uint32_t Places::profile_process(std::string_view pid) {
   const auto [item, fresh] =
       profile_index_.try_emplace(std::string(pid), static_cast<std::uint32_t>(processes_.size()));
-  if (fresh) processes_.push_back({"profile " + std::string(pid), number_of(pid)});
+  if (fresh) processes_.push_back({"profile " + std::string(pid), number_of(pid), 0});
   return item->second;
 }
 
 std::uint32_t Places::profile_thread(std::uint32_t process, std::string_view tid) {
   const std::string key = "profile/" + std::to_string(process) + '/' + std::string(tid);
   return intern_thread(key, {"thread " + std::string(tid), number_of(tid)});
+}
+
+void Places::move(SliceHead& slice) const noexcept {
+  const std::int64_t shift_ns = processes_[slice.process].shift_ns;
+  slice.start_ns = std::max<std::int64_t>(slice.start_ns + shift_ns, 0);
+  slice.end_ns = std::max(slice.end_ns + shift_ns, slice.start_ns);
 }
 
 }  // namespace spanwire::inspect

@@ -16,7 +16,8 @@ class Places {
  public:
   struct Process {
     std::string name;
-    std::uint32_t pid = 0;  // its own, where it is known; 0 where not
+    std::uint32_t pid = 0;      // its own, where it is known; 0 where not
+    std::int64_t shift_ns = 0;  // to be added to its times
   };
   struct Thread {
     std::string name;
@@ -32,6 +33,9 @@ class Places {
   // Of a profile, by whatever it calls them.
   std::uint32_t profile_process(std::string_view pid);
   std::uint32_t profile_thread(std::uint32_t process, std::string_view tid);
+  std::size_t processes() const noexcept { return processes_.size(); }
+  // By its process's shift_ns; never before 1970.
+  void move(SliceHead& slice) const noexcept;
   Process& process(std::uint32_t index) { return processes_[index]; }
   Thread& thread(std::uint32_t index) { return threads_[index]; }
 

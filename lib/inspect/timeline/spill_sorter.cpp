@@ -96,6 +96,11 @@ Result<void> SpillSorter::finish() {
   return open_cursors(runs_.size());
 }
 
+Result<void> SpillSorter::rewind() {
+  next_entry_ = 0;
+  return runs_.empty() ? Result<void>() : open_cursors(runs_.size());
+}
+
 // The oldest runs become one, behind the others: each record is written about once more for each
 // factor of kRunsMax.
 Result<void> SpillSorter::merge_runs(std::size_t count) {

@@ -16,7 +16,8 @@ namespace spanwire::inspect {
 // Compared from the first word on.  Records with equal keys come out in any order.
 using SortKey = std::array<std::uint64_t, 4>;
 
-// One thread at a time: add() any number of times, finish(), then next() to the end.
+// One thread at a time: add() any number of times, finish(), then next() to the end, and again
+// after each rewind().
 class SpillSorter {
  public:
   // The file is made in `folder` when it is needed.
@@ -26,10 +27,11 @@ class SpillSorter {
   SpillSorter& operator=(const SpillSorter&) = delete;
   ~SpillSorter();
 
-  // Fails with file_open_failed, file_write_failed (a full disk) or file_read_failed, as the other
-  // two do.
+  // Fails with file_open_failed, file_write_failed (a full disk) or file_read_failed, as the
+  // others do.
   Result<void> add(const SortKey& key, std::string_view payload);
   Result<void> finish();
+  Result<void> rewind();
   // False at the end.  The payload is valid until the next call.
   Result<bool> next(SortKey& key, std::string_view& payload);
 

@@ -151,10 +151,11 @@ void Sweep::schedule(const Slice& slice, const Track& track, Group& group) {
     pending_.push_back(std::move(item));
     std::push_heap(pending_.begin(), pending_.end(), std::greater<>());
   };
+  const std::int64_t shift_ns = places_.process(slice.head.process).shift_ns;
   std::string_view events = slice.events;
   for (SliceEvent event; take_event(events, event);) {
     Pending item;
-    item.time_ns = std::clamp(event.time_ns, slice.head.start_ns, slice.head.end_ns);
+    item.time_ns = std::clamp(event.time_ns + shift_ns, slice.head.start_ns, slice.head.end_ns);
     item.order = ++order_;
     item.track = &track;
     item.body = event.body;
