@@ -3,14 +3,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "spanwire/inspect/text.hpp"
 #include "tools/command.hpp"
+#include "tools/trace_sources.hpp"
 
 namespace spanwire::tools {
 namespace {
@@ -19,6 +22,7 @@ constexpr std::size_t kProblemsPrintedMax = 10;
 
 struct Arguments {
   inspect::ConvertOptions options;
+  std::vector<std::string> sources;
   std::string format = "perfetto";
   std::string tracks = "thread";
   std::string since;
@@ -168,6 +172,16 @@ void report_success(const inspect::ConvertOptions& options, const inspect::Conve
   print(text + '\n');
 }
 
+// What an earlier run wrote into a folder that is read is none of its traces.
+void leave_out(const std::string& output, const std::vector<std::string>& named,
+               std::vector<std::string>& files) {
+  std::erase_if(files, [&](const std::string& file) {
+    std::error_code ignored;
+    return std::find(named.begin(), named.end(), file) == named.end() &&
+           std::filesystem::equivalent(file, output, ignored);
+  });
+}
+
 int run(Arguments& arguments) {
   inspect::ConvertOptions& options = arguments.options;
   options.format = arguments.format == "chrome" ? inspect::TimelineFormat::chrome
@@ -176,6 +190,18 @@ int run(Arguments& arguments) {
   if (options.output.empty()) {
     options.output = arguments.format == "chrome" ? "trace.json" : "trace.pftrace";
   }
+  for (const std::string& source : arguments.sources) {
+    if (!is_url(source)) continue;
+    complain(source + ": not a file or folder; spanwire fetch makes one of a server's traces");
+    return kExitUsage;
+  }
+  Result<std::vector<std::string>> files = files_of(arguments.sources);
+  if (!files) {
+    complain(files.error().message());
+    return kExitFailed;
+  }
+  options.files = std::move(*files);
+  leave_out(options.output, arguments.sources, options.files);
   if (!arguments.since.empty()) options.from_ns = *parse_time(arguments.since);
   if (!arguments.until.empty()) options.to_ns = *parse_time(arguments.until);
   if (!arguments.offset.empty()) options.merge_offset_ns = *parse_offset(arguments.offset);
@@ -199,6 +225,7 @@ int run(Arguments& arguments) {
 constexpr const char* kFooter =
     "Examples:\n"
     "  spanwire convert traces/*.jsonl                       trace.pftrace, for ui.perfetto.dev\n"
+    "  spanwire convert traces/                              all files in it\n"
     "  spanwire convert otel_trace.json -o engine.pftrace    the collector's file\n"
     "  spanwire convert traces/*.jsonl --request req-17 --tracks request\n"
     "  spanwire convert traces/*.jsonl --to chrome --merge torch.json.gz -o both.json\n"
@@ -230,7 +257,9 @@ void add_convert(CLI::App& app, int& exit_code) {
   const auto arguments = std::make_shared<Arguments>();
   inspect::ConvertOptions& options = arguments->options;
   CLI::App* command = app.add_subcommand("convert", "Make a timeline of traces, for Perfetto");
-  command->add_option("FILE", options.files, "Files of OTLP JSON lines; - is standard input")
+  command
+      ->add_option("SOURCE", arguments->sources,
+                   "Files of OTLP JSON, folders of them or of a run; - is\nstandard input")
       ->required();
   command->add_option("--to", arguments->format, "perfetto, or chrome for JSON")
       ->capture_default_str()

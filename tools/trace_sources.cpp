@@ -41,14 +41,20 @@ class TemporaryFolder {
   std::string path_;
 };
 
+bool from_jaeger(const inspect::RunFolder& run) {
+  std::error_code error;
+  return std::filesystem::exists(run.of(inspect::kTracesFile), error);
+}
+
+std::string traces_of(const inspect::RunFolder& run) {
+  return run.of(from_jaeger(run) ? inspect::kTracesFile : inspect::kOtlpFile);
+}
+
 Result<JudgedSource> read_run(const inspect::RunFolder& run, inspect::Reader& reader) {
   JudgedSource source;
   source.run = run.path();
-  std::error_code error;
-  const bool from_jaeger = std::filesystem::exists(run.of(inspect::kTracesFile), error);
-  SPANWIRE_TRY_VOID(
-      reader.read_file(run.of(from_jaeger ? inspect::kTracesFile : inspect::kOtlpFile)));
-  if (from_jaeger) {
+  SPANWIRE_TRY_VOID(reader.read_file(traces_of(run)));
+  if (from_jaeger(run)) {
     SPANWIRE_TRY(source.backend, inspect::answers_of(run));
   }
   return source;
@@ -80,6 +86,10 @@ Result<std::vector<std::string>> files_of(const std::vector<std::string>& source
     std::error_code error;
     if (!std::filesystem::is_directory(source, error)) {
       files.push_back(source);
+      continue;
+    }
+    if (const Result<inspect::RunFolder> run = inspect::RunFolder::open(source)) {
+      files.push_back(traces_of(*run));
       continue;
     }
     std::vector<std::string> found;

@@ -11,10 +11,10 @@
 
 namespace spanwire::tools {
 
-// The files that these stand for: of a folder its *.jsonl and *.json.  Fails with not_found or
-// file_open_failed.
+// The files that these stand for: of a run's folder its traces, of any other one its *.jsonl and
+// *.json.  Fails with not_found or file_open_failed.
 Result<std::vector<std::string>> files_of(const std::vector<std::string>& sources);
-// Reads all of them.  Of a folder: its *.jsonl and *.json.  Fails with what keeps a source from
+// Reads all of them.  Fails with what keeps a source from
 // being read at all; what is damaged inside of one is in the reader's report.
 Result<void> read_sources(const std::vector<std::string>& sources, inspect::Reader& reader);
 

@@ -6,6 +6,7 @@ import random
 import unittest
 
 import timeline
+import tool
 from convert_case import START, Case, export, request, span
 
 
@@ -117,6 +118,41 @@ class Clocks(Case):
         starts = {s.args["otel.trace_id"]: s.start for s in much.named("ask")}
         for item in much.named("answer"):
             self.assertEqual(item.start - starts[item.args["otel.trace_id"]], 10 * MS)
+
+
+class Folders(Case):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("traces"))
+        self.lines = request(1, 0)
+        for name, line in zip(("a.jsonl", "b.json"), self.lines):
+            self.write(f"traces/{name}", line)
+        self.whole = self.both(self.path("traces/a.jsonl"), self.path("traces/b.json"))
+
+    def test_stand_for_the_files_in_them(self):
+        self.write("traces/notes.txt", "nothing of ours")
+        self.assertEqual(self.both(self.path("traces")).slices, self.whole.slices)
+
+    def test_hold_what_an_earlier_run_wrote(self):
+        for _ in range(2):
+            self.convert(self.path("traces"), "--to", "chrome", "-o", self.path("traces/trace.json"))
+        self.assertEqual([(s.name, s.start) for s in timeline.read(self.path("traces/trace.json")).slices],
+                         [(s.name, s.start) for s in self.whole.slices])
+
+    def test_of_a_run(self):
+        run = self.path("run")
+        done = tool.run("fetch", self.path("traces"), "--run", run)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.both(run).slices, self.whole.slices)
+
+    def test_without_traces(self):
+        os.mkdir(self.path("empty"))
+        done = self.convert(self.path("empty"), "-o", self.path("o.pftrace"), code=1)
+        self.assertIn(b"empty: no *.jsonl and no *.json in it", done.stderr)
+
+    def test_are_no_addresses(self):
+        done = self.convert("http://127.0.0.1:16686", "-o", self.path("o.pftrace"), code=2)
+        self.assertIn(b"http://127.0.0.1:16686: not a file or folder; spanwire fetch makes one", done.stderr)
 
 
 class Draws(Case):
