@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "spanwire/journey/request.hpp"
+
 namespace spanwire::journey {
 namespace {
 
@@ -38,9 +40,20 @@ constexpr Keys kKeys[] = {
     {"gen_ai.latency.time_in_model_prefill", {}},
     {"gen_ai.latency.time_in_model_decode", {}},
     {"gen_ai.latency.time_in_model_inference", {}},
+    {"gen_ai.conversation.id", {}},
+    {"gen_ai.output.type", {}},
+    {"error.type", {}},
+    {"server.address", {}},
+    {"server.port", {}},
+    {"gen_ai.request.stop_sequences", {}},
+    {"gen_ai.request.frequency_penalty", {}},
+    {"gen_ai.request.presence_penalty", {}},
+    {"gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens"},
+    {"gen_ai.usage.reasoning.output_tokens", {}},
+    {"gen_ai.latency.time_to_first_token", "gen_ai.response.time_to_first_chunk"},
 };
 static_assert(std::size(kKeys) == kGenAiAttributes);
-static_assert(static_cast<std::size_t>(GenAi::time_in_inference) + 1 == kGenAiAttributes);
+static_assert(static_cast<std::size_t>(GenAi::time_to_first_chunk) + 1 == kGenAiAttributes);
 
 constexpr std::uint8_t kUnread = 0xFF;
 constinit std::atomic<std::uint8_t> in_force{kUnread};
@@ -94,6 +107,15 @@ void set(trace::Span& span, GenAi attribute, trace::AttributeValue value,
   const Keys& keys = kKeys[static_cast<std::size_t>(attribute)];
   if (keys.latest.empty() || words != Vocabulary::latest) span.set(keys.legacy, value);
   if (!keys.latest.empty() && words != Vocabulary::legacy) span.set(keys.latest, value);
+}
+
+Errc set(Request& request, GenAi attribute, const trace::AttributeValue& value, Vocabulary words) {
+  const trace::Attribute both[] = {{key_of(attribute, false), value},
+                                   {key_of(attribute, true), value}};
+  const bool same = both[0].key.view() == both[1].key.view();
+  const std::size_t first = words == Vocabulary::latest ? 1 : 0;
+  const std::size_t count = words == Vocabulary::both && !same ? 2 : 1;
+  return request.set_root(Attributes(both).subspan(first, count));
 }
 
 }  // namespace spanwire::journey

@@ -8,10 +8,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "spanwire/base/errc.hpp"
 #include "spanwire/trace/attribute.hpp"
 #include "spanwire/trace/span.hpp"
 
 namespace spanwire::journey {
+
+class Request;
 
 enum class Vocabulary : std::uint8_t { legacy, latest, both };
 
@@ -47,8 +50,19 @@ enum class GenAi : std::uint8_t {
   time_in_prefill,
   time_in_decode,
   time_in_inference,
+  conversation_id,
+  output_type,
+  error_type,
+  server_address,
+  server_port,
+  request_stop_sequences,
+  request_frequency_penalty,
+  request_presence_penalty,
+  cache_write_tokens,   // of the prompt, that were not in the cache and are now
+  reasoning_tokens,     // of the generated ones
+  time_to_first_chunk,  // of a client; seconds
 };
-inline constexpr std::size_t kGenAiAttributes = 23;
+inline constexpr std::size_t kGenAiAttributes = 34;
 
 // The key in one of the two vocabularies; the same where the name has not changed.
 trace::Key key_of(GenAi attribute, bool latest) noexcept;
@@ -56,5 +70,8 @@ trace::Key key_of(GenAi attribute, bool latest) noexcept;
 // Sets it under its key or keys.
 void set(trace::Span& span, GenAi attribute, trace::AttributeValue value,
          Vocabulary words = vocabulary()) noexcept;
+// The same on the span of a whole request: as Request::set_root().
+Errc set(Request& request, GenAi attribute, const trace::AttributeValue& value,
+         Vocabulary words = vocabulary());
 
 }  // namespace spanwire::journey
