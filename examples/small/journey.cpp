@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   std::vector<Message> messages;
   for (int i = 0; i < kRequests; ++i) {
     const std::string rid = "request" + std::to_string(i);
-    requests.push_back(journey::start_request({.rid = rid}));
+    requests.push_back(journey::start_request({.rid = rid, .module = "request"}));
     messages.push_back(tokenize(requests.back(), rid));
   }
   std::thread([&messages] { schedule(messages); }).join();

@@ -1,5 +1,7 @@
 #include "spanwire/journey/sglang_dict.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -48,25 +50,36 @@ std::string json_text(std::string_view text) {
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// A number for Python: JSON has integers of any length, the library that reads it here has not.
+void append_carrier(std::string& text, const PropagateContext& context) {
+  const char* between = "{";
+  for (const auto& [name, value] : carrier_of(context)) {
+    text.append(between).append(json_text(name)).append(": ").append(json_text(value));
+    between = ", ";
+  }
+  text += '}';
+}
+
+// `none` where there is no previous slice.  Numbers for Python: JSON has integers of any length,
+// the library that reads it here has not.
+void append_previous(std::string& text, const trace::SpanContext& previous, const char* none) {
+  if (!previous.valid()) {
+    text += none;
+    return;
+  }
+  text.append("{\"span_id\": ").append(decimal(previous.span_id()));
+  text.append(", \"trace_id\": ").append(decimal(previous.trace_id())) += '}';
+}
+
 void append_dict(std::string& text, const PropagateContext& context) {
   if (!context) {
     text += "{}";
     return;
   }
-  text += "{\"root_span\": {";
-  const char* between = "";
-  for (const auto& [name, value] : carrier_of(context)) {
-    text.append(between).append(json_text(name)).append(": ").append(json_text(value));
-    between = ", ";
-  }
-  text += "}, \"prev_span\": ";
-  if (!context.previous.valid()) {
-    text += "\"None\"}";
-    return;
-  }
-  text.append("{\"span_id\": ").append(decimal(context.previous.span_id()));
-  text.append(", \"trace_id\": ").append(decimal(context.previous.trace_id())).append("}}");
+  text += "{\"root_span\": ";
+  append_carrier(text, context);
+  text += ", \"prev_span\": ";
+  append_previous(text, context.previous, "\"None\"");
+  text += '}';
 }
 
 template <std::size_t Size>
@@ -153,6 +166,29 @@ std::vector<std::byte> to_msgpack(const PropagateContext& context) {
   const std::vector<std::uint8_t> packed = json::to_msgpack(dict);
   const auto* begin = reinterpret_cast<const std::byte*>(packed.data());
   return {begin, begin + packed.size()};
+}
+
+std::string to_state_json(const PropagateContext& context, const SglangState& about) {
+  if (!context) return "{\"tracing_enable\": false}";
+  const json facts = {
+      {"tracing_enable", true},
+      {"rid", about.rid},
+      {"bootstrap_room", about.bootstrap_room != 0 ? json(about.bootstrap_room) : json()},
+      {"start_time_ns", about.start_time_ns},
+      {"role", about.role},
+      {"trace_level", about.level},
+      {"module_name", about.module},
+      {"is_copy", true},
+      {"pid", ::getpid()},
+      {"thread_context", nullptr},
+      {"root_span", nullptr}};
+  std::string text = facts.dump(-1, ' ', false, json::error_handler_t::replace);
+  text.back() = ',';
+  text += "\"root_span_context\":";
+  append_carrier(text, context);
+  text += ",\"last_span_context\":";
+  append_previous(text, context.previous, "null");
+  return text += '}';
 }
 
 Result<PropagateContext> from_json(std::string_view text) {

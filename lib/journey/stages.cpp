@@ -69,7 +69,8 @@ Errc RequestStages::enter(Stage next, MonotonicTime at, Attributes attributes) {
   // From one part of the queue to the other it still waits.
   if (is_queue(stage_) && !is_queue(next)) {
     numbers_.scheduled(at);
-    keep_first(first, journey_.event("schedule", kEverything, at));
+    const trace::Attribute queue[] = {{"queue", name(stage_).view()}};
+    keep_first(first, journey_.event("schedule", kEverything, at, queue));
   }
   if (is_queue(next)) {
     queue_ = is_prefill_queue(next) ? Stage::prefill_waiting : next;
@@ -88,7 +89,10 @@ Errc RequestStages::enter(Stage next, MonotonicTime at, Attributes attributes) {
 
 Errc RequestStages::retracted(MonotonicTime at, Attributes attributes) {
   numbers_.retracted();
-  Errc first = journey_.event("retract", kImportant, at, attributes);
+  // Never without attributes: SGLang's converter does not read such events.
+  const trace::Attribute queue[] = {{"queue", name(queue_).view()}};
+  Errc first = journey_.event("retract", kImportant, at,
+                              attributes.empty() ? Attributes(queue) : attributes);
   keep_first(first, enter(queue_, at));
   return first;
 }

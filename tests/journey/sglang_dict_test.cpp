@@ -111,6 +111,20 @@ TEST(SglangDict, RefusesWithTheRightError) {
   }
 }
 
+TEST(SglangDict, TheNewerGenerationsStateIsWrittenAndReadBack) {
+  SglangState about;
+  about.rid = "quote \" and \xff";
+  for (const Good& good : kGood) {
+    SCOPED_TRACE(good.name);
+    const PropagateContext context = *from_json(good.json);
+    const Result<PropagateContext> read = from_json(to_state_json(context, about));
+    ASSERT_TRUE(read.has_value()) << read.error().message();
+    EXPECT_EQ(read->request.span(), context.request.span());
+    EXPECT_EQ(read->previous, context.previous);
+  }
+  EXPECT_EQ(to_state_json({}, about), R"({"tracing_enable": false})");
+}
+
 TEST(SglangDict, EveryPrefixOfMessagePackIsRefused) {
   const std::vector<std::byte> whole = to_msgpack(*from_json(kGood[2].json));
   for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -153,6 +167,12 @@ TEST(SglangDict, DISABLED_Exchange) {
   write("out.json", to_json(*of_json));
   write("out.msgpack", spanwire::text_of(to_msgpack(*of_msgpack)));
   write("out.base64", to_base64(*rooms));
+  SglangState about;
+  about.rid = "r";
+  about.bootstrap_room = 17;
+  about.start_time_ns = 1'700'000'000'000'000'000;
+  about.module = "request";
+  write("out.state", to_state_json(*of_json, about));
   write("out.text", to_text(*of_json).view());
 }
 

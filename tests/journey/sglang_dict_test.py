@@ -14,7 +14,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def exchange(of_json, of_msgpack, rooms):
-    """What the library makes of a dict in each form: (json, msgpack, rooms, header)."""
+    """What the library makes of a dict in each form: (json, msgpack, rooms, header, state)."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "in.json").write_text(json.dumps(of_json), encoding="utf-8")
@@ -26,7 +26,8 @@ def exchange(of_json, of_msgpack, rooms):
         decoded = base64.b64decode((folder / "out.base64").read_bytes()).decode("utf-8")
         return (json.loads((folder / "out.json").read_text(encoding="utf-8")),
                 msgpack.unpackb((folder / "out.msgpack").read_bytes()),
-                json.loads(decoded), (folder / "out.text").read_text(encoding="ascii"))
+                json.loads(decoded), (folder / "out.text").read_text(encoding="ascii"),
+                json.loads((folder / "out.state").read_text(encoding="utf-8")))
 
 
 def context(span_id, trace_id):
@@ -44,7 +45,7 @@ class Exchange(unittest.TestCase):
     def test_ids_of_128_bits(self):
         sent = context(1, 0x4bf92f3577b34da6a3ce929d0e0e4736)
         packed = context(1, str(0x4bf92f3577b34da6a3ce929d0e0e4736))
-        of_json, of_msgpack, rooms, _ = exchange(sent, packed, {"1": sent, "2": sent})
+        of_json, of_msgpack, rooms, _, _ = exchange(sent, packed, {"1": sent, "2": sent})
         self.assertEqual(of_json, sent)
         self.assertEqual(of_msgpack, packed)
         self.assertEqual(int(of_msgpack["prev_span"]["trace_id"]), sent["prev_span"]["trace_id"])
@@ -52,7 +53,7 @@ class Exchange(unittest.TestCase):
 
     def test_no_previous_slice(self):
         sent = {"root_span": {"traceparent": PARENT}, "prev_span": "None"}
-        of_json, of_msgpack, rooms, _ = exchange(sent, sent, {})
+        of_json, of_msgpack, rooms, _, _ = exchange(sent, sent, {})
         self.assertEqual((of_json, of_msgpack, rooms), (sent, sent, {}))
 
     def test_the_state_of_a_pickled_context(self):
@@ -61,8 +62,18 @@ class Exchange(unittest.TestCase):
                  "root_span": None, "root_span_context": {"traceparent": PARENT},
                  "last_span_context": {"span_id": 7, "trace_id": 9}}
         wanted = {"root_span": {"traceparent": PARENT}, "prev_span": {"span_id": 7, "trace_id": 9}}
-        of_json, of_msgpack, _, _ = exchange(state, state, {})
+        of_json, of_msgpack, _, _, _ = exchange(state, state, {})
         self.assertEqual((of_json, of_msgpack), (wanted, wanted))
+
+    def test_the_state_that_a_newer_process_sets(self):
+        sent = context(7, 0x4bf92f3577b34da6a3ce929d0e0e4736)
+        written = exchange(sent, context(7, 9), {})[4]
+        pid = written.pop("pid")
+        self.assertIsInstance(pid, int)
+        self.assertEqual(written, {
+            "tracing_enable": True, "rid": "r", "bootstrap_room": 17, "start_time_ns": 1_700_000_000_000_000_000,
+            "role": "unified", "trace_level": 3, "module_name": "request", "is_copy": True, "thread_context": None,
+            "root_span": None, "root_span_context": sent["root_span"], "last_span_context": sent["prev_span"]})
 
     def test_the_header_is_pythons_base_85(self):
         header = exchange(context(2, 0x0af7651916cd43dd8448eb211c80319c), context(2, 3), {})[3]

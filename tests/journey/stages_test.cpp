@@ -126,8 +126,12 @@ TEST_F(StagesTest, EventsSayWhenItWasScheduledAndRetracted) {
   live(stages, now());
   std::vector<std::string> events;
   for (const SpanData& span : spans()) {
-    for (const SpanData::Event& event : span.events)
+    for (const SpanData::Event& event : span.events) {
       events.push_back(span.name + ": " + event.name);
+      ASSERT_EQ(event.attributes.size(), 1u);
+      EXPECT_EQ(event.attributes[0].first, "queue");
+      EXPECT_EQ(std::get<std::string>(event.attributes[0].second), "prefill_waiting");
+    }
   }
   EXPECT_EQ(events,
             (std::vector<std::string>{"prefill_forward: schedule", "prefill_waiting: retract",

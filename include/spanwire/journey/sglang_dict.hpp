@@ -19,6 +19,7 @@
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
 #include "spanwire/journey/propagate.hpp"
+#include "spanwire/journey/settings.hpp"
 
 namespace spanwire::journey {
 
@@ -38,6 +39,19 @@ std::vector<std::byte> to_msgpack(const PropagateContext& context);
 // in prev_span.
 Result<PropagateContext> from_json(std::string_view json);
 Result<PropagateContext> from_msgpack(ByteView bytes);
+
+// What the newer generation's state says beside the context.  Borrowed for the call.
+struct SglangState {
+  std::string_view rid{};
+  std::uint64_t bootstrap_room = 0;  // 0: none
+  std::int64_t start_time_ns = 0;    // of the request, since 1970
+  std::string_view role = "unified";
+  std::string_view module{};
+  Level level = kEverything;
+};
+// The state of the newer generation's context, for TraceReqContext.__setstate__(json.loads(text)).
+// JSON only: Python needs ids as numbers there.  A context that says nothing is disabled.
+std::string to_state_json(const PropagateContext& context, const SglangState& about);
 
 // A bootstrap room's context, as it travels from the router to both sides of a request.
 struct RoomContext {

@@ -34,12 +34,13 @@ class RequestStages {
 
   // The stage that it is in ends, with `attributes`, and the next one begins; the time in it is
   // RequestNumbers::stage().  Entering a queue is queued(), once; leaving it is scheduled(), and
-  // the event "schedule".
+  // the event "schedule" with the attribute "queue".
   Errc enter(Stage next, MonotonicTime at, Attributes attributes = {});
   Errc leave(MonotonicTime at, Attributes attributes = {}) {
     return enter(Stage::none, at, attributes);
   }
-  // Its memory is taken away: the event "retract", and back into the queue that it was in last.
+  // Its memory is taken away: the event "retract", with `attributes`, else with "queue", and back
+  // into the queue that it was in last.
   Errc retracted(MonotonicTime at, Attributes attributes = {});
   void tokens(std::uint32_t count, MonotonicTime at) noexcept { numbers_.tokens(count, at); }
   // The last call: ends the stage; then the request, where it was started, with SGLang's attributes
