@@ -59,6 +59,7 @@ int run_scheduler(int from_api) {
   core.first_token({3, {VllmPhase::decode, 12, 12, 1, 40, 0}, {}});
   core.preempted({4, {VllmPhase::decode, 12, 12, 1, 40, 1}, {}});
   core.scheduled(journey::VllmSchedule::resume, {7, {VllmPhase::decode, 12, 12, 1, 40, 1}, {}});
+  core.tokens(1, Clock::system().monotonic());
   core.finished(journey::VllmFinish::stopped, {8, {VllmPhase::decode, 12, 12, 2, 40, 1}, {}});
   std::printf("%s", metrics_text(metrics_snapshot(), MetricsFormat::openmetrics).c_str());
   std::fflush(stdout);

@@ -13,7 +13,8 @@ FLAGS = ["-std=c++20", "-Wall", "-Werror", "-Wno-unused", "-Wno-return-type", "-
 USUAL = "journey::Request& request, const trace::Context& context"
 GIVEN = {
     "from-vllm-tracing.md": "journey::VllmRequest& request",
-    "follow-a-request.md": USUAL + ", rpc::CallOptions& options, const journey::PropagateText& text",
+    "follow-a-request.md": "journey::Request& request, journey::PropagateContext& context, rpc::CallOptions& options, "
+                           "const journey::PropagateText& text",
 }
 
 
