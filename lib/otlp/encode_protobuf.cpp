@@ -71,10 +71,20 @@ class ValueCursor : public ProtobufCursor {
  public:
   ValueCursor(ProtobufBuffer& out, field::Tag tag, std::string_view key, std::size_t bytes)
       : ProtobufCursor(out, 4 * kFieldMax + key.size() + bytes) {
-    message(tag, field_bytes(key.size()) + field_bytes(bytes));
-    text(field::kKeyValueKey, key);
-    message(field::kKeyValueValue, bytes);
+    if (key.size() + bytes <= kShortMax) [[likely]] {
+      short_message(tag, 4 + key.size() + bytes);
+      short_text(field::kKeyValueKey, key);
+      short_message(field::kKeyValueValue, bytes);
+    } else {
+      message(tag, field_bytes(key.size()) + field_bytes(bytes));
+      text(field::kKeyValueKey, key);
+      message(field::kKeyValueValue, bytes);
+    }
   }
+
+ private:
+  // Of key and value, so that all lengths take one byte.
+  static constexpr std::size_t kShortMax = 0x7F - 4;
 };
 
 void add_text_value(ProtobufBuffer& out, field::Tag tag, std::string_view key,
@@ -109,9 +119,19 @@ struct Scratch {
   std::size_t status_length = 1;
 };
 
-void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& attribute,
-                   Scratch& scratch) {
-  const std::string_view key = as_utf8(attribute.key(), scratch.key);
+void add_array_attribute(ProtobufBuffer& out, field::Tag tag, std::string_view key,
+                         const AttributeView& attribute, Scratch& scratch) {
+  Writer around(out);
+  Writer pair(around, tag);
+  add_text(pair, field::kKeyValueKey, key);
+  Writer value(pair, field::kKeyValueValue);
+  add_array(value, attribute, scratch.value);
+}
+
+[[gnu::always_inline]] inline void add_attribute_here(ProtobufBuffer& out, field::Tag tag,
+                                                      const AttributeView& attribute,
+                                                      Scratch& scratch) {
+  const std::string_view key = as_utf8(attribute.key(), attribute.key_is_literal(), scratch.key);
   switch (attribute.type()) {
     case ValueType::string:
       return add_text_value(out, tag, key, as_utf8(attribute.text(), scratch.value));
@@ -125,13 +145,14 @@ void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& att
     case ValueType::boolean_array:
     case ValueType::int64_array:
     case ValueType::real_array:
-      break;
+      return add_array_attribute(out, tag, key, attribute, scratch);
   }
-  Writer around(out);
-  Writer pair(around, tag);
-  add_text(pair, field::kKeyValueKey, key);
-  Writer value(pair, field::kKeyValueValue);
-  add_array(value, attribute, scratch.value);
+}
+
+// Of events and links.
+void add_attribute(ProtobufBuffer& out, field::Tag tag, const AttributeView& attribute,
+                   Scratch& scratch) {
+  add_attribute_here(out, tag, attribute, scratch);
 }
 
 // Most events are no more than this, and their size is known beforehand.
@@ -143,7 +164,7 @@ void add_bare_event(ProtobufBuffer& out, const trace::EventView& event, std::str
 }
 
 void add_event(ProtobufBuffer& out, const trace::EventView& event, Scratch& scratch) {
-  const std::string_view name = as_utf8(event.name(), scratch.key);
+  const std::string_view name = as_utf8(event.name(), event.name_is_literal(), scratch.key);
   if (event.attribute_count() == 0 && event.dropped_attributes() == 0) {
     return add_bare_event(out, event, name);
   }
@@ -206,7 +227,7 @@ void add_span(ProtobufBuffer& out, const SpanRecordView& span, Scratch& scratch)
   add_head(out, span, as_utf8(span.name(), scratch.key));
   if (span.attribute_count() != 0) {
     for (const AttributeView attribute : span.attributes()) {
-      add_attribute(out, field::kSpanAttributes, attribute, scratch);
+      add_attribute_here(out, field::kSpanAttributes, attribute, scratch);
     }
   }
   add_count(out, field::kSpanDroppedAttributes, span.dropped_attributes());

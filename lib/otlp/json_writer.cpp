@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/otlp/utf8_text.hpp"
+#include "spanwire/base/utf8.hpp"
 
 namespace spanwire::otlp {
 namespace {
@@ -45,7 +46,7 @@ const char* JsonWriter::escape(const char* from, const char* end) {
   static constexpr char kDigits[] = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(*from);
   if (byte >= 0x80) {
-    const std::size_t bytes = sequence_bytes(from, end);
+    const std::size_t bytes = utf8_sequence_bytes(from, end);
     if (bytes == 0) {
       raw(kReplacement);
       return from + 1;

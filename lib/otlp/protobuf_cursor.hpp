@@ -45,6 +45,16 @@ class ProtobufCursor {
     tag(of, protozero::pbf_wire_type::length_delimited);
     varint(bytes);
   }
+  // The same where the content is below 128 bytes for certain.
+  void short_message(field::Tag of, std::size_t bytes) noexcept {
+    tag(of, protozero::pbf_wire_type::length_delimited);
+    *at_++ = static_cast<char>(bytes);
+  }
+  void short_text(field::Tag of, std::string_view text) noexcept {
+    short_message(of, text.size());
+    copy_text(at_, text.data(), text.size());
+    at_ += text.size();
+  }
   void text(field::Tag of, std::string_view text) noexcept {
     message(of, text.size());
     copy_text(at_, text.data(), text.size());

@@ -14,9 +14,6 @@ namespace spanwire::otlp {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// Bytes of the valid UTF-8 sequence of more than one byte at `from`; 0 if there is none.
-std::size_t sequence_bytes(const char* from, const char* end) noexcept;
-
 // The last word may overlap the one before it.
 inline bool is_ascii(std::string_view text) noexcept {
   const char* const from = text.data();
@@ -41,6 +38,10 @@ std::string_view repaired_if_needed(std::string_view text, std::string& scratch)
 
 inline std::string_view as_utf8(std::string_view text, std::string& scratch) {
   return is_ascii(text) ? text : repaired_if_needed(text, scratch);
+}
+// The same for one that is UTF-8 for certain if it is a literal.
+inline std::string_view as_utf8(std::string_view text, bool literal, std::string& scratch) {
+  return literal ? text : as_utf8(text, scratch);
 }
 
 }  // namespace spanwire::otlp

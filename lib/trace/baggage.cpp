@@ -1,6 +1,7 @@
 #include "spanwire/trace/baggage.hpp"
 
 #include "lib/trace/text.hpp"
+#include "spanwire/base/utf8.hpp"
 #include "spanwire/wire/utf8.hpp"
 
 namespace spanwire::trace {
@@ -20,7 +21,7 @@ std::string with_replacements(std::string_view bytes) {
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
   while (at != end) {
-    const std::size_t size = (*at & 0x80) == 0 ? 1 : wire::utf8_sequence_bytes(at, end);
+    const std::size_t size = (*at & 0x80) == 0 ? 1 : utf8_sequence_bytes(at, end);
     text += size == 0 ? kReplacement : std::string_view(at, size);
     at += size == 0 ? 1 : size;
   }

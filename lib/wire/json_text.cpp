@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "lib/wire/scan.hpp"
+#include "spanwire/base/utf8.hpp"
 #include "spanwire/wire/limits.hpp"
 #include "spanwire/wire/utf8.hpp"
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "lib/wire/scan.hpp"
+#include "spanwire/base/utf8.hpp"
 
 namespace spanwire::wire {
 namespace {
@@ -10,27 +11,6 @@ namespace {
 bool continues(const char* at) noexcept { return (static_cast<unsigned char>(*at) & 0xC0) == 0x80; }
 
 }  // namespace
-
-std::size_t utf8_sequence_bytes(const char* from, const char* end) noexcept {
-  const auto left = static_cast<std::size_t>(end - from);
-  if (left < 2) return 0;
-  const auto lead = static_cast<unsigned char>(from[0]);
-  const auto second = static_cast<unsigned char>(from[1]);
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(from + 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (left < 3 || !continues(from + 1) || !continues(from + 2)) return 0;
-    const bool overlong = lead == 0xE0 && second < 0xA0;
-    const bool surrogate = lead == 0xED && second >= 0xA0;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (left < 4 || !continues(from + 1) || !continues(from + 2) || !continues(from + 3)) return 0;
-    const bool overlong = lead == 0xF0 && second < 0x90;
-    const bool beyond = lead == 0xF4 && second >= 0x90;
-    return overlong || beyond ? 0 : 4;
-  }
-  return 0;
-}
 
 bool valid_utf8(ByteView bytes) noexcept {
   const std::string_view text = text_of(bytes);

@@ -79,7 +79,7 @@ class ProtobufEncoderTest : public ::testing::Test {
   }
   void TearDown() override { trace::provider()->shutdown(std::chrono::seconds(30)); }
 
-  static Span start(const char* name, const Context& parent = {},
+  static Span start(std::string_view name, const Context& parent = {},
                     const trace::SpanOptions& options = {}) {
     return trace::tracer("t", "1", "https://schema").start(parent, std::string_view(name), options);
   }

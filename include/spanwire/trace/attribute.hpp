@@ -12,6 +12,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "spanwire/base/utf8.hpp"
 #include "spanwire/trace/span_context.hpp"
 
 namespace spanwire::trace {
@@ -52,17 +53,19 @@ constexpr std::uint64_t text_size(std::size_t size) noexcept {
 }  // namespace detail
 
 // A short text: the key of an attribute, the name of a span or an event.  A literal is known at
-// compile time and recorded by its address alone (the empty one is not, and is of no use as a key);
-// any other text is copied when it is recorded. A literal inside a library that is unloaded while
-// spans wait for export must be passed as std::string_view.  Two words, so that it travels in
-// registers.
+// compile time, has to be UTF-8 (else it does not compile) and is recorded by its address alone
+// (the empty one is not, and is of no use as a key); any other text is copied when it is recorded.
+// A literal inside a library that is unloaded while spans wait for export must be passed as
+// std::string_view.  Two words, so that it travels in registers.
 class Key {
  public:
   constexpr Key() noexcept = default;
   template <std::size_t Size>
     requires(Size <= 65536)
   consteval Key(const char (&literal)[Size]) noexcept  // NOLINT: a literal is a key
-      : data_(literal), packed_(Size == 1 ? 0 : packed_literal({literal, Size - 1})) {}
+      : data_(literal), packed_(Size == 1 ? 0 : packed_literal({literal, Size - 1})) {
+    if (!is_utf8({literal, Size - 1})) this_literal_is_not_utf8();
+  }
   template <class Text>
     requires std::convertible_to<const Text&, std::string_view> && (!std::is_array_v<Text>)
   constexpr Key(const Text& text) noexcept : Key(std::string_view(text), 0) {}  // NOLINT
@@ -84,6 +87,8 @@ class Key {
   constexpr bool may_equal(Key other) const noexcept { return packed_ == other.packed_; }
 
  private:
+  static void this_literal_is_not_utf8() noexcept;  // no constant: compilers stop at it
+
   constexpr Key(std::string_view text, int) noexcept
       : data_(text.data()), packed_(detail::text_size(text.size())) {}
 

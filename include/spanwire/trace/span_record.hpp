@@ -64,9 +64,14 @@ class StringArrayView {
 class AttributeView {
  public:
   explicit AttributeView(const detail::Item& item) noexcept
-      : key_(detail::key_of(item)), value_(detail::value_of(item)), type_(item.type()) {}
+      : key_(detail::key_of(item)),
+        value_(detail::value_of(item)),
+        type_(item.type()),
+        literal_key_(item.literal_key()) {}
 
   std::string_view key() const noexcept { return key_; }
+  // A literal, which is UTF-8 for certain.
+  bool key_is_literal() const noexcept { return literal_key_; }
   ValueType type() const noexcept { return type_; }
   // Each only for its type.
   std::string_view text() const noexcept { return value_; }
@@ -90,6 +95,7 @@ class AttributeView {
   std::string_view key_;
   std::string_view value_;
   ValueType type_;
+  bool literal_key_;
 };
 
 namespace detail {
@@ -163,6 +169,8 @@ class EventView {
         wall_offset_ns_(wall_offset_ns) {}
 
   std::string_view name() const noexcept { return detail::key_of(*item_); }
+  // A literal, which is UTF-8 for certain.
+  bool name_is_literal() const noexcept { return item_->literal_key(); }
   WallTime time() const noexcept {
     return WallTime(std::chrono::nanoseconds(head_.time_ns + wall_offset_ns_));
   }

@@ -16,10 +16,6 @@ inline bool valid_utf8(std::string_view text) noexcept { return valid_utf8(bytes
 // True if all of it is printable ASCII, blanks included.
 bool printable_ascii(std::string_view text) noexcept;
 
-// Length of the one well-formed sequence of two to four bytes that begins at `from`, 0 if there is
-// none.  Looks at nothing at or behind `end`.
-std::size_t utf8_sequence_bytes(const char* from, const char* end) noexcept;
-
 // The longest beginning of `text` with at most `bytes_max` bytes that does not cut a sequence.
 std::string_view clip_utf8(std::string_view text, std::size_t bytes_max) noexcept;
 
