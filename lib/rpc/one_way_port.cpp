@@ -51,6 +51,9 @@ Result<void> OneWayPort::open_socket() {
   // What is larger than our own limit is told by name; this bounds what libzmq stores for it.
   options.part_bytes_max = static_cast<std::int64_t>(
       std::max<std::size_t>(wire::kMultipartBodyBytesMax, options_.limits.payload_bytes_max));
+  options.message_bytes_max = transport::unfinished_bytes_max(
+      options_.zmq, options_.limits.path_bytes_max + options_.limits.header_block_bytes_max +
+                        options_.limits.payload_bytes_max);
   options.configure = [this](transport::ZmqSocket& socket) { return configure(socket); };
   SPANWIRE_TRY(socket_, transport::ZmqSocket::open(loop_, socket_type(type_), options));
   Result<void> opened;

@@ -13,6 +13,11 @@ inline constexpr int kZmqSendMessagesMax = 1'000;
 inline constexpr int kZmqReceiveMessagesMax = 256;
 inline constexpr std::size_t kZmqFlightBytesMax = 4u << 20;
 inline constexpr std::size_t kZmqParkedBytesMax = 64u << 20;
+// What a message may have on the wire beside its parts: their lengths, CURVE's boxes, what one read
+// brought of the next.
+inline constexpr std::size_t kZmqFramingBytes = 64u << 10;
+// How often, at most, connections are looked at for messages without an end.
+inline constexpr std::chrono::nanoseconds kZmqUnfinishedLook = std::chrono::milliseconds(100);
 inline constexpr std::chrono::milliseconds kZmqHeartbeat = std::chrono::seconds(10);
 inline constexpr std::chrono::milliseconds kZmqHeartbeatTimeout = std::chrono::seconds(5);
 inline constexpr std::chrono::milliseconds kZmqLinger = std::chrono::seconds(1);
@@ -28,6 +33,12 @@ struct ZmqOptions {
   // Listener: bytes that are kept for a peer whose link does not read.  One that sends more loses
   // its connection with out_of_memory_budget; others are not held up.
   std::size_t parked_bytes_max = kZmqParkedBytesMax;
+  // Bytes on the wire that may come of one message before its end has: libzmq keeps its parts until
+  // then.  A zmq+tcp peer that sends more is disconnected ("spanwire.zmq.unfinished_messages").  A
+  // part costs libzmq 64 bytes however small it is, so one connection may cost up to 32 times as
+  // much memory: set it to what your largest messages have.  0: what the limits allow a message,
+  // and kZmqFramingBytes.
+  std::size_t unfinished_bytes_max = 0;
   // Silence after which libzmq asks a peer for a sign of life; zero: never.
   std::chrono::milliseconds heartbeat = kZmqHeartbeat;
   // How long it waits for it before the connection is closed.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lib/transport/socket_options.hpp"
+#include "lib/transport/zmq/unfinished_watch.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 
@@ -123,6 +124,9 @@ Result<std::unique_ptr<ZmqMonitor>> ZmqMonitor::watch(ZmqSocket& socket, ZmqMoni
   SPANWIRE_TRY_VOID(socket.monitor(endpoint));
   SPANWIRE_TRY_VOID(pair->connect(endpoint));
   std::unique_ptr<ZmqMonitor> monitor(new ZmqMonitor(socket, std::move(pair), events));
+  if (socket.message_bytes_max() != 0) {
+    monitor->unfinished_ = Ref<ZmqUnfinishedWatch>(new ZmqUnfinishedWatch(socket, *monitor));
+  }
   monitor->pair_->start(*monitor);
   return monitor;
 }
@@ -145,11 +149,13 @@ void ZmqMonitor::note(ZmqEvent& event) {
     case ZMQ_EVENT_CONNECTED:
     case ZMQ_EVENT_ACCEPTED:
       (event.type == ZMQ_EVENT_CONNECTED ? connected : accepted).add();
+      if (unfinished_) unfinished_->begun(event.value);
       return handshakes_.begun(event.value, endpoint_text(peer_address(event.value)));
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
       return handshakes_.succeeded();
     case ZMQ_EVENT_DISCONNECTED:
       disconnected.add();
+      if (unfinished_) unfinished_->ended(event.value);
       event.end = handshakes_.ended(event.value);
       if (event.end == ZmqHandshakes::End::silent) handshake_has_failed(event, {});
       return;
@@ -167,6 +173,7 @@ void ZmqMonitor::note(ZmqEvent& event) {
 }
 
 void ZmqMonitor::close() noexcept {
+  if (unfinished_) unfinished_->close();
   watched_->stop_monitor();
   pair_->close(std::chrono::milliseconds(0));
 }

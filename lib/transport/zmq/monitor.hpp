@@ -20,6 +20,8 @@ struct ZmqEvent {
   std::string endpoint;
 };
 
+class ZmqUnfinishedWatch;
+
 class ZmqMonitorEvents {
  public:
   virtual void on_zmq_event(const ZmqEvent& event) = 0;
@@ -53,6 +55,7 @@ class ZmqMonitor final : private ZmqSocketEvents {
   Ref<ZmqSocket> pair_;
   ZmqMonitorEvents* events_;
   ZmqHandshakes handshakes_;
+  Ref<ZmqUnfinishedWatch> unfinished_;  // null where the socket has no bound
 };
 
 // The words for an event of a failed handshake, or of an end that came in the middle of one: what

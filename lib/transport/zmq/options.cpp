@@ -38,11 +38,17 @@ struct InprocNames {
 
 }  // namespace
 
+std::uint64_t unfinished_bytes_max(const ZmqOptions& options, std::size_t body_bytes) noexcept {
+  return options.unfinished_bytes_max != 0 ? options.unfinished_bytes_max
+                                           : body_bytes + kZmqFramingBytes;
+}
+
 ZmqSocketOptions link_socket_options(const ZmqOptions& options) {
   ZmqSocketOptions result;
   result.send_messages_max = options.send_messages_max;
   result.receive_messages_max = options.receive_messages_max;
   result.part_bytes_max = static_cast<std::int64_t>(wire::kMultipartBodyBytesMax);
+  result.message_bytes_max = unfinished_bytes_max(options, wire::kMultipartBodyBytesMax);
   return result;
 }
 

@@ -8,6 +8,8 @@
 namespace spanwire::transport {
 
 ZmqSocketOptions link_socket_options(const ZmqOptions& options);
+// Of a socket on which messages of `body_bytes` are taken.
+std::uint64_t unfinished_bytes_max(const ZmqOptions& options, std::size_t body_bytes) noexcept;
 Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options);
 // What `linger` allows, but no longer than `left`.
 std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,

@@ -9,6 +9,7 @@
 #include "lib/transport/loop_impl.hpp"
 #include "lib/transport/zmq/context.hpp"
 #include "lib/transport/zmq/hand_over.hpp"
+#include "lib/transport/zmq/unfinished.hpp"
 #include "spanwire/base/assert.hpp"
 
 namespace spanwire::transport {
@@ -40,10 +41,12 @@ struct ZmqSocket::Ready {
   Ref<ZmqSocket> socket;
 };
 
-ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle) noexcept
+ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle, const ZmqSocketOptions& options) noexcept
     : loop_(loop),
       type_(type),
       handle_(handle),
+      message_bytes_max_(options.message_bytes_max),
+      receive_messages_max_(options.receive_messages_max),
       look_job_(&ZmqSocket::look, *this),
       turn_end_(&ZmqSocket::turn_ended, *this) {}
 
@@ -56,7 +59,7 @@ Result<Ref<ZmqSocket>> ZmqSocket::open(Loop& loop, int type, const ZmqSocketOpti
     return fail(Errc::out_of_resources, "no ZeroMQ socket: " + zmq_text(errno));
   }
   loop.keep(std::move(context));
-  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle));
+  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle, options));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_SNDHWM, options.send_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_RCVHWM, options.receive_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_MAXMSGSIZE, options.part_bytes_max));
@@ -156,7 +159,17 @@ bool ZmqSocket::receive(ZmqMessage& message) {
     flags = 0;
   }
   zmq_taken_over(kZmqWire);
+  if (unfinished_ != nullptr && unfinished_->asks()) [[unlikely]] {
+    unfinished_->heard(zmq_msg_get(message.parts_[0].handle(), ZMQ_SRCFD));
+  }
   return true;
+}
+
+bool ZmqSocket::has_unread() noexcept {
+  const bool any = (ready_events() & ZMQ_POLLIN) != 0;
+  // Whatever the descriptor had to tell is told by that.
+  look_again();
+  return any;
 }
 
 ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {

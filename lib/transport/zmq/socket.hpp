@@ -25,6 +25,7 @@ namespace spanwire::transport {
 using ZmqPart = ::zmq::message_t;
 
 class ZmqSocket;
+class ZmqUnfinished;
 
 struct ZmqSocketOptions {
   // Messages that wait on each side of a connection: libzmq's high-water marks.
@@ -32,6 +33,9 @@ struct ZmqSocketOptions {
   int receive_messages_max = 1'000;
   // A larger part ends its connection before it is stored.
   std::int64_t part_bytes_max = -1;
+  // A tcp connection that brought more than so much of one message without its end is ended, where
+  // a monitor watches; 0: no bound.
+  std::uint64_t message_bytes_max = 0;
   // Called before the socket is bound or connected, for what must be set by then: security.  An
   // error of it is the error of open().
   std::function<Result<void>(ZmqSocket&)> configure;
@@ -110,6 +114,8 @@ class ZmqSocket final : public RefCounted {
   ZmqSent send(std::span<ZmqPart> parts);
   // on_zmq_ready comes again in a later step.
   void look_again();
+  // Whether a whole message of anybody waits; on_zmq_ready comes in a later step.
+  bool has_unread() noexcept;
   // Messages stay where they are: on_zmq_ready comes when something else has happened.
   void rest() noexcept {
     resting_ = true;
@@ -122,12 +128,16 @@ class ZmqSocket final : public RefCounted {
   bool closed() const noexcept { return handle_ == nullptr; }
   Loop& loop() noexcept { return loop_; }
   void* handle() noexcept { return handle_; }
+  std::uint64_t message_bytes_max() const noexcept { return message_bytes_max_; }
+  int receive_messages_max() const noexcept { return receive_messages_max_; }
+  // Who is told of the messages that are received, while it asks; null: nobody.
+  void tell_messages_to(ZmqUnfinished* unfinished) noexcept { unfinished_ = unfinished; }
 
  private:
   struct Wait;
   struct Ready;
 
-  ZmqSocket(Loop& loop, int type, void* handle) noexcept;
+  ZmqSocket(Loop& loop, int type, void* handle, const ZmqSocketOptions& options) noexcept;
   ~ZmqSocket() override;
 
   Result<void> set_raw(int option, const void* value, std::size_t size);
@@ -147,6 +157,9 @@ class ZmqSocket final : public RefCounted {
   Loop& loop_;
   int type_;
   void* handle_;
+  std::uint64_t message_bytes_max_;
+  int receive_messages_max_;
+  ZmqUnfinished* unfinished_ = nullptr;
   std::unique_ptr<Wait> wait_;
   ZmqSocketEvents* events_ = nullptr;
   bool armed_ = false;
