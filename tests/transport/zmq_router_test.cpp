@@ -32,8 +32,8 @@ class ZmqRouterTest : public ::testing::Test {
     listener = std::move(*made);
   }
   // A DEALER with nothing of a link.
-  ZmqSocket& peer(std::string_view identity = {}) {
-    Ref<ZmqSocket> socket = *ZmqSocket::open(test.loop(), ZMQ_DEALER);
+  ZmqSocket& peer(std::string_view identity = {}, const ZmqSocketOptions& options = {}) {
+    Ref<ZmqSocket> socket = *ZmqSocket::open(test.loop(), ZMQ_DEALER, options);
     if (!identity.empty()) {
       EXPECT_TRUE(socket->set(ZMQ_ROUTING_ID, identity));
     }
@@ -92,6 +92,38 @@ TEST_F(ZmqRouterTest, ALinkForEachPeerAndNoOtherIsHeldUp) {
   send(quiet);
   EXPECT_TRUE(test.until([&] { return heard.messages.size() == 2; }));
   EXPECT_FALSE(heard.closed);
+}
+
+// No time passes in here.
+TEST_F(ZmqRouterTest, ALinkThatWaitsForRoomHearsOfItWithoutATimer) {
+  constexpr std::uint32_t kFrames = 400;
+  ListenOptions options;
+  options.zmq.send_messages_max = 4;
+  listen_at("zmq+inproc://room", options);
+  ZmqSocketOptions small;
+  small.receive_messages_max = 4;
+  ZmqSocket& reader = peer({}, small);
+  Recorder events;
+  const std::unique_ptr<Link> link = link_of(reader, events);
+  test.in_turn([&] {
+    for (std::uint32_t i = 0; i < kFrames; ++i) send_frame(*link, i, "frame");
+  });
+  test.settle();
+  EXPECT_GT(link->queued_bytes(), 0u);
+  ZmqMessage message;
+  std::uint32_t received = 0;
+  for (bool more = true; more;) {
+    more = false;
+    test.in_turn([&] {
+      while (reader.receive(message)) {
+        ++received;
+        more = true;
+      }
+    });
+    test.settle();
+  }
+  EXPECT_EQ(received, kFrames);
+  EXPECT_EQ(link->queued_bytes(), 0u);
 }
 
 TEST_F(ZmqRouterTest, APeerThatVanishesEndsItsLinkBehindWhatItSent) {

@@ -72,9 +72,7 @@ void RouterLink::add_envelope(ZmqQueue& queue) {
   if (delimited_) queue.add(ZmqPart());
 }
 
-ZmqSent RouterLink::hand_over(std::span<ZmqPart> message) {
-  return router_->socket().send(message);
-}
+ZmqSent RouterLink::hand_over(std::span<ZmqPart> message) { return router_->send(message); }
 
 void RouterLink::on_blocked() {
   if (!std::exchange(in_blocked_, true)) router_->add_blocked(*this);

@@ -106,7 +106,6 @@ std::chrono::milliseconds ZmqRouter::linger() const noexcept {
 
 void ZmqRouter::on_zmq_ready() {
   const Ref<ZmqRouter> self(this);
-  if (!blocked_.empty()) retry_blocked();
   ZmqMessage message;
   int left = kMessagesPerTurn;
   while (left != 0 && socket_->receive(message)) {
@@ -115,6 +114,8 @@ void ZmqRouter::on_zmq_ready() {
     if (message.parts().size() > 1) on_message(message.parts());
   }
   if (left == 0) socket_->look_again();
+  // Behind the last receive(): that makes libzmq hear of all the room that there is.
+  retry_blocked();
   if (!leaving_.empty() && (left != 0 || loop_.now() - leaving_since_ > kLeaveAfter)) end_leaving();
 }
 
@@ -216,7 +217,17 @@ void ZmqRouter::end_leaving() {
   for (const Ref<RouterLink>& link : leaving) link->gone();
 }
 
-// libzmq tells of room once, to whichever call on the socket comes next, and not of whom.
+// What this call made libzmq hear of room for others it tells nobody else.
+ZmqSent ZmqRouter::send(std::span<ZmqPart> message) {
+  if (!blocked_.empty() && !retrying_) socket_->look_again();
+  return socket_->send(message);
+}
+
+// libzmq tells of room once, to whichever call on the socket comes next, and not of whom; what a
+// call hears in the middle of retry_blocked() may be of a link that has just been tried.  There is
+// no asking either: whether a ROUTER is ready to write says that some peer has room, and the one
+// function that asks for a peer (zmq_socket_get_peer_state) is a draft that Debian's libzmq lacks.
+// So a timer stands behind the events, for what slips through.
 void ZmqRouter::add_blocked(RouterLink& link) {
   blocked_.emplace_back(&link);
   if (!retry_timer_.armed()) loop_.timers().add(retry_timer_, loop_.now() + kRetryAfter);
@@ -229,10 +240,13 @@ void ZmqRouter::retry_timer_fired(Timer* timer) noexcept {
 }
 
 void ZmqRouter::retry_blocked() {
+  if (blocked_.empty()) return;
+  retrying_ = true;
   const std::vector<Ref<RouterLink>> blocked = std::move(blocked_);
   blocked_.clear();
   // Those that find no room come back into the list.
   for (const Ref<RouterLink>& link : blocked) link->try_again();
+  retrying_ = false;
 }
 
 // A link has ended.  Its identity stays known while its connection may still send.

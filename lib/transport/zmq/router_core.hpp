@@ -71,6 +71,7 @@ class ZmqRouter final : public RefCounted,
   Loop& loop() noexcept { return loop_; }
   ZmqSocket& socket() noexcept { return *socket_; }
 
+  ZmqSent send(std::span<ZmqPart> message);
   // Tried again whenever something happens, and after a while.
   void add_blocked(RouterLink& link);
   void forget(RouterLink& link, const Error& cause);
@@ -124,6 +125,7 @@ class ZmqRouter final : public RefCounted,
   std::unordered_map<int, std::string> identities_;  // by descriptor
   Ref<RouterLink> last_;                             // who spoke last, speaks again
   std::vector<Ref<RouterLink>> blocked_;
+  bool retrying_ = false;
   RetryTimer retry_timer_;
   std::vector<Ref<RouterLink>> leaving_;  // disconnected; what they sent may not be read yet
   MonotonicTime leaving_since_;
