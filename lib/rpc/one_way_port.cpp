@@ -69,6 +69,7 @@ Result<void> OneWayPort::open_socket() {
   }
   open_ = opened.has_value();
   if (open_) {
+    on_opened();
     socket_->start(*this);
   } else {
     close_socket();
@@ -94,7 +95,7 @@ Result<void> OneWayPort::configure(transport::ZmqSocket& socket) {
 }
 
 Result<void> OneWayPort::connect_to(const transport::Address& address) {
-  inside_ = inside_ || address.scheme == transport::Scheme::zmq_inproc;
+  if (address.scheme == transport::Scheme::zmq_inproc) inside_names_.push_back(address.host);
   return socket_->connect(endpoint_of(address));
 }
 
@@ -106,7 +107,7 @@ Result<void> OneWayPort::listen_on(const transport::Address& address) {
         return fail(Errc::already_exists, to_string(address) + ": somebody listens there");
       }
       inproc_names_.push_back(address.host);
-      inside_ = true;
+      inside_names_.push_back(address.host);
       SPANWIRE_TRY_VOID(socket_->bind(endpoint_of(address)));
       break;
     case transport::Scheme::zmq_ipc:
@@ -157,7 +158,7 @@ Result<void> OneWayPort::check_open() const {
 Task<Result<void>> OneWayPort::connected(trace::Context context) {
   const std::shared_ptr<OneWayPort> keep = shared_from_this();
   SPANWIRE_CO_TRY_VOID(check_open());
-  if (connections_ != 0 || inside_) co_return Result<void>();
+  if (connections_ != 0 || !inside_names_.empty()) co_return Result<void>();
   if (last_failure_.code() != Errc::ok && is_final(last_failure_.code())) {
     co_return fail(last_failure_);
   }

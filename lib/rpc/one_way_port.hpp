@@ -50,6 +50,8 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   // Before the socket listens.
   virtual Result<void> prepare(transport::ZmqSocket& /*socket*/) { return {}; }
   virtual void on_connection_lost() {}
+  // It listens and connects.
+  virtual void on_opened() {}
   // Last: the socket is closed right after.
   virtual void on_closing(const Error& cause) = 0;
 
@@ -59,6 +61,8 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   std::size_t connections() const noexcept { return connections_; }
   // Descriptors of the connections that stand now.
   std::set<int> standing();
+  // Names at which peers of this process are met.
+  const std::vector<std::string>& inside_names() const noexcept { return inside_names_; }
 
  private:
   static Task<Result<void>> open_task(std::shared_ptr<OneWayPort> self);
@@ -86,7 +90,7 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   std::vector<std::string> addresses_;
   std::vector<std::string> inproc_names_;  // that are ours while we listen
   std::size_t connections_ = 0;
-  bool inside_ = false;  // inproc: libzmq tells of no connection there
+  std::vector<std::string> inside_names_;  // inproc: libzmq tells of no connection there
   Error last_failure_;
   PortWaiters waiting_;
 };

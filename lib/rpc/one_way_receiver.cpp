@@ -19,11 +19,14 @@ constinit NamedCounter messages_received("spanwire.zmq.messages_received");
 constinit NamedCounter messages_missed("spanwire.zmq.messages_missed");
 constinit NamedCounter sequence_breaks("spanwire.zmq.sequence_breaks");
 constinit NamedCounter bad_header_blocks("spanwire.zmq.bad_header_blocks");
+constinit NamedCounter slow_inside("spanwire.zmq.slow_subscribers_inside");
 
 // A larger gap is not one: the sender counts otherwise than we think.
 constexpr std::uint64_t kGapMax = std::uint64_t{1} << 32;
 // Damaged messages in a row before others get their turn.
 constexpr int kRefusedPerTurn = 512;
+// Messages that are dropped in one go, to make room.
+constexpr std::size_t kDroppedPerTurn = 4'096;
 constexpr std::size_t kPartsOfOneWay = 3;
 constexpr std::string_view kOperation = "receive";
 
@@ -34,6 +37,7 @@ OneWayReceiver::OneWayReceiver(Runtime& runtime, OneWayOptions options, Kind kin
     : OneWayPort(
           runtime, std::move(options),
           kind == Kind::pull ? transport::OneWayType::pull : transport::OneWayType::subscribe),
+      Job(&OneWayReceiver::run_make_room),
       kind_(kind),
       prefixes_(std::move(prefixes)) {}
 
@@ -51,7 +55,51 @@ void OneWayReceiver::on_zmq_ready() {
   while (PortWait* wait = receivers_.first()) wait->end_later({});
 }
 
-void OneWayReceiver::on_closing(const Error& cause) { receivers_.end_all(cause); }
+void OneWayReceiver::on_opened() {
+  if (kind_ == Kind::subscribe) add_inside(inside_names(), *this);
+}
+
+void OneWayReceiver::on_closing(const Error& cause) {
+  remove_inside(*this);
+  receivers_.end_all(cause);
+}
+
+// ---- A publisher of this process needs the room that our messages take
+
+void OneWayReceiver::make_room() {
+  if (room_asked_for_.exchange(true)) return;
+  keep_ = shared_from_this();
+  loop().post(*this);
+}
+
+void OneWayReceiver::run_make_room(Job* job) noexcept {
+  auto* const self = static_cast<OneWayReceiver*>(job);
+  const std::shared_ptr<OneWayPort> keep = std::move(self->keep_);
+  self->room_asked_for_ = false;
+  self->drop_unread();
+}
+
+void OneWayReceiver::drop_unread() {
+  // Whoever waits takes what there is.
+  if (!open() || !receivers_.empty()) return;
+  Message message;
+  std::size_t dropped = 0;
+  for (; dropped < kDroppedPerTurn && take_good(message); ++dropped) note_dropped(message);
+  if (dropped == 0) return;
+  slow_inside.add();
+  log_warn("a slow subscriber of this process lost messages: it kept the room that all share full",
+           {{"messages", dropped}});
+}
+
+// Its number stays missing, so that the next message of its path says what was lost before it.
+void OneWayReceiver::note_dropped(const Message& message) {
+  if (headers_.parse(message.header_block_.view()) != Errc::ok) return bad_header_blocks.add();
+  const wire::Header* header = headers_.find(wire::WellKnown::spanwire_sequence);
+  if (header == nullptr) return;
+  const std::optional<Sequence> sequence = parse_sequence(header->value);
+  if (!sequence) return sequence_breaks.add();
+  if (rows_.size() < kFollowedRowsMax) rows_.try_emplace(sequence->row, sequence->number - 1);
+}
 
 // One message, if there is one; a damaged one is refused and skipped.
 bool OneWayReceiver::take_good(Message& message) {
@@ -111,6 +159,9 @@ trace::Extracted OneWayReceiver::read_sender(const Message& message) {
   // A damaged block costs what is damaged of it, not the message.
   if (headers_.parse(message.header_block_.view()) != Errc::ok) bad_header_blocks.add();
   messages_received.add();
+  bytes_taken_.fetch_add(
+      message.path_.size() + message.header_block_.size() + message.payload_.size(),
+      std::memory_order_relaxed);
   return trace::extract(headers_, options().trust);
 }
 

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "lib/rpc/call_headers.hpp"
+#include "lib/rpc/inside_subscribers.hpp"
 #include "lib/rpc/one_way_port.hpp"
 #include "spanwire/wire/headers.hpp"
 
 namespace spanwire::rpc {
 
 // As OneWayPort.
-class OneWayReceiver final : public OneWayPort {
+class OneWayReceiver final : public OneWayPort, private InsideSubscriber, private Job {
  public:
   // To a Puller `prefixes` mean nothing.
   enum class Kind : std::uint8_t { pull, subscribe };
@@ -34,7 +35,17 @@ class OneWayReceiver final : public OneWayPort {
 
   Result<void> prepare(transport::ZmqSocket& socket) override;
   void on_zmq_ready() override;
+  void on_opened() override;
   void on_closing(const Error& cause) override;
+
+  std::uint64_t bytes_taken() const noexcept override {
+    return bytes_taken_.load(std::memory_order_relaxed);
+  }
+  void make_room() override;
+  bool inherited() const noexcept override { return forked(); }
+  static void run_make_room(Job* job) noexcept;
+  void drop_unread();
+  void note_dropped(const Message& message);
 
   Task<Result<void>> wait_for_message();
   bool take(Message& message);
@@ -51,6 +62,9 @@ class OneWayReceiver final : public OneWayPort {
   PortWaiters receivers_;
   std::unordered_map<std::uint64_t, std::uint64_t> rows_;  // last number of each
   std::atomic<std::uint64_t> missed_{0};
+  std::atomic<std::uint64_t> bytes_taken_{0};
+  std::atomic<bool> room_asked_for_{false};
+  std::shared_ptr<OneWayPort> keep_;  // while posted
 };
 
 }  // namespace spanwire::rpc

@@ -1,9 +1,11 @@
 #include "lib/rpc/one_way_sender.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "lib/rpc/call_headers.hpp"
+#include "lib/rpc/inside_subscribers.hpp"
 #include "lib/rpc/message_spans.hpp"
 #include "lib/rpc/shown_path.hpp"
 #include "spanwire/base/counters.hpp"
@@ -238,14 +240,30 @@ void OneWaySender::on_connection_lost() {
 
 // The room for large payloads is one, and what a subscriber does not take stays in it.
 void OneWaySender::watch_slow_peers() {
-  if (Timer::armed()) return;
-  look_for_slow_peers();
+  // Who has taken nothing since it was found to be slow is not waited for again.
+  visit_inside(inside_names(), [&](InsideSubscriber& inside) {
+    const auto known = slow_inside_.find(inside.number());
+    if (known != slow_inside_.end() && known->second == inside.bytes_taken()) inside.make_room();
+  });
+  if (!Timer::armed()) look_for_slow_peers();
 }
 
 void OneWaySender::look_for_slow_peers() {
   transport::ZmqSlowPeers::Readings readings;
   for (const int fd : standing()) readings[fd] = transport::read_connection(fd);
-  for (const int fd : slow_peers_.look(std::move(readings))) {
+  // What waits in there is not told: one that takes nothing while there is no room is the one.
+  visit_inside(inside_names(), [&](InsideSubscriber& inside) {
+    readings[inside.number()] = {1, inside.bytes_taken()};
+  });
+  const std::vector<int> slow = slow_peers_.look(std::move(readings));
+  slow_inside_.clear();
+  visit_inside(inside_names(), [&](InsideSubscriber& inside) {
+    if (std::find(slow.begin(), slow.end(), inside.number()) == slow.end()) return;
+    slow_inside_[inside.number()] = inside.bytes_taken();
+    inside.make_room();
+  });
+  for (const int fd : slow) {
+    if (fd < 0) continue;
     slow_subscribers.add();
     log_warn(
         "a slow subscriber was disconnected: it kept the room that all share full",

@@ -84,6 +84,7 @@ class OneWaySender final : public OneWayPort, private Job, private Timer {
   std::map<std::string, std::size_t, std::less<>> subscribed_;  // prefix, how often
   PortWaiters subscriber_waits_;
   transport::ZmqSlowPeers slow_peers_;
+  std::map<int, std::uint64_t> slow_inside_;  // by number: bytes that it had taken
 
   mutable std::mutex mutex_;  // of what follows
   std::deque<EncodedMessage> queue_;

@@ -177,7 +177,8 @@ class Pusher : public OneWaySocket {
 // taken them: while that is full, publish() fails with out_of_memory_budget, and a subscriber that
 // took nothing from one look to the next (kSlowSubscriberLook), or much less than the others, is
 // disconnected ("spanwire.zmq.slow_subscribers"): it comes back, and counts what it missed.  Inside
-// one process (zmq+inproc) there is no connection to end.
+// one process (zmq+inproc) there is no connection to end: there such a subscriber loses what waits
+// for it and nobody receives ("spanwire.zmq.slow_subscribers_inside"), unless its loop is held.
 class Publisher : public OneWaySocket {
  public:
   explicit Publisher(Runtime& runtime, OneWayOptions options);
