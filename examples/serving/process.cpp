@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "spanwire/base/log.hpp"
 #include "spanwire/journey/settings.hpp"
 #include "spanwire/otlp/engine_flags.hpp"
 #include "spanwire/rpc/failure.hpp"
@@ -32,6 +33,9 @@ void set_detail(int count, const char* const* arguments) {
                                         spanwire::otlp::process_environment(), warnings);
   const bool requests_only = flags.any() && !flags.enable_trace && flags.detailed.empty();
   if (requests_only) spanwire::journey::set_trace_level(spanwire::journey::kUsual);
+  if (flags.trace_modules && !spanwire::journey::set_trace_modules(*flags.trace_modules)) {
+    spanwire::log_warn("more modules than can be told apart: all are traced");
+  }
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "lib/otlp/endpoint.hpp"
@@ -65,6 +67,18 @@ void read_details(std::string_view value, EngineFlags& flags, std::vector<std::s
   }
 }
 
+void read_rate(std::string_view value, EngineFlags& flags, std::vector<std::string>& warnings) {
+  double rate = 0;
+  const char* const end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, rate);
+  if (error == std::errc() && stop == end && rate >= 0.0 && rate <= 1.0) {
+    flags.journey_sample_rate = rate;
+  } else {
+    warnings.push_back("--journey-tracing-sample-rate='" + std::string(value) +
+                       "': not from 0 to 1: left out");
+  }
+}
+
 bool means_http(const std::string& endpoint) {
   const Result<Endpoint> parsed = parse_endpoint(endpoint, Protocol::http_protobuf);
   return parsed &&
@@ -83,7 +97,9 @@ Environment with_flags(const Environment& environment, const EngineFlags& flags)
   const bool bare = !endpoint.starts_with("unix:") && endpoint.find("://") == std::string::npos;
   if (!endpoint.empty() && bare) endpoint.insert(0, "http://");
   const bool grpc = !has_protocol && !endpoint.empty() && !means_http(endpoint);
-  return [environment, endpoint, grpc](std::string_view name) -> std::optional<std::string> {
+  return [environment, endpoint, grpc,
+          service = flags.service_name](std::string_view name) -> std::optional<std::string> {
+    if (name == "OTEL_SERVICE_NAME" && !service.empty()) return service;
     if (name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" && !endpoint.empty()) return endpoint;
     if (name == "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" && grpc) return std::string("grpc");
     return environment(name);
@@ -107,6 +123,9 @@ EngineFlags read_engine_flags(std::span<const char* const> arguments,
     if (name == "--enable-trace") flags.enable_trace = true;
     if (name == "--enable-journey-tracing") flags.enable_journey_tracing = true;
     if (name == "--collect-detailed-traces") read_details(all.value(), flags, warnings);
+    if (name == "--trace-modules") flags.trace_modules = all.value();
+    if (name == "--otlp-service-name") flags.service_name = all.value();
+    if (name == "--journey-tracing-sample-rate") read_rate(all.value(), flags, warnings);
     if (name != "--otlp-traces-endpoint" && name != "--oltp-traces-endpoint") continue;
     flags.endpoint = all.value();
     if (flags.endpoint.empty()) {

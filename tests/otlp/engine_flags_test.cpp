@@ -96,6 +96,33 @@ TEST(EngineFlags, ReadsDetails) {
   EXPECT_TRUE(read_engine_flags(all, environment({}), warnings).detail("scheduler"));
 }
 
+TEST(EngineFlags, ReadsWhatOthersApply) {
+  std::vector<std::string> warnings;
+  const std::vector<const char*> arguments = {"--trace-modules", "request, hicache",
+                                              "--journey-tracing-sample-rate=0.25"};
+  const EngineFlags flags = read_engine_flags(arguments, environment({}), warnings);
+  EXPECT_EQ(flags.trace_modules, "request, hicache");
+  EXPECT_EQ(flags.journey_sample_rate, 0.25);
+  EXPECT_FALSE(flags.any());
+  EXPECT_TRUE(warnings.empty());
+  for (const char* rate : {"1.5", "-0.1", "x", "", "nan"}) {
+    warnings.clear();
+    const std::string flag = std::string("--journey-tracing-sample-rate=") + rate;
+    const std::vector<const char*> bad = {flag.c_str()};
+    EXPECT_FALSE(read_engine_flags(bad, environment({}), warnings).journey_sample_rate) << rate;
+    EXPECT_EQ(warnings.size(), 1u) << rate;
+  }
+}
+
+TEST(EngineFlags, TheServiceNameGoesBeforeTheEnvironment) {
+  const std::vector<const char*> arguments = {"--enable-trace", "--otlp-service-name", "decode-0"};
+  const Configuration all =
+      from_args(arguments, environment({{"OTEL_SERVICE_NAME", "of the pod"}}));
+  const std::string* name = all.options.resource.text("service.name");
+  ASSERT_NE(name, nullptr);
+  EXPECT_EQ(*name, "decode-0");
+}
+
 TEST(EngineFlags, AFlagWithoutItsValueIsLeftOut) {
   for (const std::vector<const char*>& arguments :
        {std::vector<const char*>{"--otlp-traces-endpoint"},

@@ -1,6 +1,7 @@
 // Tracing set up from the flags that inference engines take, over the environment.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,11 @@ struct EngineFlags {
   std::string endpoint;
   // --collect-detailed-traces: model, worker, scheduler or all.
   std::vector<std::string> detailed;
+  std::string service_name;  // --otlp-service-name
+  // For others to apply.  --trace-modules, a list for journey::set_trace_modules(); unset: none
+  // given.  --journey-tracing-sample-rate, 0 to 1, for journey::VllmOptions.
+  std::optional<std::string> trace_modules;
+  std::optional<double> journey_sample_rate;
 
   // Somebody asked for traces.
   bool any() const noexcept { return enable_trace || enable_journey_tracing || !endpoint.empty(); }
