@@ -157,6 +157,7 @@ namespace {
 
 // One member's slice ends.
 Errc end_member(const BatchMember& member, trace::Key name, const SliceEnd& end, Rows& rows) {
+  if (member.request == nullptr) return Errc::ok;
   Request& request = *member.request;
   SliceEnd own = end;
   own.thread_finish = member.finished;
@@ -186,6 +187,7 @@ Errc slice_end_batch(trace::Key name, std::span<const BatchMember> members, cons
   SliceEnd timed = end;
   if (timed.at == MonotonicTime{}) {
     for (const BatchMember& member : members) {
+      if (member.request == nullptr) continue;
       ThreadContext* sample = RequestState::lock_thread(*member.request);
       if (sample == nullptr) continue;
       timed.at = sample->request().recorder().now();

@@ -195,8 +195,10 @@ std::string remote_contexts(std::span<const std::string_view> rooms) {
 Result<void> set_remote_contexts(std::string_view base64) {
   if (base64.empty() || base64 == "None") return {};
   SPANWIRE_TRY(const std::vector<RoomContext> rooms, from_base64(base64));
+  Registry& all = registry();
+  const std::int64_t now_ns = all.sweep_if_due();
   for (const RoomContext& room : rooms) {
-    if (room.room != "0") registry().rooms.put(room.room, room.context);
+    if (room.room != "0") all.rooms.put(room.room, room.context, now_ns);
   }
   return {};
 }

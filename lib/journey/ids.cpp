@@ -41,11 +41,11 @@ void RequestIds::remove(std::string_view rid, const RequestState& request) {
   }
 }
 
-void Rooms::put(std::string_view room, const PropagateContext& context) {
+void Rooms::put(std::string_view room, const PropagateContext& context, std::int64_t now_ns) {
   const std::scoped_lock lock(mutex_);
   if (rooms_.find(room) != rooms_.end()) return;
   if (rooms_.size() >= by_id::kRoomsMax) make_room();
-  rooms_.emplace(std::string(room), Entry{context, next_++});
+  rooms_.emplace(std::string(room), Entry{context, next_++, now_ns});
 }
 
 // The older half goes at once, so that a full table does not search for the oldest each time.
@@ -56,10 +56,18 @@ void Rooms::make_room() {
   rooms_dropped.add(static_cast<std::int64_t>(before - rooms_.size()));
 }
 
-std::optional<PropagateContext> Rooms::find(std::string_view room) const {
+void Rooms::forget_older_than(std::int64_t ns) {
+  const std::scoped_lock lock(mutex_);
+  const std::size_t gone = std::erase_if(
+      rooms_, [ns](const auto& item) { return !item.second.used && item.second.came_ns <= ns; });
+  if (gone != 0) rooms_dropped.add(static_cast<std::int64_t>(gone));
+}
+
+std::optional<PropagateContext> Rooms::use(std::string_view room) {
   const std::scoped_lock lock(mutex_);
   const auto found = rooms_.find(room);
   if (found == rooms_.end()) return std::nullopt;
+  found->second.used = true;
   return found->second.context;
 }
 

@@ -58,18 +58,24 @@ class RequestIds {
 };
 
 // The contexts of rooms until their requests are over.  Bounded: beyond by_id::kRoomsMax the older
-// half goes, counted in "spanwire.journey.rooms_dropped".  Safe from any thread.
+// half goes.  What goes before its time is counted in "spanwire.journey.rooms_dropped".  Safe from
+// any thread.
 class Rooms {
  public:
   // The first of a room counts.
-  void put(std::string_view room, const PropagateContext& context);
-  std::optional<PropagateContext> find(std::string_view room) const;
+  void put(std::string_view room, const PropagateContext& context, std::int64_t now_ns);
+  // Those that came before that time, and whose requests never began, go.
+  void forget_older_than(std::int64_t ns);
+  // For a request that begins.
+  std::optional<PropagateContext> use(std::string_view room);
   void remove(std::string_view room);
 
  private:
   struct Entry {
     PropagateContext context;
     std::uint64_t number = 0;
+    std::int64_t came_ns = 0;
+    bool used = false;  // by a request that is under way, or was
   };
   void make_room();
 

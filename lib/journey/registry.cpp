@@ -71,6 +71,7 @@ std::int64_t Registry::sweep_if_due() {
 std::size_t Registry::sweep() {
   if (options_.idle_max.count() == 0) return 0;
   const std::int64_t now = ns_of(options_.clock->monotonic());
+  rooms.forget_older_than(now - options_.idle_max.count());
   std::size_t ended = 0;
   requests.for_each([&](RequestState& request) {
     const std::uint32_t generation = request.lock.generation();

@@ -81,7 +81,7 @@ void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
 }
 
 void RequestState::begin_room(const RequestBegin& begin) {
-  if (auto brought = registry().rooms.find(std::to_string(begin.bootstrap_room))) {
+  if (auto brought = registry().rooms.use(std::to_string(begin.bootstrap_room))) {
     room_ = brought->request;
     under_room_ = true;
     previous_ = brought->previous;

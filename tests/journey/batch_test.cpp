@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/journey/registry.hpp"
 #include "spanwire/base/random.hpp"
 #include "tests/journey/fixture.hpp"
 
@@ -217,14 +218,36 @@ TEST_F(BatchTest, WithoutRecordedRequestsThereIsNone) {
   EXPECT_TRUE(spans().empty());
 }
 
-// Off: one branch, and nothing is kept.  Whether a loop runs shows a batch with a member that it
-// must not touch.
-TEST_F(BatchTest, WithoutTracingABatchIsNoLoop) {
+// Off: nothing is kept, so that a batch finds nothing to look at.  A request that is only passed on
+// is kept, and a batch has nothing to record of it.
+TEST_F(BatchTest, WithoutTracingThereIsNothingToLoopOver) {
   Request request = start_request({.rid = "r"});
   EXPECT_FALSE(request.propagate());
-  const BatchMember broken[] = {{nullptr, false}};
-  EXPECT_EQ(slice_end_batch("s", broken), Errc::ok);
-  EXPECT_EQ(request.finish(), Errc::ok);
+  EXPECT_EQ(live_requests.load(), 0);
+  const trace::Context caller(trace::SpanContext(trace::TraceId::generate(Random::of_thread()),
+                                                 trace::SpanId::generate(Random::of_thread()),
+                                                 trace::kFlagSampled, true));
+  Request passed_on = start_request({.rid = "p", .parent = &caller});
+  EXPECT_EQ(passed_on.propagate().request.span(), caller.span());
+  EXPECT_EQ(live_requests.load(), 1);
+  EXPECT_EQ(recorded_requests.load(), 0);
+  passed_on.finish();
+  EXPECT_EQ(live_requests.load(), 0);
+  start();
+  Request recorded = start_request({.rid = "q"});
+  EXPECT_EQ(recorded_requests.load(), 1);
+  recorded.finish();
+  EXPECT_EQ(recorded_requests.load(), 0);
+}
+
+TEST_F(BatchTest, AMemberThatIsNobodyIsPassedOver) {
+  start();
+  Request request = start_request({.rid = "r"});
+  request.anonymous_start();
+  const BatchMember members[] = {{}, {&request, true}};
+  EXPECT_EQ(slice_end_batch("s", members), Errc::ok);
+  request.finish();
+  EXPECT_EQ(span("s").status, trace::StatusCode::unset);
 }
 
 // A ring that is too small loses rows by number, never silently.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "spanwire/base/counters.hpp"
 #include "spanwire/journey/by_id.hpp"
 #include "spanwire/trace/traceparent.hpp"
 #include "tests/journey/fixture.hpp"
@@ -228,6 +229,29 @@ TEST_F(RoomsTest, TheFirstContextOfARoomCountsAndRoomZeroIsNone) {
   by_id::start({.rid = "again", .bootstrap_room = 7});
   by_id::finish("again");
   EXPECT_EQ(span(" Req again").parent_span_id, span("Bootstrap Room 0x7").context.span_id());
+}
+
+// A room that nobody came to is not there for a later request that happens to get its number.
+TEST_F(RoomsTest, AreForgottenWhenTheirRequestDoesNotCome) {
+  start();
+  const auto dropped = [] { return counter_snapshot().value("spanwire.journey.rooms_dropped"); };
+  const std::int64_t before = dropped();
+  const PropagateContext context = *from_json(kGood[0].json);
+  const std::vector<RoomContext> rooms = {{"7", context}, {"8", context}};
+  ASSERT_TRUE(by_id::set_remote_contexts(to_base64(rooms)).has_value());
+  by_id::start({.rid = "eight", .bootstrap_room = 8});
+  clock().advance(std::chrono::seconds(299));
+  sweep();
+  EXPECT_EQ(dropped(), before);
+  by_id::slice_start("still at work", "eight");
+  clock().advance(std::chrono::seconds(2));
+  sweep();
+  EXPECT_EQ(dropped(), before + 1);
+  by_id::start({.rid = "seven", .bootstrap_room = 7});
+  by_id::finish("seven");
+  EXPECT_EQ(span(" Req seven").parent_span_id, span("Bootstrap Room 0x7").context.span_id());
+  by_id::slice_end("still at work", "eight");
+  by_id::finish("eight");
 }
 
 TEST_F(RoomsTest, WithoutTracingThereIsNothingToSend) {

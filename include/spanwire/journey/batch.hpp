@@ -20,7 +20,7 @@ Errc slice_batch(std::span<Request> requests, std::span<const Slice> slices);
 // The innermost open slice of each request ends as `name`; then the next anonymous one begins, or
 // for a request that has finished, its part in this thread ends.
 struct BatchMember {
-  Request* request = nullptr;
+  Request* request = nullptr;  // null: nobody
   bool finished = false;
 };
 Errc slice_end_batch(trace::Key name, std::span<const BatchMember> members,

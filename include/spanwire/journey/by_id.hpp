@@ -54,8 +54,9 @@ Errc set_propagate_context(std::string_view rid, const PropagateContext& context
 // For the header trace_context, of requests whose id is their room's, as a router has them. Unknown
 // ones are left out.  Empty where nothing is traced and nothing is passed on.
 std::string remote_contexts(std::span<const std::string_view> rooms);
-// Keeps what a router sent until a request of that room starts; the first of a room counts.  Room 0
-// is none.  Errors: as from_base64().
+// Keeps what a router sent for the request of that room; the first of a room counts.  One whose
+// request has not begun within JourneyOptions::idle_max is dropped.  Room 0 is none.  Errors: as
+// from_base64().
 Result<void> set_remote_contexts(std::string_view base64);
 // Rooms that wait for their requests; beyond it the older half is dropped, counted in
 // "spanwire.journey.rooms_dropped".
