@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kDefaultSampler = "parentbased_always_on";
 constexpr std::string_view kRateLimited = "rate_limited";
+constexpr double kRateMax = 1e9;
 
 std::chrono::milliseconds milliseconds(std::uint64_t count) noexcept {
   return std::chrono::milliseconds(static_cast<std::int64_t>(count));
@@ -42,6 +43,51 @@ std::string read_rate(EnvironmentReader& reader, const std::string& name,
   options.sampler = trace::rate_limited(rate);
   if (lower_case(name) != kRateLimited) options.sampler = trace::parent_based(options.sampler);
   return options.sampler->describe();
+}
+
+// "0.01" of the traces, or at most "5/s".  Null for anything else.
+trace::SamplerPtr path_sampler(std::string_view text) {
+  if (text.ends_with("/s")) {
+    text.remove_suffix(2);
+    double rate = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, rate);
+    const bool good = error == std::errc() && stop == end && rate >= 0 && rate <= kRateMax;
+    return good ? trace::rate_limited(rate) : nullptr;
+  }
+  if (text.empty()) return nullptr;
+  return trace::make_sampler("traceidratio", text).value_or(nullptr);
+}
+
+// "llm/debug=1,llm/=0.01,admin/=5/s": roots by how their names begin; `sampler` decides on the
+// others, and on all that has a parent.  Returns what all of it is called.
+std::string read_paths(EnvironmentReader& reader, std::string sampler,
+                       trace::ProviderOptions& options) {
+  constexpr std::string_view kVariable = "SPANWIRE_TRACES_PATHS";
+  const std::string list = reader.text("SPANWIRE_TRACES_PATHS").value_or("");
+  std::vector<trace::PathSampler> entries;
+  std::string names;
+  for (const std::string_view part : split_list(list)) {
+    const std::size_t equals = part.rfind('=');
+    const std::string_view prefix = trimmed(part.substr(0, equals));
+    trace::SamplerPtr chosen;
+    if (equals != std::string_view::npos) chosen = path_sampler(trimmed(part.substr(equals + 1)));
+    if (chosen != nullptr && !prefix.empty()) {
+      entries.push_back({std::string(prefix), std::move(chosen)});
+      names.append(names.empty() ? " but " : ", ").append(part);
+    } else {
+      reader.warn(
+          kVariable, list,
+          std::string(part) + " is no PREFIX=RATIO (0 to 1) and no PREFIX=NUMBER/s: left out");
+    }
+  }
+  if (entries.empty()) return sampler;
+  trace::SamplerPtr& whole = options.sampler;
+  const trace::SamplerPtr others =
+      whole != nullptr ? whole : trace::parent_based(trace::always_on());
+  whole = trace::parent_based(
+      {trace::by_path(std::move(entries), others), others, others, others, others});
+  return sampler + names;
 }
 
 // Noise is kept out unless the variable says otherwise.
@@ -228,7 +274,7 @@ Configuration read_environment(const Environment& environment) {
   trace::ProviderOptions& options = configuration.options;
   options.resource = detect_resource(environment);
   read_resource(reader, options.resource);
-  const std::string sampler = read_sampler(reader, options);
+  const std::string sampler = read_paths(reader, read_sampler(reader, options), options);
   read_filter(reader, options);
   read_keep(reader, options);
   read_batching(reader, options);

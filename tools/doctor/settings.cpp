@@ -20,6 +20,7 @@ constexpr Variable kVariables[] = {
     {"OTEL_PROPAGATORS", "tracecontext,baggage"},
     {"OTEL_TRACES_SAMPLER", "parentbased_always_on"},
     {"OTEL_TRACES_SAMPLER_ARG", "1"},
+    {"SPANWIRE_TRACES_PATHS", "none"},
     {"SPANWIRE_TRACES_FILTER", "default"},
     {"SPANWIRE_TRACES_KEEP", "none"},
     {"SPANWIRE_METRICS_LISTEN", "nowhere"},
