@@ -119,6 +119,7 @@ void Processor::take_from(ThreadState& state, SpanBatch& batch) {
     }
     batch.spans.emplace_back(header, items, wall_offset_ns_);
     if (batch.spans.size() < batch.max) continue;
+    state.ring.ready_ahead(end - at);
     export_batch(batch);
     if (at != end) batch.touched.push_back(&state);
   }

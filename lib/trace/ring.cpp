@@ -19,7 +19,7 @@ constexpr std::size_t kHurryBytes = 2048u << 10;
 
 Ring::Ring(std::size_t capacity) noexcept : capacity_(capacity) {
   SPANWIRE_ASSERT(capacity >= 4096 && (capacity & (capacity - 1)) == 0);
-  memory_ = static_cast<std::byte*>(reserve_memory(capacity));
+  memory_ = static_cast<std::byte*>(reserve_memory(capacity, std::min(capacity, kHugePageBytes)));
 }
 
 Ring::~Ring() { release_memory(memory_, capacity_); }
@@ -62,6 +62,19 @@ void Ring::touch_ahead(std::size_t bytes) noexcept {
     touched_ += stretch;
   }
   watch_at_ = std::min(watch_at_, start + touched_);
+}
+
+// One at a visit, two ahead of the writer.  A machine without huge pages refuses, and all stays as
+// it is.
+void Ring::ready_huge_page() noexcept {
+  const std::size_t place = shared_tail_.load(std::memory_order_acquire) & (capacity_ - 1);
+  while (huge_to_ < place) huge_to_ += kHugePageBytes;
+  if (huge_to_ >= capacity_ || huge_to_ > place + 2 * kHugePageBytes) return;
+  std::byte* const page = memory_ + huge_to_;
+  huge_to_ += kHugePageBytes;
+  if (madvise(page, kHugePageBytes, MADV_HUGEPAGE) == 0) {
+    madvise(page, kHugePageBytes, MADV_POPULATE_WRITE);
+  }
 }
 
 void Ring::skip(std::size_t bytes) noexcept {

@@ -10,8 +10,8 @@
 
 namespace spanwire::trace::detail {
 
-// reserve() and publish() on the writer's thread, readable(), at() and commit() on the reader's.
-// Positions only grow; the place in memory is a position modulo the capacity.
+// reserve() and publish() on the writer's thread, readable(), at(), commit() and ready_ahead() on
+// the reader's. Positions only grow; the place in memory is a position modulo the capacity.
 class Ring {
  public:
   // `capacity`: a power of two, at least 4 KiB.  Without memory the ring is full for ever.
@@ -58,6 +58,15 @@ class Ring {
     shared_head_.store(position, std::memory_order_release);
   }
 
+  // With so much waiting: brings in memory that the writer is about to come to, in huge pages,
+  // which spare both most of their page walks.  Not the writer's work: a page takes 100 us, and
+  // more where the machine's memory is in pieces.  For a thread that never has much waiting nothing
+  // is done.
+  void ready_ahead(std::uint64_t waiting) noexcept {
+    if (waiting >= kHugePageBytes / 2 && huge_to_ < capacity_) [[unlikely]]
+      ready_huge_page();
+  }
+
   // From any thread, approximate.
   bool at_most_half_full() const noexcept {
     const Readable waiting = readable();
@@ -74,6 +83,7 @@ class Ring {
   std::byte* reserve_slowly(std::size_t bytes) noexcept;
   void skip(std::size_t bytes) noexcept;
   void touch_ahead(std::size_t bytes) noexcept;
+  void ready_huge_page() noexcept;
   // The lines that later entries will be written to were last read on the reader's core: getting
   // them back takes as long as writing several spans, and goes on meanwhile.
   void fetch_ahead() const noexcept {
@@ -93,6 +103,8 @@ class Ring {
   // How much is written between two looks at the reader, and at least before starting over.
   static constexpr std::size_t kStretchBytes = 64u << 10;
 
+  static constexpr std::size_t kHugePageBytes = 2u << 20;
+
   std::byte* memory_ = nullptr;
   std::size_t capacity_;
   // The writer's own.  Up to watch_at_ there is room for certain and nothing else to look after.
@@ -103,6 +115,8 @@ class Ring {
 
   alignas(64) std::atomic<std::uint64_t> shared_tail_{0};
   alignas(64) std::atomic<std::uint64_t> shared_head_{0};
+  // The reader's own: up to where it has thought of huge pages, from the beginning of memory_.
+  std::size_t huge_to_ = kHugePageBytes;
 };
 
 }  // namespace spanwire::trace::detail

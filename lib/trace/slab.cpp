@@ -3,13 +3,20 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace spanwire::trace::detail {
 
-void* reserve_memory(std::size_t bytes) noexcept {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
+void* reserve_memory(std::size_t bytes, std::size_t alignment) noexcept {
+  const std::size_t more = alignment > kPageBytes ? alignment : 0;
+  void* const memory = mmap(nullptr, bytes + more, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED || more == 0) return memory == MAP_FAILED ? nullptr : memory;
+  auto* const begin = static_cast<std::byte*>(memory);
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) & (alignment - 1);
+  if (before != 0) munmap(begin, before);
+  if (before != more) munmap(begin + before + bytes, more - before);
+  return begin + before;
 }
 
 void release_memory(void* memory, std::size_t bytes) noexcept {

@@ -66,7 +66,8 @@ struct ProviderOptions {
   // them too no more than queue_spans_max, if set.  A lone exporter takes them from the rings.
   std::size_t exporter_queue_bytes_max = 16u << 20;
   // Ended spans wait in a ring per thread: room for 32,768 small ones (up to 384 bytes).  Rounded
-  // up to a power of two; memory is committed as it is first used.
+  // up to a power of two; memory is committed as it is first used, 64 KiB at a time, where more
+  // than 1 MiB waits in pages of 2 MiB.
   std::size_t ring_bytes_per_thread = 32768 * 384;
   // Spans open at a time, about: each thread keeps up to 64 places ready.
   std::size_t open_spans_max = 65536;
