@@ -75,6 +75,13 @@ void set_trace_level(Level level) noexcept {
   level_in_force.store(std::min(level, kEverything), std::memory_order_relaxed);
 }
 
+Result<void> set_trace_level(std::string_view text) {
+  const std::optional<Level> level = level_named(text);
+  if (!level) return fail(Errc::bad_number, "a trace level: " + std::string(text));
+  set_trace_level(*level);
+  return {};
+}
+
 Level trace_level() noexcept { return level_in_force.load(std::memory_order_relaxed); }
 
 std::uint8_t module_index(std::string_view name) {

@@ -40,6 +40,15 @@ TEST(TraceLevel, WhatIsNoNumberIsWarnedOf) {
   EXPECT_TRUE(log.contains("variable=SGLANG_TRACE_LEVEL value=2x"));
 }
 
+TEST(TraceLevel, IsSetFromText) {
+  ASSERT_TRUE(set_trace_level("1").has_value());
+  EXPECT_EQ(trace_level(), kImportant);
+  EXPECT_EQ(set_trace_level("high").error().code(), Errc::bad_number);
+  EXPECT_EQ(trace_level(), kImportant);
+  ASSERT_TRUE(set_trace_level("").has_value());
+  EXPECT_EQ(trace_level(), kEverything);
+}
+
 // Above the highest level is the highest, by call as by text.
 TEST(TraceLevel, IsClampedWhenItIsSet) {
   set_trace_level(200);

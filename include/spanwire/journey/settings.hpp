@@ -22,6 +22,9 @@ inline constexpr Level kEverything = 3;  // the default in force
 
 // Above kEverything counts as that.  The process begins with SGLANG_TRACE_LEVEL.
 void set_trace_level(Level level) noexcept;
+// From text, as of a request's ?level=2.  Empty: kEverything.  Fails with bad_number for what is no
+// number, and changes nothing then.
+Result<void> set_trace_level(std::string_view text);
 Level trace_level() noexcept;
 
 inline constexpr std::size_t kModulesMax = 63;
