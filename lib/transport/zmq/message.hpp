@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/transport/zmq/copied_part.hpp"
 #include "lib/transport/zmq/socket.hpp"
 #include "spanwire/base/executor.hpp"
 #include "spanwire/base/slice.hpp"
@@ -25,8 +26,6 @@ Slice slice_of(ZmqPart& part);
 
 // Where a message came from, "10.0.0.7"; "unknown" inside one process.
 std::string peer_of(std::span<ZmqPart> parts);
-
-inline ZmqPart copied_part(ByteView bytes) { return ZmqPart(bytes.data(), bytes.size()); }
 
 // Bytes of large payloads that libzmq has and has not written.  Its thread tells when they are, and
 // the owner is told on its loop.
