@@ -132,30 +132,33 @@ void read_timeout(EnvironmentReader& reader, OtlpSettings& settings) {
   }
 }
 
-// The file stays set: who wants TLS with it is not served by a connection without.
-std::optional<Named> read_file(EnvironmentReader& reader, OtlpSettings& settings,
-                               std::initializer_list<std::string_view> variables) {
+std::optional<Named> file_of(EnvironmentReader& reader, OtlpSettings& settings,
+                             std::initializer_list<std::string_view> variables) {
   std::optional<Named> named = reader.first_of(variables);
-  if (!named) return std::nullopt;
-  settings.named = true;
-  if (::access(named->value.c_str(), R_OK) != 0) {
-    reader.warn(named->variable, named->value,
+  if (named) settings.named = true;
+  return named;
+}
+
+// The file stays set: who wants TLS with it is not served by a connection without.
+std::string used(EnvironmentReader& reader, const Named& named) {
+  if (::access(named.value.c_str(), R_OK) != 0) {
+    reader.warn(named.variable, named.value,
                 "cannot be read (" + std::generic_category().message(errno) +
                     "): used all the same, so sending over TLS fails");
   }
-  return named;
+  return named.value;
 }
 
 void read_files(EnvironmentReader& reader, OtlpSettings& settings) {
   OtlpOptions& options = settings.options;
   const auto ca =
-      read_file(reader, settings,
-                {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"});
-  if (ca) options.ca_file = ca->value;
-  const auto certificate = read_file(
+      file_of(reader, settings,
+              {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"});
+  if (ca) options.ca_file = used(reader, *ca);
+  const auto certificate = file_of(
       reader, settings,
       {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"});
-  const auto key = read_file(
+  const auto key = file_of(
       reader, settings, {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"});
   if (certificate.has_value() != key.has_value()) {
     const Named& alone = certificate ? *certificate : *key;
@@ -166,8 +169,8 @@ void read_files(EnvironmentReader& reader, OtlpSettings& settings) {
                            ", which is not set: left out");
   }
   if (!key) return;
-  options.client_certificate_file = certificate->value;
-  options.client_key_file = key->value;
+  options.client_certificate_file = used(reader, *certificate);
+  options.client_key_file = used(reader, *key);
 }
 
 }  // namespace

@@ -225,10 +225,11 @@ TEST(OtlpVariables, AClientsCertificateAndItsKeyComeTogether) {
   EXPECT_EQ(traces.client_certificate_file + traces.client_key_file, "/dev/zero/dev/zero");
   for (const std::string& alone : {certificate, key}) {
     warnings.clear();
-    const OtlpOptions one = settings_of({{alone, "/dev/null"}}, warnings).options;
+    // One that is not there, too: it is not going to be used.
+    const OtlpOptions one = settings_of({{alone, "/no/such.pem"}}, warnings).options;
     EXPECT_EQ(one.client_certificate_file + one.client_key_file, "");
     ASSERT_EQ(warnings.size(), 1u);
-    EXPECT_EQ(warnings[0], alone + "='/dev/null': comes with " +
+    EXPECT_EQ(warnings[0], alone + "='/no/such.pem': comes with " +
                                (alone == key ? certificate : key) + ", which is not set: left out");
   }
 }
