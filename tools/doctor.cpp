@@ -86,19 +86,31 @@ void check_service(const trace::Resource& resource, Findings& findings) {
                  "set OTEL_SERVICE_NAME");
 }
 
-// New traces, as a frontend starts them.
-void check_sampler(const trace::ProviderOptions& options, Findings& findings) {
-  if (options.sampler == nullptr) return findings.good("sampler", "every new trace is recorded");
+// Of so many new traces, as a frontend starts them.
+int sampled_of(const trace::Sampler& sampler, std::string_view name) {
   int sampled = 0;
   for (int i = 0; i < kTrialTraces; ++i) {
     const trace::Context none;
     const trace::TraceId id = trace::TraceId::generate(Random::of_thread());
-    const auto decision = options.sampler->sample({none, id, "spanwire doctor"}).decision;
+    const auto decision = sampler.sample({none, id, name}).decision;
     if (decision == trace::Decision::record_and_sample) ++sampled;
   }
-  const std::string text = std::to_string(sampled) + " of " + std::to_string(kTrialTraces) +
-                           " new traces are recorded (" + options.sampler->describe() + ')';
-  if (sampled > 0) return findings.good("sampler", text);
+  return sampled;
+}
+
+void check_sampler(const otlp::Configuration& found, Findings& findings) {
+  const trace::SamplerPtr& sampler = found.options.sampler;
+  if (sampler == nullptr) return findings.good("sampler", "every new trace is recorded");
+  int most = sampled_of(*sampler, "spanwire doctor");
+  std::string text =
+      std::to_string(most) + " of " + std::to_string(kTrialTraces) + " new traces are recorded";
+  for (const std::string& path : found.sampled_paths) {
+    const int sampled = sampled_of(*sampler, path);
+    text += ", " + std::to_string(sampled) + " of those of " + path;
+    most = std::max(most, sampled);
+  }
+  text += " (" + sampler->describe() + ')';
+  if (most > 0) return findings.good("sampler", text);
   findings.wrong("sampler.off", text,
                  "set OTEL_TRACES_SAMPLER=parentbased_always_on, or a larger ratio");
 }
@@ -237,7 +249,7 @@ int doctor(const DoctorArguments& arguments) {
   check_switches(environment, found, findings);
   if (found.enabled) {
     check_service(options.resource, findings);
-    check_sampler(options, findings);
+    check_sampler(found, findings);
   }
   const auto has = [&options](std::string_view name) {
     return std::any_of(options.exporters.begin(), options.exporters.end(),

@@ -62,7 +62,7 @@ trace::SamplerPtr path_sampler(std::string_view text) {
 // "llm/debug=1,llm/=0.01,admin/=5/s": roots by how their names begin; `sampler` decides on the
 // others, and on all that has a parent.  Returns what all of it is called.
 std::string read_paths(EnvironmentReader& reader, std::string sampler,
-                       trace::ProviderOptions& options) {
+                       Configuration& configuration) {
   constexpr std::string_view kVariable = "SPANWIRE_TRACES_PATHS";
   const std::string list = reader.text("SPANWIRE_TRACES_PATHS").value_or("");
   std::vector<trace::PathSampler> entries;
@@ -73,6 +73,7 @@ std::string read_paths(EnvironmentReader& reader, std::string sampler,
     trace::SamplerPtr chosen;
     if (equals != std::string_view::npos) chosen = path_sampler(trimmed(part.substr(equals + 1)));
     if (chosen != nullptr && !prefix.empty()) {
+      configuration.sampled_paths.emplace_back(prefix);
       entries.push_back({std::string(prefix), std::move(chosen)});
       names.append(names.empty() ? " but " : ", ").append(part);
     } else {
@@ -82,7 +83,7 @@ std::string read_paths(EnvironmentReader& reader, std::string sampler,
     }
   }
   if (entries.empty()) return sampler;
-  trace::SamplerPtr& whole = options.sampler;
+  trace::SamplerPtr& whole = configuration.options.sampler;
   const trace::SamplerPtr others =
       whole != nullptr ? whole : trace::parent_based(trace::always_on());
   whole = trace::parent_based(
@@ -274,7 +275,7 @@ Configuration read_environment(const Environment& environment) {
   trace::ProviderOptions& options = configuration.options;
   options.resource = detect_resource(environment);
   read_resource(reader, options.resource);
-  const std::string sampler = read_paths(reader, read_sampler(reader, options), options);
+  const std::string sampler = read_paths(reader, read_sampler(reader, options), configuration);
   read_filter(reader, options);
   read_keep(reader, options);
   read_batching(reader, options);

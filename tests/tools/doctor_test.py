@@ -176,6 +176,15 @@ class Finds(unittest.TestCase):
                                       **at)
                     self.assertIn("0 of 1000 new traces are recorded", said)
 
+    def test_a_sampler_that_is_on_for_some_paths(self):
+        with Receive() as receive:
+            at = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receive.port}", "OTEL_SERVICE_NAME": "a",
+                  "OTEL_TRACES_SAMPLER": "always_off"}
+            code, said, wrong = doctor(SPANWIRE_TRACES_PATHS="llm/debug=0,llm/=1", **at)
+            self.assertEqual((code, wrong), (0, []), said)
+            self.assertIn("0 of 1000 new traces are recorded, 0 of those of llm/debug, 1000 of those of llm/ (", said)
+            self.found("sampler.off", SPANWIRE_TRACES_PATHS="llm/=0", **at)
+
     def test_an_exporter_that_is_none(self):
         self.found("exporter.none", OTEL_TRACES_EXPORTER="none", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
 

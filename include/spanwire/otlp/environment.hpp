@@ -28,6 +28,8 @@ struct Configuration {
   trace::Propagators propagators = trace::Propagators::w3c();
   // Where start() serves metrics and health, as admin::ListenerOptions::address; empty: nowhere.
   std::string metrics_listen;
+  // The prefixes of root names that have samplers of their own, in their order.
+  std::vector<std::string> sampled_paths;
   std::vector<std::string> warnings;
   // What tracing is going to do, for people; at most five lines.
   std::vector<std::string> summary;
