@@ -9,6 +9,7 @@
 #include "tests/rpc/one_way_fixture.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 #include "tests/support/log_capture.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace spanwire::rpc {
 namespace {
@@ -39,7 +40,9 @@ void expect_cut(std::future<std::size_t> sent, const testing::LogCapture& log, H
   }
   const std::size_t bytes = sent.get();
   EXPECT_LT(bytes, kBounded);
+#if !defined(SPANWIRE_TEST_SANITIZED)  // those keep what was freed
   EXPECT_LT(grown, kBounded);
+#endif
   EXPECT_EQ(counted("spanwire.zmq.unfinished_messages"), before + 1);
   EXPECT_TRUE(log.contains("it began a message and did not end it"));
   honest();
