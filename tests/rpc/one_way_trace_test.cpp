@@ -18,7 +18,7 @@
 namespace spanwire::rpc {
 namespace {
 
-class OneWayTrace : public OneWayTest {
+class OneWayTrace : public OneWayTest, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
     OneWayTest::SetUp();
@@ -41,8 +41,8 @@ class OneWayTrace : public OneWayTest {
   std::shared_ptr<SpanStore> store_ = std::make_shared<SpanStore>();
 };
 
-TEST_F(OneWayTrace, EachConsumerSpanIsTheChildOfItsProducerSpan) {
-  connect_pusher(listen_puller(address("tcp")));
+TEST_P(OneWayTrace, EachConsumerSpanIsTheChildOfItsProducerSpan) {
+  connect_pusher(listen_puller(address(GetParam())));
   constexpr int kMessages = 50;
   const trace::Span root = trace::tracer("test").start({}, "root");
   const trace::Context context = trace::Context(root.context()).with_request_id("req-1");
@@ -76,8 +76,8 @@ TEST_F(OneWayTrace, EachConsumerSpanIsTheChildOfItsProducerSpan) {
 }
 
 // The sender's to choose, the receiver's to keep.
-TEST_F(OneWayTrace, OfALongPathOnlyTheBeginningIsKept) {
-  connect_pusher(listen_puller(address("inproc")));
+TEST_P(OneWayTrace, OfALongPathOnlyTheBeginningIsKept) {
+  connect_pusher(listen_puller(address(GetParam())));
   const std::string path(4000, 'p');
   const trace::Span root = trace::tracer("test").start({}, "root");
   ASSERT_TRUE(pusher().push_blocking(trace::Context(root.context()), path, Slice::copy_of("x")));
@@ -96,8 +96,8 @@ TEST_F(OneWayTrace, OfALongPathOnlyTheBeginningIsKept) {
   EXPECT_TRUE(received);
 }
 
-TEST_F(OneWayTrace, ABatchLinksToEachOfItsSenders) {
-  connect_pusher(listen_puller(address("inproc")));
+TEST_P(OneWayTrace, ABatchLinksToEachOfItsSenders) {
+  connect_pusher(listen_puller(address(GetParam())));
   constexpr std::size_t kMessages = 20;
   for (std::size_t i = 0; i < kMessages; ++i) {
     ASSERT_TRUE(pusher().push_blocking({}, "jobs", Slice()));
@@ -128,10 +128,10 @@ TEST_F(OneWayTrace, ABatchLinksToEachOfItsSenders) {
   EXPECT_EQ(batched.size(), kMessages);
 }
 
-TEST_F(OneWayTrace, WhoIsNotTrustedIsALink) {
+TEST_P(OneWayTrace, WhoIsNotTrustedIsALink) {
   OneWayOptions careful;
   careful.trust = trace::TrustRemote::link;
-  connect_pusher(listen_puller(address("inproc"), careful));
+  connect_pusher(listen_puller(address(GetParam()), careful));
   ASSERT_TRUE(pusher().push_blocking({}, "jobs", Slice()));
   ASSERT_TRUE(puller().receive_blocking());
   std::map<trace::SpanKind, CollectedSpan> by_kind;
@@ -142,6 +142,9 @@ TEST_F(OneWayTrace, WhoIsNotTrustedIsALink) {
   EXPECT_EQ(consumer.links[0], by_kind[trace::SpanKind::producer].span_id);
   EXPECT_EQ(consumer.name, "receive") << "a stranger's text does not name our spans";
 }
+
+INSTANTIATE_TEST_SUITE_P(All, OneWayTrace, ::testing::Values("tcp", "ipc", "inproc"),
+                         [](const auto& tested) { return std::string(tested.param); });
 
 // ---- Raw peers
 
