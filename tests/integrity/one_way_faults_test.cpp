@@ -62,7 +62,9 @@ class OneWayFaults
     const std::string name = "one-way-" + std::to_string(::getpid());
     const std::string way = std::get<0>(GetParam());
     return "zmq+" + way + "://" +
-           (way == "tcp" ? "127.0.0.1:0" : way == "ipc" ? "/tmp/" + name : name);
+           (way == "tcp"   ? "127.0.0.1:0"
+            : way == "ipc" ? "/tmp/" + name
+                           : name);
   }
   // Where to connect for what listens at `at`: what is between cuts.
   std::string through_a_proxy(const std::string& at) {
