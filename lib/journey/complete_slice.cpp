@@ -2,7 +2,6 @@
 // handle to the recorder is in this file, to be compiled into one function.
 #include <memory>
 
-#include "lib/base/copy_words.hpp"
 #include "lib/journey/with_thread.hpp"
 
 namespace spanwire::journey {
@@ -32,25 +31,42 @@ void ThreadContext::write(WholeSpan& span) noexcept {
   const OpenSlice* const above = depth_ != 0 ? innermost_recorded() : nullptr;
   const SpanContext& root = request_->root();
   const SpanId parent = above != nullptr ? above->id : span_id_;
-  const std::size_t links = above == nullptr && last_.context.valid() ? 1 : 0;
+  const SpanContext& last = last_.context;
+  const SpanId previous = above == nullptr ? last.span_id() : SpanId();
+  const bool timed = slice.start != MonotonicTime{} && slice.start <= slice.end;
+  const bool plain = timed && id.is_zero() && slice.events.empty() && events_.empty() &&
+                     request_->tracestate().empty();
+  const bool own =
+      last.trace_id() == root.trace_id() && last.flags() == root.flags() && !last.remote();
+  if (!plain || (!previous.is_zero() && !own)) [[unlikely]] {
+    return add_any_slice(slice, id, parent, above == nullptr);
+  }
+  id = request_->recorder().open_and_write(trace::PlainSpan{
+      root, parent, previous, slice.name, slice.start, slice.end, slice.attributes});
+  if (above == nullptr) keep_last(id);
+  return Errc::ok;
+}
+
+Errc ThreadContext::add_any_slice(const Slice& slice, SpanId id, SpanId parent, bool first_level) {
+  const SpanContext& root = request_->root();
   WholeSpan span;
   std::construct_at(&span.context, root.trace_id(), id, root.flags());
   span.parent = parent;
-  copy_words(span.name, slice.name);
+  span.name = slice.name;
   span.start = slice.start;
   span.end = slice.end;
   span.attributes = {&slice.attributes, 1};
-  span.links = {&last_, links};
+  span.links = {&last_, first_level && last_.context.valid() ? 1u : 0u};
   span.tracestate = request_->tracestate();
-  if (!slice.events.empty()) span.events = slice.events;
+  span.events = slice.events;
   Errc result = Errc::ok;
   const bool timed = slice.start != MonotonicTime{};
-  if (slice.end < slice.start || !timed || !events_.empty()) [[unlikely]] {
+  if (slice.end < slice.start || !timed || !events_.empty()) {
     result = write_with_events(span);
   } else {
     write(span);
   }
-  if (above == nullptr) keep_last(span.context.span_id());
+  if (first_level) keep_last(span.context.span_id());
   return result;
 }
 

@@ -70,6 +70,7 @@ class ThreadContext {
   // `id`: one that was opened for it, or zero.
   Errc add_slice(const Slice& slice, trace::SpanId id = {});
   inline Errc add_slice_here(const Slice& slice, trace::SpanId id);  // in complete_slice.cpp
+  Errc add_any_slice(const Slice& slice, trace::SpanId id, trace::SpanId parent, bool first_level);
   void add_event(trace::Key name, std::int64_t at_ns, Attributes attributes);
   // Complete slices, or the end of the innermost one, as a row of a table; false, with nothing
   // done, for what has to be looked at one by one.

@@ -57,25 +57,24 @@ inline std::byte* put_name(std::byte* at, const std::byte* end, Key name) noexce
   return at + kBytes;
 }
 
-// Whether keys of a list may be equal, which what is written directly is not searched for.
-bool may_repeat_in_many(std::span<const Attribute> attributes) noexcept;
-inline bool may_repeat(std::span<const Attribute> attributes) noexcept {
-  if (attributes.size() > 4) return may_repeat_in_many(attributes);
-  for (std::size_t i = 0; i < attributes.size(); ++i) {
-    const Key key = attributes[i].key;
-    if (!key.is_literal()) return true;
-    for (std::size_t j = 0; j < i; ++j) {
-      if (key.may_equal(attributes[j].key)) return true;
-    }
+// Whether keys may be equal, which what is written directly is not searched for.
+struct SeenKeys {
+  std::uint64_t bits = 0;
+  bool repeats = false;
+
+  void add(Key key) noexcept {
+    const std::uint64_t bit = std::uint64_t{1} << key.literal_filter();
+    repeats = repeats || !key.is_literal() || (bits & bit) != 0;
+    bits |= bit;
   }
-  return false;
-}
+};
 
 inline std::byte* put_attributes(std::byte* at, const std::byte* end,
-                                 std::span<const Attribute> attributes,
-                                 const SpanLimits& limits) noexcept {
+                                 std::span<const Attribute> attributes, const SpanLimits& limits,
+                                 SeenKeys& seen) noexcept {
   for (const Attribute& attribute : attributes) {
     const Key key = attribute.key;
+    seen.add(key);
     const AttributeValue& value = attribute.value;
     if (!key.is_literal() || !fits(at, end, kWordItem)) [[unlikely]] {
       at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);

@@ -34,21 +34,6 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
-// False for too many.
-inline bool count_attributes(RecordHeader& header, const WholeSpan& span,
-                             const SpanLimits& limits) noexcept {
-  std::size_t attributes = 0;
-  bool repeats = false;
-  for (const auto& list : span.attributes) {
-    if (list.empty()) continue;
-    repeats = repeats || attributes != 0 || may_repeat(list);
-    attributes += list.size();
-  }
-  header.attributes = static_cast<std::uint16_t>(attributes);
-  header.may_repeat = repeats ? 1 : 0;
-  return attributes <= limits.attributes_max;
-}
-
 // The items of a span behind its header, which learns where they are; null as put_name() and its
 // like.
 [[gnu::always_inline]] inline std::byte* put_items(RecordHeader& header, const WholeSpan& span,
@@ -65,11 +50,16 @@ inline bool count_attributes(RecordHeader& header, const WholeSpan& span,
     header.status_at = static_cast<std::uint32_t>(at - items);
     at = put_text(at, end, ItemTag::status_message, span.status_message);
   }
-  if (at == nullptr || !count_attributes(header, span, limits)) return nullptr;
+  if (at == nullptr) return nullptr;
+  std::size_t attributes = 0;
+  SeenKeys seen;
   for (const auto& list : span.attributes) {
-    at = put_attributes(at, end, list, limits);
-    if (at == nullptr) return nullptr;
+    at = put_attributes(at, end, list, limits, seen);
+    attributes += list.size();
+    if (at == nullptr || attributes > limits.attributes_max) return nullptr;
   }
+  header.attributes = static_cast<std::uint16_t>(attributes);
+  header.may_repeat = seen.repeats ? 1 : 0;
   for (const WholeEvent& event : span.events) {
     at = put_event(at, end, event, limits);
     if (at == nullptr) return nullptr;
@@ -103,6 +93,54 @@ inline bool count_attributes(RecordHeader& header, const WholeSpan& span,
   const auto bytes = static_cast<std::uint32_t>(end - to);
   header.entry_bytes = bytes;
   header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
+  publish_entry(core, state, bytes);
+  return true;
+}
+
+// The same for a plain one, which has its id.
+[[gnu::always_inline]] inline bool try_direct(Core& core, ThreadState& state, const PlainSpan& span,
+                                              SpanId id, const Scope& scope) noexcept {
+  const SpanLimits& limits = core.limits();
+  const std::size_t links = span.previous.is_zero() ? 0 : 1;
+  if (span.attributes.size() > limits.attributes_max || links > limits.links_max) return false;
+  std::byte* const to = state.ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
+  if (to == nullptr) return false;
+  auto& header = *reinterpret_cast<RecordHeader*>(to);
+  auto* const items = reinterpret_cast<std::byte*>(&header + 1);
+  const std::byte* const end = direct_end(items, limits);
+  SeenKeys seen;
+  std::byte* at = put_name(items, end, span.name);
+  if (at != nullptr) at = put_attributes(at, end, span.attributes, limits, seen);
+  if (at == nullptr || !fits(at, end, kOwnLinkItem)) return false;
+  if (links != 0) {
+    write_own_link(at, span.previous);
+    at += kOwnLinkItem;
+  }
+  if (!core.enter_queue(1)) {
+    count_lost(state, LossReason::queue_full);
+    return true;
+  }
+  const auto bytes = static_cast<std::uint32_t>(at - to);
+  header.entry_bytes = bytes;
+  header.entry_type = EntryType::record;
+  header.kind = static_cast<std::uint8_t>(SpanKind::internal);
+  header.status = static_cast<std::uint8_t>(StatusCode::unset);
+  header.flags = span.trace.flags();
+  header.trace_id = span.trace.trace_id();
+  header.span_id = id;
+  header.parent_span_id = span.parent;
+  header.start_ns = ns_of(span.start);
+  header.end_ns = ns_of(span.end);
+  header.scope = &scope;
+  header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
+  header.name_at = 0;
+  header.status_at = header.tracestate_at = kNoItem;
+  header.attributes = static_cast<std::uint16_t>(span.attributes.size());
+  header.events = 0;
+  header.links = static_cast<std::uint16_t>(links);
+  header.parent_remote = 0;
+  header.may_repeat = seen.repeats ? 1 : 0;
+  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
   publish_entry(core, state, bytes);
   return true;
 }
@@ -141,6 +179,21 @@ void write_slowly(Core& core, ThreadState& state, const WholeSpan& span, const S
     write_slowly(core, state, span, scope, end_ns);
   }
   release_if_ending(&state);
+}
+
+[[gnu::noinline]] void write_as_whole(const Recorder& recorder, const PlainSpan& plain,
+                                      const SpanId& id) noexcept {
+  const SpanContext& trace = plain.trace;
+  const Link link{SpanContext(trace.trace_id(), plain.previous, trace.flags()), {}, {}};
+  WholeSpan span;
+  std::construct_at(&span.context, trace.trace_id(), id, trace.flags());
+  span.parent = plain.parent;
+  span.name = plain.name;
+  span.start = plain.start;
+  span.end = plain.end;
+  span.attributes = {&plain.attributes, 1};
+  span.links = {&link, plain.previous.is_zero() ? 0u : 1u};
+  recorder.write(span);
 }
 
 }  // namespace
@@ -193,6 +246,24 @@ void Recorder::open_and_write(WholeSpan& span) const noexcept {
   core.processor().ensure_started();
   state->recorded.add();
   detail::write_whole(core, *state, span, *scope_);
+}
+
+SpanId Recorder::open_and_write(const PlainSpan& span) const noexcept {
+  detail::Core& core = *core_;
+  detail::ThreadState* const state = detail::state_of_thread;
+  SpanId id;
+  if (state != nullptr && state->core == &core &&
+      detail::active_core.load(std::memory_order_acquire) == &core) [[likely]] {
+    core.processor().ensure_started();
+    state->recorded.add();
+    id = SpanId::generate(state->random);
+    if (detail::try_direct(core, *state, span, id, *scope_)) [[likely]]
+      return id;
+  } else {
+    id = open();
+  }
+  detail::write_as_whole(*this, span, id);
+  return id;
 }
 
 void Recorder::write(std::span<const SpanColumn> columns,
