@@ -63,6 +63,16 @@ std::byte* put_event(std::byte* at, const std::byte* end, const WholeEvent& even
   return at;
 }
 
+bool may_repeat(std::span<const Attribute> attributes) noexcept {
+  std::uint64_t seen = 0;
+  for (const Attribute& attribute : attributes) {
+    const std::uint64_t bit = std::uint64_t{1} << attribute.key.literal_filter();
+    if (!attribute.key.is_literal() || (seen & bit) != 0) return true;
+    seen |= bit;
+  }
+  return false;
+}
+
 std::byte* put_any_name(std::byte* at, const std::byte* end, Key name) noexcept {
   char* none = nullptr;
   if (name.size() > kShortNameBytes) return nullptr;

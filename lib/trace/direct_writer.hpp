@@ -57,26 +57,26 @@ inline std::byte* put_name(std::byte* at, const std::byte* end, Key name) noexce
   return at + kBytes;
 }
 
-// Whether keys may be equal, which what is written directly is not searched for.
-struct SeenKeys {
-  std::uint64_t bits = 0;
-  bool repeats = false;
+// Whether keys of a list may be equal, which what is written directly is not searched for.
+bool may_repeat(std::span<const Attribute> attributes) noexcept;
 
-  void add(Key key) noexcept {
-    const std::uint64_t bit = std::uint64_t{1} << key.literal_filter();
-    repeats = repeats || !key.is_literal() || (bits & bit) != 0;
-    bits |= bit;
-  }
-};
-
+// Sets `repeats` where that may be so.
 inline std::byte* put_attributes(std::byte* at, const std::byte* end,
                                  std::span<const Attribute> attributes, const SpanLimits& limits,
-                                 SeenKeys& seen) noexcept {
+                                 bool& repeats) noexcept {
+  // So many are compared as they come, more of them at once.
+  constexpr std::size_t kPairsMax = 4;
+  if (attributes.size() > kPairsMax) repeats = repeats || may_repeat(attributes);
   for (const Attribute& attribute : attributes) {
     const Key key = attribute.key;
-    seen.add(key);
+    if (attributes.size() <= kPairsMax) {
+      for (const Attribute* other = attributes.data(); other != &attribute; ++other) {
+        repeats |= key.may_equal(other->key);
+      }
+    }
     const AttributeValue& value = attribute.value;
     if (!key.is_literal() || !fits(at, end, kWordItem)) [[unlikely]] {
+      repeats = repeats || !key.is_literal();
       at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
       if (at == nullptr) return nullptr;
     } else if (value.is_word()) {

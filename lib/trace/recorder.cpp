@@ -52,14 +52,15 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   }
   if (at == nullptr) return nullptr;
   std::size_t attributes = 0;
-  SeenKeys seen;
+  bool repeats = false;
   for (const auto& list : span.attributes) {
-    at = put_attributes(at, end, list, limits, seen);
+    repeats = repeats || (attributes != 0 && !list.empty());
+    at = put_attributes(at, end, list, limits, repeats);
     attributes += list.size();
     if (at == nullptr || attributes > limits.attributes_max) return nullptr;
   }
   header.attributes = static_cast<std::uint16_t>(attributes);
-  header.may_repeat = seen.repeats ? 1 : 0;
+  header.may_repeat = repeats ? 1 : 0;
   for (const WholeEvent& event : span.events) {
     at = put_event(at, end, event, limits);
     if (at == nullptr) return nullptr;
@@ -108,9 +109,9 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   auto& header = *reinterpret_cast<RecordHeader*>(to);
   auto* const items = reinterpret_cast<std::byte*>(&header + 1);
   const std::byte* const end = direct_end(items, limits);
-  SeenKeys seen;
+  bool repeats = false;
   std::byte* at = put_name(items, end, span.name);
-  if (at != nullptr) at = put_attributes(at, end, span.attributes, limits, seen);
+  if (at != nullptr) at = put_attributes(at, end, span.attributes, limits, repeats);
   if (at == nullptr || !fits(at, end, kOwnLinkItem)) return false;
   if (links != 0) {
     write_own_link(at, span.previous);
@@ -139,7 +140,7 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   header.events = 0;
   header.links = static_cast<std::uint16_t>(links);
   header.parent_remote = 0;
-  header.may_repeat = seen.repeats ? 1 : 0;
+  header.may_repeat = repeats ? 1 : 0;
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
   publish_entry(core, state, bytes);
   return true;

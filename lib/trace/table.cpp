@@ -23,8 +23,8 @@ std::size_t write_items(std::byte* items, const SpanColumn& column,
   if (column.attributes.size() > limits.attributes_max) return 0;
   const std::byte* const end = direct_end(items, limits);
   std::byte* at = put_name(items, end, column.name);
-  SeenKeys seen;  // and remove_repeats() looks at all
-  if (at != nullptr) at = put_attributes(at, end, column.attributes, limits, seen);
+  bool repeats = false;  // remove_repeats() looks at all
+  if (at != nullptr) at = put_attributes(at, end, column.attributes, limits, repeats);
   return at != nullptr ? static_cast<std::size_t>(at - items) : 0;
 }
 
