@@ -27,8 +27,10 @@ struct Block {
   }
 };
 
+// What was written into the part before it was sent, by whatever thread, is done.
 void drop(void* /*data*/, void* block) noexcept {
   zmq_taken_over(block);
+  zmq_taken_over(kZmqWire);
   static_cast<Block*>(block)->take_off(1);
 }
 
