@@ -13,24 +13,23 @@ namespace spanwire::trace {
 namespace detail {
 namespace {
 
-// Of a span that is whole.  In its place in the ring: a header that is put together elsewhere,
-// field by field, and then copied in larger pieces keeps the core waiting for each of its stores.
-void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scope,
-                  std::int64_t end_ns) noexcept {
+// What headers of whole spans have in common.  In its place in the ring: a header that is put
+// together elsewhere, field by field, and then copied in larger pieces keeps the core waiting for
+// each of its stores.
+[[gnu::always_inline]] inline void write_header(RecordHeader& header, const SpanContext& trace,
+                                                SpanId id, SpanId parent, const Scope& scope,
+                                                std::int64_t start_ns,
+                                                std::int64_t end_ns) noexcept {
   header.entry_type = EntryType::record;
-  header.kind = static_cast<std::uint8_t>(span.kind);
-  header.status = static_cast<std::uint8_t>(span.status);
-  header.flags = span.context.flags();
-  header.trace_id = span.context.trace_id();
-  header.span_id = span.context.span_id();
-  header.parent_span_id = span.parent;
-  header.start_ns = ns_of(span.start);
+  header.flags = trace.flags();
+  header.trace_id = trace.trace_id();
+  header.span_id = id;
+  header.parent_span_id = parent;
+  header.start_ns = start_ns;
   header.end_ns = end_ns;
   header.scope = &scope;
   header.name_at = 0;
-  header.events = static_cast<std::uint16_t>(span.events.size());
-  header.links = static_cast<std::uint16_t>(span.links.size());
-  header.parent_remote = span.parent_remote ? 1 : 0;
+  header.tracestate_at = header.status_at = kNoItem;
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
@@ -41,7 +40,6 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   auto* const items = reinterpret_cast<std::byte*>(&header + 1);
   const std::byte* const end = direct_end(items, limits);
   std::byte* at = put_name(items, end, span.name);
-  header.tracestate_at = header.status_at = kNoItem;
   if (at != nullptr && !span.tracestate.empty()) {
     header.tracestate_at = static_cast<std::uint32_t>(at - items);
     at = put_text(at, end, ItemTag::tracestate, span.tracestate);
@@ -84,7 +82,13 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
   std::byte* to = state.ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
   if (to == nullptr) return false;
   auto& header = *reinterpret_cast<RecordHeader*>(to);
-  write_header(header, span, scope, end_ns);
+  write_header(header, span.context, span.context.span_id(), span.parent, scope, ns_of(span.start),
+               end_ns);
+  header.kind = static_cast<std::uint8_t>(span.kind);
+  header.status = static_cast<std::uint8_t>(span.status);
+  header.events = static_cast<std::uint16_t>(span.events.size());
+  header.links = static_cast<std::uint16_t>(span.links.size());
+  header.parent_remote = span.parent_remote ? 1 : 0;
   const std::byte* const end = put_items(header, span, limits);
   if (end == nullptr) return false;
   if (!core.enter_queue(1)) {
@@ -122,26 +126,16 @@ void write_header(RecordHeader& header, const WholeSpan& span, const Scope& scop
     return true;
   }
   const auto bytes = static_cast<std::uint32_t>(at - to);
+  write_header(header, span.trace, id, span.parent, scope, ns_of(span.start), ns_of(span.end));
   header.entry_bytes = bytes;
-  header.entry_type = EntryType::record;
+  header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
   header.kind = static_cast<std::uint8_t>(SpanKind::internal);
   header.status = static_cast<std::uint8_t>(StatusCode::unset);
-  header.flags = span.trace.flags();
-  header.trace_id = span.trace.trace_id();
-  header.span_id = id;
-  header.parent_span_id = span.parent;
-  header.start_ns = ns_of(span.start);
-  header.end_ns = ns_of(span.end);
-  header.scope = &scope;
-  header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
-  header.name_at = 0;
-  header.status_at = header.tracestate_at = kNoItem;
   header.attributes = static_cast<std::uint16_t>(span.attributes.size());
   header.events = 0;
   header.links = static_cast<std::uint16_t>(links);
   header.parent_remote = 0;
   header.may_repeat = repeats ? 1 : 0;
-  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
   publish_entry(core, state, bytes);
   return true;
 }

@@ -68,9 +68,9 @@ class Slab {
   std::atomic<std::uint64_t> free_{kNoSlot};
 };
 
+inline constexpr std::size_t kPageBytes = 4096;
 // Memory straight from the system, zeroed and committed on first use; null when there is none.
 // `alignment`: a power of two; for one above a page, `bytes` are whole pages.
-inline constexpr std::size_t kPageBytes = 4096;
 void* reserve_memory(std::size_t bytes, std::size_t alignment = kPageBytes) noexcept;
 void release_memory(void* memory, std::size_t bytes) noexcept;
 

@@ -101,6 +101,18 @@ class ProtobufEncoderTest : public ::testing::Test {
   std::shared_ptr<Encoded> encoded_ = std::make_shared<Encoded>();
 };
 
+// Around the sizes at which a length takes a second byte: of a text, a value, a key and the whole.
+TEST_F(ProtobufEncoderTest, LengthsOfAnySize) {
+  for (std::size_t size = 90; size < 140; ++size) {
+    Span span = start("lengths");
+    span.set("key", std::string(size, 'v'));
+    span.set(std::string_view(std::string(size, 'k')), "value");
+    span.set(std::string_view(std::string(size, 'n')), -1).set("real", 0.5);
+    span.add_event(std::string_view(std::string(size, 'e')), {{"key", std::string(size, 'v')}});
+  }
+  expect_equal();
+}
+
 // One ExportTraceServiceRequest, byte for byte: the smallest span that has everything it must have.
 TEST(ProtobufEncoder, WritesTheGoldenVector) {
   trace::Resource resource;

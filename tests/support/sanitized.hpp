@@ -1,16 +1,6 @@
 // SPANWIRE_TEST_SANITIZED is defined where a sanitizer is at work: it allocates, and opens
-// descriptors, on its own account, which a few tests cannot have.  SPANWIRE_TEST_ASAN where that is
-// AddressSanitizer, which does not take the lock of its quarantine when a process forks: a child
-// may wait for it for ever.
+// descriptors, on its own account, which a few tests cannot have.
 #pragma once
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SPANWIRE_TEST_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SPANWIRE_TEST_ASAN 1
-#endif
-#endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SPANWIRE_TEST_SANITIZED 1

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "tests/support/log_capture.hpp"
-#include "tests/support/sanitized.hpp"
 #include "tests/trace/provider_fixture.hpp"
 
 namespace spanwire::trace {
@@ -173,9 +172,6 @@ TEST_F(ForkTest, AnExporterThatCannotForkIsCounted) {
 
 // Forks while other threads record and the exporter exports: no lock is left behind for a child.
 TEST_F(ForkTest, AForkUnderLoadDoesNotHang) {
-#if defined(SPANWIRE_TEST_ASAN)
-  GTEST_SKIP() << "AddressSanitizer's own lock hangs here";
-#endif
   testing::LogCapture log;
   ProviderOptions busy = options();
   busy.schedule_delay = std::chrono::milliseconds(1);

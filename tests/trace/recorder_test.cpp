@@ -139,6 +139,71 @@ TEST_F(RecorderTest, OfEqualKeysTheLastCounts) {
   }
 }
 
+// A plain span is the whole one that says the same: by the short way, by the long one (a text that
+// does not fit there, a copied name, a limit), and counted alike.
+TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
+  const std::string text(20'000, 'x');
+  const std::string name(300, 'n');
+  const Attribute usual[] = {{"text", "value"}, {"number", 7}, {"real", 0.5}};
+  const Attribute odd[] = {{"a", 1}, {std::string_view("b"), true}, {"a", 2}};
+  const Attribute large[] = {{"text", text}};
+  struct Case {
+    const char* name;
+    Key key;
+    std::span<const Attribute> attributes;
+    std::size_t kept;
+    bool follows;
+  };
+  const Case cases[] = {{"usual", "plain", usual, 3, true},
+                        {"the first of its thread", "plain", usual, 3, false},
+                        {"nothing", "plain", {}, 0, false},
+                        {"equal keys, no literal", "plain", odd, 2, true},
+                        {"a long text", "plain", large, 1, true},
+                        {"a long name", std::string_view(name), usual, 3, true}};
+  start();
+  Random random(1);
+  for (const Case& of : cases) {
+    SCOPED_TRACE(of.name);
+    store().clear();
+    const Decided decided = decide(tracer(), Context(), "root");
+    const SpanId parent = SpanId::generate(random);
+    const SpanId previous = of.follows ? SpanId::generate(random) : SpanId();
+    const SpanId id = decided.recorder.open_and_write(
+        PlainSpan{decided.context, parent, previous, of.key, at(100), at(300), of.attributes});
+    const SpanData span = only_span();
+    EXPECT_EQ(span.context, SpanContext(decided.context.trace_id(), id, decided.context.flags()));
+    EXPECT_FALSE(id.is_zero());
+    EXPECT_EQ(span.parent_span_id, parent);
+    EXPECT_EQ(span.name, of.key.view());
+    EXPECT_EQ(span.kind, SpanKind::internal);
+    EXPECT_EQ(span.status, StatusCode::unset);
+    EXPECT_EQ(span.end - span.start, std::chrono::nanoseconds(200));
+    EXPECT_EQ(span.attributes.size(), of.kept);
+    EXPECT_TRUE(span.events.empty());
+    ASSERT_EQ(span.links.size(), of.follows ? 1u : 0u);
+    if (of.follows) {
+      EXPECT_EQ(span.links[0].context.span_id(), previous);
+    }
+  }
+  expect_all_accounted(stats());
+}
+
+TEST_F(RecorderTest, APlainSpanKeepsTheLimits) {
+  ProviderOptions limited = options();
+  limited.limits.attributes_max = 1;
+  limited.limits.links_max = 0;
+  init(std::move(limited));
+  const Attribute attributes[] = {{"a", 1}, {"b", 2}};
+  const Decided decided = decide(tracer(), Context(), "root");
+  decided.recorder.open_and_write(PlainSpan{
+      decided.context, {}, decided.context.span_id(), "plain", at(100), at(300), attributes});
+  const SpanData span = only_span();
+  EXPECT_EQ(span.attributes.size(), 1u);
+  EXPECT_EQ(span.dropped_attributes, 1u);
+  EXPECT_EQ(span.links.size(), 0u);
+  EXPECT_EQ(span.dropped_links, 1u);
+}
+
 // Within a trace a link is kept as an id; what it says is the same.
 TEST_F(RecorderTest, LinksSayWhatTheyWereGiven) {
   start();

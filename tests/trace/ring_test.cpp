@@ -1,8 +1,10 @@
 #include "lib/trace/ring.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstdint>
+#include <cstring>
 #include <thread>
 
 namespace spanwire::trace::detail {
@@ -75,6 +77,26 @@ TEST_P(RingOf, KeepsWhatWaitsWhileMemoryIsMadeReady) {
   std::uint64_t next = 0;
   take_all(ring, next, 1);
   EXPECT_EQ(next, put_in);
+}
+
+bool is_resident(const std::byte* page) {
+  unsigned char resident = 0;
+  return mincore(const_cast<std::byte*>(page), 4096, &resident) == 0 && (resident & 1) != 0;
+}
+
+// Ahead of the writer, once so much waits, and not before.
+TEST(Ring, HasMemoryReadyWhereMuchWaits) {
+  constexpr std::size_t kAhead = 3u << 20;
+  Ring ring(8u << 20);
+  put(ring, 0);
+  std::byte* const ahead = ring.at(kAhead);
+  if (madvise(ring.at(2u << 20), 2u << 20, MADV_HUGEPAGE) != 0) {
+    GTEST_SKIP() << "this kernel has no huge pages";
+  }
+  ring.ready_ahead(kEntry);
+  EXPECT_FALSE(is_resident(ahead));
+  ring.ready_ahead(1u << 20);
+  EXPECT_TRUE(is_resident(ahead));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, RingOf, ::testing::Values(4096u, 1u << 20, 2u << 20, 8u << 20));
