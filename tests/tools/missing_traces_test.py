@@ -38,8 +38,8 @@ class MissingTraces(unittest.TestCase):
         pattern = ".*".join(re.escape(part.strip()) for part in quoted.split("…"))
         self.assertRegex(log, pattern)
 
-    def endpoint(self, port, scheme="http"):
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
+    def endpoint(self, port, scheme="http", timeout_ms=30_000):
+        return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_TIMEOUT": str(timeout_ms)}
 
     def test_every_row_has_what_is_seen_what_it_means_and_what_to_do(self):
         rows = [line for line in PAGE.splitlines() if line.startswith("|") and not line.startswith("|---")]
@@ -60,7 +60,7 @@ class MissingTraces(unittest.TestCase):
     def test_nobody_is_there(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        self.check("an exporter failed … connect_failed … Couldn't connect to server", **self.endpoint(port))
+        self.check("an exporter failed … connect_failed … Couldn't connect to server", **self.endpoint(port, timeout_ms=2_000))
         self.check("… resolve_failed", OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.invalid:4318")
 
     def test_somebody_else_is_there(self):
@@ -77,7 +77,7 @@ class MissingTraces(unittest.TestCase):
 
     def test_somebody_who_does_not_answer(self):
         with socket.create_server(("127.0.0.1", 0)) as mute:
-            self.check("spans were lost … by_reason=\"export_timeout …\"", **self.endpoint(mute.getsockname()[1]))
+            self.check("spans were lost … by_reason=\"export_timeout …\"", **self.endpoint(mute.getsockname()[1], timeout_ms=300))
 
     def test_a_file_in_a_folder_that_is_not_there(self):
         self.check("… file_open_failed … No such file or directory", SPANWIRE_TRACES_FILE="/nonexistent/traces.jsonl")
