@@ -57,19 +57,17 @@ bool matches(const FilterRule& rule, const SamplingInput& input) noexcept {
 class Filter final : public Sampler {
  public:
   Filter(std::vector<FilterRule> rules, SamplerPtr inner)
-      : rules_(std::move(rules)), inner_(inner ? std::move(inner) : parent_based(always_on())) {}
+      : rules_(std::move(rules)),
+        inner_(inner ? std::move(inner) : parent_based(always_on())),
+        inner_may_count_(!inner_->plain_rule().has_value()) {}
   SamplingResult sample(const SamplingInput& input) const noexcept override {
+    // A sampler that counts, such as one by rate, must not count noise.  Of any other it is cheaper
+    // to hear first that there is nothing to look at.
+    if (inner_may_count_ && is_noise(input)) return drop_as_noise();
     const SamplingResult result = inner_->sample(input);
     const bool dropped = result.decision == Decision::drop;
-    if (dropped && !input.watched) return result;
-    for (const FilterRule& rule : rules_) {
-      if (!matches(rule, input)) continue;
-      if (!dropped) dropped_as_noise.add();
-      SamplingResult noise;
-      noise.noise = true;
-      return noise;
-    }
-    return result;
+    if (inner_may_count_ || (dropped && !input.watched) || !is_noise(input)) return result;
+    return dropped ? noise() : drop_as_noise();
   }
   bool drops_unsampled_children() const noexcept override {
     return inner_->drops_unsampled_children();
@@ -79,8 +77,23 @@ class Filter final : public Sampler {
   }
 
  private:
+  bool is_noise(const SamplingInput& input) const noexcept {
+    return std::any_of(rules_.begin(), rules_.end(),
+                       [&](const FilterRule& rule) { return matches(rule, input); });
+  }
+  static SamplingResult noise() noexcept {
+    SamplingResult result;
+    result.noise = true;
+    return result;
+  }
+  static SamplingResult drop_as_noise() noexcept {
+    dropped_as_noise.add();
+    return noise();
+  }
+
   const std::vector<FilterRule> rules_;
   const SamplerPtr inner_;
+  const bool inner_may_count_;
 };
 
 class RateLimited final : public Sampler {

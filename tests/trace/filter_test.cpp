@@ -137,6 +137,19 @@ TEST(RateLimited, ThreadsShareOneLimit) {
   EXPECT_EQ(taken, 1000);
 }
 
+// Ten scrapes a second would otherwise take the place of what the rate is for.
+TEST(RateLimited, NoiseCostsNothingOfTheRate) {
+  ManualClock clock;
+  for (const SamplerPtr& limited :
+       {parent_based(rate_limited(1, clock)),
+        parent_based(by_path({{"llm/", rate_limited(1, clock)}}, rate_limited(1, clock)))}) {
+    const SamplerPtr sampler = filtered(default_noise(), limited);
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(sampled(sampler, "/metrics"));
+    EXPECT_TRUE(sampled(sampler, "wanted"));
+    EXPECT_FALSE(sampled(sampler, "wanted"));
+  }
+}
+
 TEST(ByPath, TheFirstPrefixDecides) {
   const SamplerPtr sampler =
       parent_based(by_path({{"llm/debug", always_on()}, {"llm/", always_off()}}, always_on()));
