@@ -9,6 +9,7 @@ import urllib.parse
 
 HTML = b"<!doctype html><html><body>This is not the Jaeger UI you are looking for!</body></html>"
 MAX_TRACES = 100_000
+POLL_S = 0.02  # how long the server's end may take
 
 
 def error(code, message):
@@ -32,7 +33,7 @@ class Jaeger:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,), daemon=True)
 
     def __enter__(self):
         self.thread.start()

@@ -7,6 +7,7 @@ import threading
 import urllib.parse
 
 SECOND = 10**9
+POLL_S = 0.02  # how long the server's end may take
 
 
 class Tempo:
@@ -22,7 +23,7 @@ class Tempo:
         handler = type("Bound", (Handler,), {"tempo": self})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"tempo+http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_S,), daemon=True)
 
     def __enter__(self):
         self.thread.start()

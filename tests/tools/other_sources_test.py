@@ -10,7 +10,9 @@ import tool
 from fake_tempo import SECOND, Tempo
 from view_test import line, span
 
-NOW = time.time_ns()
+
+def ago(seconds):
+    return time.time_ns() - seconds * SECOND
 
 
 class OtherSources(unittest.TestCase):
@@ -45,7 +47,7 @@ class OtherSources(unittest.TestCase):
             return json.load(file)
 
     def test_tempos_traces_become_a_run(self):
-        server = self.serve({1: ("sglang", NOW - 60 * SECOND), 2: ("sglang", NOW - 50 * SECOND), 3: ("other", NOW - 40 * SECOND)})
+        server = self.serve({1: ("sglang", ago(60)), 2: ("sglang", ago(50)), 3: ("other", ago(40))})
         done = self.fetch(server.url, "--service", "sglang", "--start", "5m")
         self.assertIn(b"4 spans in 2 traces", done.stderr)
         self.assertEqual(self.spans(), ["work 0", "work 0", "work 1", "work 1"])
@@ -55,16 +57,17 @@ class OtherSources(unittest.TestCase):
         self.assertEqual(os.listdir(os.path.join(self.run_path, "telemetry")), ["traces.otlp.json"])
 
     def test_a_full_search_of_tempo_is_repeated_in_halves(self):
-        server = self.serve({number: ("s", NOW - (10 + 3 * number) * SECOND) for number in range(1, 41)})
+        server = self.serve({number: ("s", ago(10 + 3 * number)) for number in range(1, 41)})
         self.fetch(server.url, "--start", "5m", "--depth", "7")
         self.assertEqual(len(self.spans()), 80)
         self.assertGreater(len([path for path, _ in server.asked if path == "/api/search"]), 5)
-        crowded = self.serve({number: ("s", NOW - 10 * SECOND) for number in range(1, 41)})
+        at = ago(10)
+        crowded = self.serve({number: ("s", at) for number in range(1, 41)})
         done = self.fetch(crowded.url, "--start", "5m", "--depth", "7", code=1)
         self.assertIn(b"TRUNCATED", done.stderr)
 
     def test_tempo_is_asked_until_no_more_comes(self):
-        at = NOW - 10 * SECOND
+        at = ago(10)
         server = self.serve({1: ("s", at)}, later={2: ("s", at), 3: ("s", at)})
         done = self.fetch(server.url, "--start", "5m", "--polls", "3")
         self.assertEqual(len(self.spans()), 6)
@@ -77,7 +80,7 @@ class OtherSources(unittest.TestCase):
         self.assertIn(b"still growing", self.fetch(server.url, "--start", "5m", "--polls", "1000", "--settle", "100ms").stderr)
 
     def test_a_tenant_of_tempo(self):
-        server = self.serve({1: ("s", NOW - 10 * SECOND)}, tenant="blue")
+        server = self.serve({1: ("s", ago(10))}, tenant="blue")
         self.assertIn(b"HTTP 401: no org id", self.fetch(server.url, "--start", "5m", code=4).stderr)
         for words in (("--tenant", "blue"), ("--header", "X-Scope-OrgID: blue")):
             self.fetch(server.url, "--start", "5m", *words)
@@ -89,7 +92,7 @@ class OtherSources(unittest.TestCase):
             self.assertIn(b"not 'NAME: VALUE'", done.stderr)
 
     def test_one_trace_of_tempo(self):
-        server = self.serve({0xAB: ("s", NOW - 10 * SECOND)})
+        server = self.serve({0xAB: ("s", ago(10))})
         self.fetch(server.url, "--trace", "ab")
         self.assertEqual(self.spans(), ["work 0", "work 1"])
         self.fetch(server.url, "--trace", "cd", code=3)
