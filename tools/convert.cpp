@@ -106,19 +106,15 @@ CLI::Validator check_of(Result<std::int64_t> (*parse)(const std::string&), const
       "", name);
 }
 
-std::string count_of(std::uint64_t count, const char* what) {
-  return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
-}
-
 // On a terminal only, one line that is written over.
 void show_progress(const inspect::ConvertProgress& progress) {
   std::string line = "\r\x1b[K";
   if (progress.reading) {
     line += "reading: " + std::to_string(progress.bytes >> 20) + " MiB, " +
-            count_of(progress.spans, "span");
+            inspect::counted(progress.spans, "span");
   } else {
     line += "writing: " + std::to_string(progress.spans) + " of " +
-            count_of(progress.spans_total, "span");
+            inspect::counted(progress.spans_total, "span");
   }
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
@@ -146,28 +142,29 @@ void report_clocks(const inspect::ConvertReport& report) {
 // What was not drawn as it was read; the last is no fault of the input.
 void report_losses(const inspect::ConvertReport& report) {
   if (report.duplicates > 0)
-    complain(count_of(report.duplicates, "span") + " read twice, written once");
+    complain(inspect::counted(report.duplicates, "span") + " read twice, written once");
   if (report.without_end > 0) {
-    complain(count_of(report.without_end, "span") +
+    complain(inspect::counted(report.without_end, "span") +
              " without an end, or with one before the start: drawn without length");
   }
   if (report.dangling > 0) {
-    complain(count_of(report.dangling, "parent or link") + " not in these files: no arrow");
+    complain(inspect::counted(report.dangling, "parent or link", "parents or links") +
+             " not in these files: no arrow");
   }
   if (report.merge_skipped > 0) {
-    complain(count_of(report.merge_skipped, "event") + " of the profile left out");
+    complain(inspect::counted(report.merge_skipped, "event") + " of the profile left out");
   }
   if (report.too_many_open > 0) {
-    complain(count_of(report.too_many_open, "span") + " left out: more than " +
+    complain(inspect::counted(report.too_many_open, "span") + " left out: more than " +
              std::to_string(inspect::kOpenSlicesMax) + " at one time");
   }
 }
 
 // To standard error where standard output is the timeline.
 void report_success(const inspect::ConvertOptions& options, const inspect::ConvertReport& report) {
-  const std::string text = "wrote " + options.output + ": " + count_of(report.slices, "slice") +
-                           ", " + count_of(report.flows, "arrow") + ", " +
-                           count_of(report.bytes, "byte");
+  const std::string text =
+      "wrote " + options.output + ": " + inspect::counted(report.slices, "slice") + ", " +
+      inspect::counted(report.flows, "arrow") + ", " + inspect::counted(report.bytes, "byte");
   if (options.output == "-") return complain(text);
   print(text + '\n');
 }

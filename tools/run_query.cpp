@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "spanwire/base/clock.hpp"
+#include "spanwire/inspect/text.hpp"
 #include "tools/command.hpp"
 
 namespace spanwire::tools {
@@ -105,12 +106,15 @@ Result<inspect::RequestHeaders> headers_of(const QueryArguments& arguments) {
 }  // namespace
 
 std::string count_text(const inspect::Fetched& fetched) {
-  std::string text = std::to_string(fetched.spans) + " spans in " + std::to_string(fetched.traces) +
-                     " traces, " + std::to_string(fetched.searches) + " searches";
+  std::string text = inspect::counted(fetched.spans, "span") + " in " +
+                     inspect::counted(fetched.traces, "trace");
+  if (fetched.searches > 0) {
+    text += ", " + inspect::counted(fetched.searches, "search", "searches");
+  }
   if (fetched.truncated) text += ", TRUNCATED: there are more";
   if (!fetched.stable) text += ", still growing";
   if (fetched.foreign > 0) {
-    text += ", " + std::to_string(fetched.foreign) + " traces without the service asked for";
+    text += ", " + inspect::counted(fetched.foreign, "trace") + " without the service asked for";
   }
   return text;
 }

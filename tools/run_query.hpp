@@ -59,7 +59,7 @@ Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query
 inspect::Manifest manifest_of(const QueryArguments& arguments, const Query& query,
                               const inspect::RunFolder& run);
 Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& manifest);
-// "12 spans in 3 traces, 1 searches"
+// "12 spans in 3 traces, 1 search"
 std::string count_text(const inspect::Fetched& fetched);
 // The same of a Tempo, and of files: one file of OTLP and the manifest.
 Result<inspect::Manifest> fetch_tempo_run(const QueryArguments& arguments, const Query& query,

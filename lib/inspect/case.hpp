@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "lib/inspect/report_parts.hpp"
 #include "spanwire/inspect/verify.hpp"
 
 namespace spanwire::inspect {

@@ -7,7 +7,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "lib/inspect/report_parts.hpp"
 #include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {

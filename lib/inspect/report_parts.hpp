@@ -9,8 +9,6 @@
 
 namespace spanwire::inspect {
 
-// "3 spans", "1 span"
-std::string counted(std::size_t count, std::string_view noun);
 // A gate without an outcome fails when that is asked for and one of its rules could have failed.
 Outcome gate_outcome(const Verdict& verdict, std::size_t gate, bool strict);
 bool fails(const RuleVerdict& verdict, bool strict);

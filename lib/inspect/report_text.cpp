@@ -153,8 +153,7 @@ std::string finding_text(const Finding& finding) {
 std::string report_text(const Verdict& verdict, const ReportOptions& options) {
   std::string text = counted(verdict.spans, "span") + " in " + counted(verdict.traces, "trace") +
                      ", " + counted(verdict.services, "service") + ", " +
-                     std::to_string(verdict.processes) +
-                     (verdict.processes == 1 ? " process" : " processes");
+                     counted(verdict.processes, "process", "processes");
   if (!options.source.empty()) text += " (" + printable(options.source) + ')';
   text += '\n';
   text += partial_line(verdict.kept_for_errors, "its error");

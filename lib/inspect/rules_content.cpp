@@ -4,6 +4,7 @@
 #include <map>
 
 #include "lib/inspect/case.hpp"
+#include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "lib/inspect/case.hpp"
+#include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {

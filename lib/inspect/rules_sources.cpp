@@ -3,6 +3,7 @@
 #include <set>
 
 #include "lib/inspect/case.hpp"
+#include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {

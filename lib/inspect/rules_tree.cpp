@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "lib/inspect/case.hpp"
+#include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {

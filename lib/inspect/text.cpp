@@ -171,6 +171,12 @@ std::string duration_text(std::int64_t nanoseconds, bool ascii) {
                static_cast<int>(total / 60 % 60));
 }
 
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  std::string text = std::to_string(count) + ' ';
+  if (count == 1) return text.append(one);
+  return many.empty() ? text.append(one) + 's' : text.append(many);
+}
+
 std::string time_text(std::int64_t nanoseconds_since_1970) {
   const auto seconds = static_cast<std::time_t>(nanoseconds_since_1970 / 1'000'000'000);
   const auto millis = static_cast<int>(nanoseconds_since_1970 / 1'000'000 % 1'000);

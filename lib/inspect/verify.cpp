@@ -167,10 +167,6 @@ std::string describe(const Case& of, const Span& span) {
   return of.service(span) + " '" + span.name + "' (" + span.id.hex().str() + ')';
 }
 
-std::string counted(std::size_t count, std::string_view noun) {
-  return std::to_string(count) + ' ' + std::string(noun) + (count == 1 ? "" : "s");
-}
-
 std::string_view name(Outcome outcome) noexcept {
   switch (outcome) {
     case Outcome::pass:

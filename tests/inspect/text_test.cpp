@@ -5,6 +5,14 @@
 namespace spanwire::inspect {
 namespace {
 
+TEST(Text, CountsAsPeopleDo) {
+  EXPECT_EQ(counted(0, "span"), "0 spans");
+  EXPECT_EQ(counted(1, "span"), "1 span");
+  EXPECT_EQ(counted(2, "span"), "2 spans");
+  EXPECT_EQ(counted(1, "search", "searches"), "1 search");
+  EXPECT_EQ(counted(53, "search", "searches"), "53 searches");
+}
+
 TEST(Text, KnowsTheColumnsOfATerminal) {
   EXPECT_EQ(columns_of(""), 0u);
   EXPECT_EQ(columns_of("abc"), 3u);

@@ -127,7 +127,7 @@ class OtherSources(unittest.TestCase):
             answer = {"result": json.loads(line("b", span(1, 2, 1, "two", 1, 8)))}
             json.dump(answer, file, indent=2)
         done = self.fetch(traces)
-        self.assertIn(b"2 spans in 1 traces", done.stderr)
+        self.assertIn(b"traces: 2 spans in 1 trace\n", done.stderr)
         self.assertEqual(self.spans(), ["one", "two"])
         self.assertEqual(tool.run("view", self.run_path).returncode, 0)
         with open(os.path.join(traces, "c.jsonl"), "w", encoding="utf-8") as file:

@@ -35,10 +35,6 @@ bool is_empty_object(std::string_view text) {
   return packed == "{}" && text.size() <= 64;
 }
 
-std::string counted(std::size_t count, const char* what) {
-  return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
-}
-
 }  // namespace
 
 Receiver::Receiver(const ReceiverOptions& options, TraceFolder* folder, Onward* onward)
@@ -108,7 +104,7 @@ void Receiver::show(const LiveTrace& trace, LiveTraces::Why why) {
   if (options_.draw && output_.size() < kUnprintedBytesMax) {
     if (trace.spans_shown != 0) {
       output_ += "once more, with " +
-                 counted(trace.set.spans.size() - trace.spans_shown, "more span") + ":\n";
+                 inspect::counted(trace.set.spans.size() - trace.spans_shown, "more span") + ":\n";
     }
     for (const inspect::Tree& tree : trees) {
       output_ += inspect::render_tree(trace.set, tree, options_.text);
@@ -167,10 +163,11 @@ std::string Receiver::finish() {
 
 std::string Receiver::summary() const {
   const std::scoped_lock lock(mutex_);
-  std::string text = counted(requests_, "request") + ", " + counted(spans_, "span") + ", " +
-                     counted(live_.seen(), "trace");
+  std::string text = inspect::counted(requests_, "request") + ", " +
+                     inspect::counted(spans_, "span") + ", " +
+                     inspect::counted(live_.seen(), "trace");
   const auto add = [&text](std::size_t count, const char* what, const char* happened) {
-    if (count != 0) text += "; " + counted(count, what) + ' ' + happened;
+    if (count != 0) text += "; " + inspect::counted(count, what) + ' ' + happened;
   };
   add(live_.duplicates(), "span", "came twice");
   add(rejected_, "span", "refused");

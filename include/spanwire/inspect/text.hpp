@@ -31,6 +31,9 @@ std::string fit(std::string_view text, std::size_t columns, bool ascii = false);
 // "812 ns", "1.25 µs", "40.3 ms", "2.50 s", "3m 20s": at most 8 columns.
 std::string duration_text(std::int64_t nanoseconds, bool ascii = false);
 
+// "1 span", "2 spans"; with `many`, "2 searches".
+std::string counted(std::size_t count, std::string_view one, std::string_view many = {});
+
 // "2026-11-21 09:56:53.123" in UTC; the year stays in four digits up to 9999.
 std::string time_text(std::int64_t nanoseconds_since_1970);
 
