@@ -42,9 +42,7 @@ Errc cause_of(CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
       return Errc::invalid_argument;
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_PARTIAL_FILE:
     case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_RECV_ERROR:
       return Errc::answer_not_understood;
     default:
       return Errc::connection_reset;

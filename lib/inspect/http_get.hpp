@@ -23,8 +23,8 @@ class HttpGetter {
 
   // The status, whatever it is; the body goes to `sink` piece by piece, and no piece is kept here.
   // An error of the sink ends the transfer and is returned.  Else fails with resolve_failed,
-  // connect_failed, connection_reset, query_timeout or answer_not_understood (not HTTP, or a body
-  // that ends before its length).
+  // connect_failed, connection_reset (also where the body ends before its length), query_timeout or
+  // answer_not_understood (not HTTP).
   Result<long> get(const std::string& url, std::chrono::nanoseconds timeout,
                    const std::function<Result<void>(std::string_view)>& sink);
 

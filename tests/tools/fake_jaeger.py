@@ -3,6 +3,8 @@
 import contextlib
 import http.server
 import json
+import socket
+import struct
 import threading
 import time
 import urllib.parse
@@ -155,6 +157,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif fault == "html":
             self.send(200, HTML)
         elif fault == "cut":
+            self.send(200, b'{"result":{"resourceSpans":[', length=5000)
+        elif fault == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.send(200, b'{"result":{"resourceSpans":[', length=5000)
         elif fault == "half":
             self.send(200, b'{"result":{"resourceSpans":[{"resource"')
