@@ -106,8 +106,8 @@ Result<inspect::RequestHeaders> headers_of(const QueryArguments& arguments) {
 }  // namespace
 
 std::string count_text(const inspect::Fetched& fetched) {
-  std::string text = inspect::counted(fetched.spans, "span") + " in " +
-                     inspect::counted(fetched.traces, "trace");
+  std::string text =
+      inspect::counted(fetched.spans, "span") + " in " + inspect::counted(fetched.traces, "trace");
   if (fetched.searches > 0) {
     text += ", " + inspect::counted(fetched.searches, "search", "searches");
   }
