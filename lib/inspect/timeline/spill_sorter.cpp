@@ -28,10 +28,9 @@ SpillSorter::~SpillSorter() {
 }
 
 Result<void> SpillSorter::add(const SortKey& key, std::string_view payload) {
-  entries_.push_back({key, arena_.size(), static_cast<std::uint32_t>(payload.size())});
-  arena_.append(payload);
+  entries_.push_back({key, arena_.store(payload), static_cast<std::uint32_t>(payload.size())});
   ++size_;
-  if (arena_.size() + entries_.size() * sizeof(Entry) < memory_bytes_) return {};
+  if (arena_.stored_bytes() + entries_.size() * sizeof(Entry) < memory_bytes_) return {};
   return spill();
 }
 
@@ -50,8 +49,7 @@ Result<void> SpillSorter::spill() {
   sort_memory();
   const std::uint64_t begin = file_bytes_;
   for (const Entry& entry : entries_) {
-    const std::string_view payload(arena_.data() + entry.offset, entry.bytes);
-    SPANWIRE_TRY_VOID(append(entry.key, payload));
+    SPANWIRE_TRY_VOID(append(entry.key, {entry.payload, entry.bytes}));
   }
   SPANWIRE_TRY_VOID(flush());
   runs_.push_back({begin, file_bytes_});
@@ -91,7 +89,7 @@ Result<void> SpillSorter::finish() {
   }
   SPANWIRE_TRY_VOID(spill());
   entries_ = {};
-  arena_ = {};
+  arena_ = ByteArena();
   while (runs_.size() > kRunsMax) SPANWIRE_TRY_VOID(merge_runs(kRunsMax));
   return open_cursors(runs_.size());
 }
@@ -200,7 +198,7 @@ Result<bool> SpillSorter::next(SortKey& key, std::string_view& payload) {
   if (next_entry_ == entries_.size()) return false;
   const Entry& entry = entries_[next_entry_++];
   key = entry.key;
-  payload = {arena_.data() + entry.offset, entry.bytes};
+  payload = {entry.payload, entry.bytes};
   return true;
 }
 

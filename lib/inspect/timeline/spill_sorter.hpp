@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/inspect/timeline/byte_arena.hpp"
 #include "spanwire/base/result.hpp"
 
 namespace spanwire::inspect {
@@ -41,7 +42,7 @@ class SpillSorter {
  private:
   struct Entry {
     SortKey key;
-    std::size_t offset;
+    const char* payload;
     std::uint32_t bytes;
   };
   struct Run {
@@ -71,7 +72,7 @@ class SpillSorter {
   std::string folder_;
   std::size_t memory_bytes_;
   std::uint64_t size_ = 0;
-  std::string arena_;
+  ByteArena arena_;
   std::vector<Entry> entries_;
   std::size_t next_entry_ = 0;
   int file_ = -1;
