@@ -8,7 +8,7 @@ jobs="${SPANWIRE_JOBS:-$(nproc)}"
 core_packages=(g++ cmake ninja-build ccache pkg-config python3 git ca-certificates
   libasio-dev libspdlog-dev libfmt-dev libexpected-dev nlohmann-json3-dev libgtest-dev libcli11-dev
   libcpp-httplib-dev libssl-dev libprotozero-dev libsimdjson-dev python3-prometheus-client python3-msgpack python3-yaml libzmq3-dev
-  cppzmq-dev python3-zmq libcurl4-openssl-dev libnghttp2-dev zlib1g-dev)
+  python3-zmq libcurl4-openssl-dev libnghttp2-dev zlib1g-dev)
 full_packages=("${core_packages[@]}" clang-19 clang-format-19 lld-19 llvm-19 libclang-rt-19-dev)
 
 say() { printf '== %s\n' "$*" >&2; }

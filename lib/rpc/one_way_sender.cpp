@@ -64,7 +64,8 @@ Result<EncodedMessage> OneWaySender::encode(const trace::Context& context, const
     fail_message_span(message.span, error);
     return fail(std::move(error));
   }
-  message.head = {transport::copied_part(bytes_of(text)), transport::copied_part(block.view())};
+  transport::copy_part(message.head[0], bytes_of(text));
+  transport::copy_part(message.head[1], block.view());
   message.bytes = text.size() + block.view().size() + payload.size();
   message.payload = std::move(payload);
   return message;
@@ -103,7 +104,7 @@ Result<void> OneWaySender::hand_over(EncodedMessage& message) {
   SPANWIRE_TRY_VOID(check_open());
   if (!message.payload_ready) {
     if (message.payload.size() < transport::kZmqCopyBelow) {
-      message.last = transport::copied_part(message.payload.view());
+      transport::copy_part(message.last, message.payload.view());
     } else if (flight_->full()) {
       flight_->wait();
       if (kind_ == Kind::publish) watch_slow_peers();
@@ -141,7 +142,7 @@ void OneWaySender::number(EncodedMessage& message) {
     row = rows_.emplace(path, Row{Random::of_thread().next_nonzero(), 1}).first;
   }
   write_sequence({row->second.id, row->second.next++},
-                 static_cast<char*>(message.head[1].data()) + kSequenceOffset);
+                 reinterpret_cast<char*>(message.head[1].data()) + kSequenceOffset);
 }
 
 // ---- From other threads

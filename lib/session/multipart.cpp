@@ -59,7 +59,7 @@ void Session::on_in_parts(wire::InParts& in) {
   MessageParts parts;
   parts.first = view_of(in.first);
   parts.headers = view_of(in.headers);
-  parts.payload = frame.body;
+  parts.payload = view_of(in.payload);
   parts.body_total = in.body_total;
   const std::size_t fields = parts.first.size() + parts.headers.size();
   const std::size_t body = fields + parts.payload.size();

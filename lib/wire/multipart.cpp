@@ -70,34 +70,45 @@ bool is_request(ByteView control) noexcept {
          is(load_frame_header(control.data()), FrameType::request);
 }
 
-Result<InParts> decode_parts(std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
-  if (parts.empty()) return fail(Errc::wrong_part_count);
-  if (parts[0].size() > kFrameHeaderBytes) return fail(Errc::trailing_bytes);
-  if (parts[0].size() < kFrameHeaderBytes) return fail(Errc::truncated);
-  InParts in;
+namespace {
+
+Errc decode_into(InParts& in, std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
+  if (parts.empty()) return Errc::wrong_part_count;
+  if (parts[0].size() > kFrameHeaderBytes) return Errc::trailing_bytes;
+  if (parts[0].size() < kFrameHeaderBytes) return Errc::truncated;
   in.header = load_frame_header(parts[0].data());
-  if (reserved_bits(parts[0].data()) != 0) return fail(Errc::reserved_bits_set);
-  if (in.header.body_bytes > body_bytes_max) return fail(Errc::frame_too_long);
+  if (reserved_bits(parts[0].data()) != 0) return Errc::reserved_bits_set;
+  if (in.header.body_bytes > body_bytes_max) return Errc::frame_too_long;
   std::size_t body_bytes = 0;
   for (const Slice& part : parts.subspan(1)) body_bytes += part.size();
-  if (body_bytes != in.header.body_bytes) return fail(Errc::length_mismatch);
+  if (body_bytes != in.header.body_bytes) return Errc::length_mismatch;
   parts = parts.subspan(1);
   if ((in.header.flags & kFlagPieces) != 0) {
-    if (parts.empty()) return fail(Errc::wrong_part_count);
-    if (parts[0].size() != kPiecesTotalBytes) return fail(Errc::length_mismatch);
+    if (parts.empty()) return Errc::wrong_part_count;
+    if (parts[0].size() != kPiecesTotalBytes) return Errc::length_mismatch;
     in.body_total = load_big<std::uint64_t>(parts[0].data());
     parts = parts.subspan(1);
   }
   if (has_fields(in.header)) {
-    if (parts.size() != 3) return fail(Errc::wrong_part_count);
+    if (parts.size() != 3) return Errc::wrong_part_count;
     in.first = &parts[0];
     in.headers = &parts[1];
     in.payload = &parts[2];
-    return in;
+    return Errc::ok;
   }
   // A body of no bytes may have no part.
-  if (parts.size() > 1) return fail(Errc::wrong_part_count);
+  if (parts.size() > 1) return Errc::wrong_part_count;
   if (!parts.empty()) in.payload = &parts[0];
+  return Errc::ok;
+}
+
+}  // namespace
+
+// Made where the caller has it: copied, the header would be read before it is written.
+Result<InParts> decode_parts(std::span<Slice> parts, std::size_t body_bytes_max) noexcept {
+  Result<InParts> in{InParts()};
+  const Errc error = decode_into(*in, parts, body_bytes_max);
+  if (error != Errc::ok) in = fail(error);
   return in;
 }
 

@@ -59,6 +59,9 @@ class LinkContract : public ::testing::TestWithParam<LinkKind> {
     if (GetParam().left_listens) std::swap(left, right);
   }
 
+  // libzmq's thread does that for its own links.
+  static bool gathers() { return !std::string_view(GetParam().address).starts_with("zmq"); }
+
   // Moves the time on and lets the loop notice.
   void advance(std::chrono::nanoseconds by) {
     clock.advance(by);
@@ -68,9 +71,10 @@ class LinkContract : public ::testing::TestWithParam<LinkKind> {
 
   // Who waits for room tries again by the clock too.
   template <class Predicate>
-  bool until_later(Predicate happened) {
+  bool until_later(Predicate happened,
+                   std::chrono::nanoseconds step = std::chrono::milliseconds(1)) {
     return test.until([&] {
-      advance(std::chrono::milliseconds(1));
+      advance(step);
       return happened();
     });
   }
@@ -170,8 +174,8 @@ TEST_P(LinkContract, WritesWhatATurnSentAtItsEnd) {
   test.in_turn([&] {
     for (std::uint32_t i = 0; i < 10; ++i) send_frame(*left, i, "small");
     EXPECT_GT(left->bytes_taken(), 0u);
-    EXPECT_EQ(left->bytes_submitted(), 0u);
-    EXPECT_EQ(left->queued_bytes(), left->bytes_taken());
+    EXPECT_EQ(left->bytes_submitted(), gathers() ? 0u : left->bytes_taken());
+    EXPECT_EQ(left->queued_bytes(), left->bytes_taken() - left->bytes_submitted());
   });
   EXPECT_EQ(left->bytes_submitted(), left->bytes_taken());
   EXPECT_EQ(left->queued_bytes(), 0u);
@@ -189,7 +193,7 @@ TEST_P(LinkContract, WritesEarlierOnceEnoughIsWaiting) {
 TEST_P(LinkContract, WritesEarlierInALongTurn) {
   test.in_turn([&] {
     send_frame(*left, 1, "first");
-    EXPECT_EQ(left->bytes_submitted(), 0u);
+    EXPECT_EQ(left->bytes_submitted() == 0u, gathers());
     clock.advance(std::chrono::microseconds(150));
     for (std::uint32_t i = 0; i < 8; ++i) send_frame(*left, 2 + i, "later");
     EXPECT_GT(left->bytes_submitted(), 0u);
@@ -327,11 +331,8 @@ TEST_P(LinkContract, GivesUpAPeerThatNeverReads) {
   fill();
   advance(wire::kWriteTimeout / 2);
   EXPECT_FALSE(left_events.closed);
-  // What still moved then, into the system's buffers, begins its time anew.
-  ASSERT_TRUE(test.until([&] {
-    advance(wire::kWriteTimeout);
-    return left_events.closed.has_value();
-  }));
+  // What still moves, into the system's buffers, begins its time anew.
+  ASSERT_TRUE(until_later([&] { return left_events.closed.has_value(); }, wire::kWriteTimeout));
   EXPECT_EQ(left_events.closed, Errc::write_timeout);
   EXPECT_NE(left_events.detail.find("took no byte"), std::string::npos);
   EXPECT_EQ(left->queued_bytes(), 0u);

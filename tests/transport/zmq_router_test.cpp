@@ -43,8 +43,8 @@ class ZmqRouterTest : public ::testing::Test {
   }
   void send(ZmqSocket& socket, std::size_t bytes = 100) {
     std::vector<ZmqPart> parts;
-    parts.emplace_back(std::string(12, 'c').data(), 12);
-    parts.emplace_back(std::string(bytes, 'x').data(), bytes);
+    parts.emplace_back(bytes_of(std::string(12, 'c')));
+    parts.emplace_back(bytes_of(std::string(bytes, 'x')));
     test.in_turn([&] { EXPECT_EQ(socket.send(parts), ZmqSent::sent); });
   }
   // The link that a message of `socket` made.

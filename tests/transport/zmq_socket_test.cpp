@@ -17,7 +17,7 @@ using Parts = std::vector<std::string>;
 
 ZmqSent send(ZmqSocket& socket, const Parts& texts) {
   std::vector<ZmqPart> parts;
-  for (const std::string& text : texts) parts.emplace_back(text.data(), text.size());
+  for (const std::string& text : texts) parts.emplace_back(bytes_of(text));
   return socket.send(parts);
 }
 

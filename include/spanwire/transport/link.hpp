@@ -52,7 +52,8 @@ inline constexpr std::size_t kLinkHighWaterBytes = 256u << 10;
 inline constexpr std::size_t kLinkLowWaterBytes = 64u << 10;
 
 // Frames handed to send() in one turn of the loop leave in one vectored write at the turn's end, or
-// as soon as kLinkFlushBytes are waiting.
+// as soon as kLinkFlushBytes are waiting.  A ZeroMQ link has libzmq's thread for that, and hands
+// each frame to it at once.
 inline constexpr std::size_t kLinkFlushBytes = 64u << 10;
 
 class Link : public wire::FrameSink {

@@ -1,7 +1,7 @@
 // Copies of bytes as parts.
 #pragma once
 
-#include "lib/transport/zmq/socket.hpp"
+#include "lib/transport/zmq/part.hpp"
 #include "spanwire/base/slice.hpp"
 
 namespace spanwire::transport {
@@ -11,6 +11,7 @@ namespace spanwire::transport {
 // blocks of 4 KiB, and a block goes with the last of its parts.  Above this each has its own.
 inline constexpr std::size_t kSharedPartBytesMax = 1'024;
 
-ZmqPart copied_part(ByteView bytes);
+// Replaces what is in the part.
+void copy_part(ZmqPart& part, ByteView bytes);
 
 }  // namespace spanwire::transport

@@ -75,9 +75,9 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
   void drop() noexcept { shut(std::chrono::milliseconds(0)); }
 
  private:
-  void add_envelope(ZmqQueue& queue) override {
+  void add_envelope(ZmqOut& message) override {
     // REP wants it and ROUTER does not mind.
-    if (naive()) queue.add(ZmqPart());
+    if (naive()) message.add_empty();
   }
   ZmqSent hand_over(std::span<ZmqPart> message) override { return socket_->send(message); }
   void on_resumed() override {

@@ -1,5 +1,7 @@
 #include "lib/transport/zmq/link.hpp"
 
+#include <array>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -9,19 +11,39 @@
 namespace spanwire::transport {
 namespace {
 
-// What waits for the end of a turn at most.  Less than other links keep: libzmq's thread sends what
-// it has got while this one goes on with its turn.
-constexpr std::size_t kHandOverBytes = 8u << 10;
-
 constinit NamedCounter write_timeouts("spanwire.transport.write_timeouts");
 constinit NamedCounter over_budget("spanwire.zmq.parked_over_budget");
+
+// The parts of a message as slices, each made where it stays.
+class PartSlices {
+ public:
+  explicit PartSlices(std::span<ZmqPart> parts) {
+    for (ZmqPart& part : parts) new (&slices_[count_++].slice) Slice(slice_of(part));
+  }
+  ~PartSlices() {
+    for (Slice& slice : view()) slice.~Slice();
+  }
+  PartSlices(const PartSlices&) = delete;
+  PartSlices& operator=(const PartSlices&) = delete;
+
+  std::span<Slice> view() noexcept { return {&slices_[0].slice, count_}; }
+
+ private:
+  union Place {
+    Place() {}
+    ~Place() {}
+    Slice slice;
+  };
+
+  std::array<Place, ZmqMessage::kPartsKept> slices_;
+  std::size_t count_ = 0;
+};
 
 }  // namespace
 
 ZmqCore::ZmqCore(Loop& loop, LinkInfo info, const ZmqOptions& options,
                  std::chrono::nanoseconds write_timeout, LinkLease lease)
-    : OutputItem(&ZmqCore::flush_item),
-      Timer(&ZmqCore::write_timer_fired),
+    : Timer(&ZmqCore::write_timer_fired),
       ZmqCloseJob(&ZmqCore::deliver_closed),
       ZmqWritableJob(&ZmqCore::deliver_writable),
       ZmqParkedJob(&ZmqCore::run_parked),
@@ -47,32 +69,54 @@ void ZmqCore::pause_reading(bool paused) {
   on_resumed();
 }
 
+// Nothing waits for the turn's end, as it does in other links: libzmq's thread gathers what it has
+// not written yet.
 void ZmqCore::send(wire::OutFrame& frame) {
   if (state_ != State::open) return;
-  wire::OutParts out;
-  wire::lay_out_parts(frame, out);
-  add_envelope(queue_);
-  std::size_t bytes = 0;
-  Slice large;
-  for (std::size_t i = 0; i < out.count; ++i) {
-    const ByteView part = out.parts[i];
-    bytes += part.size();
-    const bool keep = part.size() >= kZmqCopyBelow && out.payload_last && i + 1 == out.count;
-    queue_.add(keep ? ZmqPart() : copied_part(part));
-    if (keep) large = std::move(frame.payload);
+  wire::OutParts laid_out;
+  wire::lay_out_parts(frame, laid_out);
+  ZmqOut message;
+  add_envelope(message);
+  for (std::size_t i = 0; i < laid_out.count; ++i) {
+    const ByteView part = laid_out.parts[i];
+    const bool last = laid_out.payload_last && i + 1 == laid_out.count;
+    if (last && part.size() >= kZmqCopyBelow) {
+      message.add_payload(std::move(frame.payload));
+    } else {
+      message.add_copy(part);
+    }
   }
-  queue_.end(bytes, std::move(large));
-  sent(bytes);
+  taken_ += message.bytes();
+  if (queue_.empty()) [[likely]] {
+    switch (hand_over_with_payload(message)) {
+      case ZmqSent::sent:
+        submitted_ += message.bytes();
+        return;
+      case ZmqSent::full:
+        break;
+      default:
+        return lost_connection();
+    }
+  }
+  wait_behind(std::move(message));
 }
 
-void ZmqCore::sent(std::size_t bytes) {
-  taken_ += bytes;
-  if (!listed() && !blocked_) TurnOutput::of_thread().list(loop_, *this);
-  if (queue_.bytes() >= kHandOverBytes) [[unlikely]] {
-    above_high_ = above_high_ || queue_.bytes() > kLinkHighWaterBytes;
-    if (!blocked_) flush();
+void ZmqCore::wait_behind(ZmqOut&& message) {
+  queued_bytes_ += message.bytes();
+  queue_.push_back(std::move(message));
+  above_high_ = above_high_ || queued_bytes_ > kLinkHighWaterBytes;
+  if (!blocked_) wait_for_room(false);
+}
+
+ZmqSent ZmqCore::hand_over_with_payload(ZmqOut& message) {
+  if (!message.payload().empty()) {
+    if (flight_->full()) {
+      flight_->wait();
+      return ZmqSent::full;
+    }
+    message.parts().back() = flight_->take(std::move(message.payload()));
   }
-  TurnOutput::of_thread().sent(loop_);
+  return hand_over(message.parts());
 }
 
 // A script is told only of its own mistake: it may be between two calls, and would take anything
@@ -81,27 +125,26 @@ bool ZmqCore::owes_farewell() const noexcept {
   return !connection_gone_ && (!naive_ || is_protocol_error(cause_.code()));
 }
 
-void ZmqCore::add_farewell() {
-  const auto control = wire::encode_farewell();
-  add_envelope(queue_);
-  queue_.add(copied_part(control));
-  queue_.end(control.size());
-  taken_ += control.size();
+ZmqOut ZmqCore::farewell() {
+  ZmqOut message;
+  add_envelope(message);
+  message.add_copy(wire::encode_farewell());
+  taken_ += message.bytes();
+  return message;
 }
 
 void ZmqCore::say_farewell() {
-  if (!owes_farewell()) return;
-  queue_.clear();
-  add_farewell();
-  static_cast<void>(hand_over(queue_.front()));
-  queue_.clear();
+  if (owes_farewell()) static_cast<void>(hand_over(farewell().parts()));
 }
 
 void ZmqCore::close(const Error& cause) {
   if (state_ != State::open) return;
   state_ = State::closing;
   cause_ = cause;
-  if (owes_farewell()) add_farewell();
+  if (owes_farewell()) {
+    queue_.push_back(farewell());
+    queued_bytes_ += queue_.back().bytes();
+  }
   if (!blocked_) flush();
 }
 
@@ -143,9 +186,8 @@ void ZmqCore::take(std::span<ZmqPart> parts) {
   }
   if (state_ != State::open) return;
   if (!std::exchange(heard_, true)) naive_ = wire::is_request(control);
-  std::array<Slice, ZmqMessage::kPartsKept> slices;
-  for (std::size_t i = 0; i < parts.size(); ++i) slices[i] = slice_of(parts[i]);
-  events_->on_message({slices.data(), parts.size()});
+  PartSlices slices(parts);
+  events_->on_message(slices.view());
 }
 
 void ZmqCore::post_parked() {
@@ -179,11 +221,6 @@ void ZmqCore::gone() {
                 : Error(Errc::connection_reset, info_.peer + " went without a farewell"));
 }
 
-void ZmqCore::flush_item(OutputItem* item) noexcept {
-  auto* self = static_cast<ZmqCore*>(item);
-  if (self->state_ != State::closed && !self->blocked_) self->flush();
-}
-
 void ZmqCore::retry() noexcept {
   const Ref<ZmqCore> self(this);
   if (blocked_ && state_ != State::closed) flush();
@@ -192,29 +229,25 @@ void ZmqCore::retry() noexcept {
 void ZmqCore::flush() noexcept {
   bool progress = false;
   while (!queue_.empty()) {
-    if (!queue_.front_payload().empty()) {
-      if (flight_->full()) {
-        flight_->wait();
-        return wait_for_room(progress);
-      }
-      queue_.front().back() = flight_->take(std::move(queue_.front_payload()));
-    }
-    const std::size_t bytes = queue_.front_bytes();
-    switch (hand_over(queue_.front())) {
+    switch (hand_over_with_payload(queue_.front())) {
       case ZmqSent::sent:
         break;
       case ZmqSent::full:
         return wait_for_room(progress);
-      case ZmqSent::unreachable:
-      case ZmqSent::failed:
-        connection_gone_ = true;
-        return finish(Error(Errc::connection_reset, info_.peer + " is no longer connected"));
+      default:
+        return lost_connection();
     }
-    submitted_ += bytes;
-    queue_.pop();
+    submitted_ += queue_.front().bytes();
+    queued_bytes_ -= queue_.front().bytes();
+    queue_.pop_front();
     progress = true;
   }
   written();
+}
+
+void ZmqCore::lost_connection() {
+  connection_gone_ = true;
+  finish(Error(Errc::connection_reset, info_.peer + " is no longer connected"));
 }
 
 void ZmqCore::wait_for_room(bool progress) {
@@ -234,7 +267,7 @@ void ZmqCore::written() {
 
 // Posted, so that an endless supply of output cannot keep the loop from its other sockets.
 void ZmqCore::check_low_water() {
-  if (!above_high_ || queue_.bytes() >= kLinkLowWaterBytes || writable_posted_) return;
+  if (!above_high_ || queued_bytes_ >= kLinkLowWaterBytes || writable_posted_) return;
   above_high_ = false;
   writable_posted_ = true;
   retain();
@@ -267,11 +300,11 @@ void ZmqCore::finish(Error cause) noexcept {
   if (state_ == State::open) cause_ = std::move(cause);
   const bool in_order = state_ == State::closing && queue_.empty();
   state_ = State::closed;
-  TurnOutput::of_thread().remove(*this);
   loop_.timers().remove(*this);
   const Ref<ZmqCore> self(this);
   if (!in_order) say_farewell();
   queue_.clear();
+  queued_bytes_ = 0;
   parked_.clear();
   flight_->abandon();
   lease_ = LinkLease();

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "lib/transport/incoming.hpp"
-#include "lib/transport/turn_output.hpp"
+#include "lib/transport/ref.hpp"
 #include "lib/transport/zmq/message.hpp"
+#include "lib/transport/zmq/socket.hpp"
 #include "spanwire/transport/link.hpp"
 #include "spanwire/transport/zmq.hpp"
 
@@ -30,7 +31,6 @@ struct ZmqParkedJob : Job {
 
 // The part that survives the Link while jobs and libzmq point at it.  Only on its loop.
 class ZmqCore : public RefCounted,
-                private OutputItem,
                 private Timer,
                 private detail::ZmqCloseJob,
                 private detail::ZmqWritableJob,
@@ -44,7 +44,7 @@ class ZmqCore : public RefCounted,
   void close(const Error& cause);
   // The Link is gone: no event may follow.
   void abandon();
-  std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
+  std::size_t queued_bytes() const noexcept { return queued_bytes_; }
   std::uint64_t bytes_taken() const noexcept { return taken_; }
   std::uint64_t bytes_submitted() const noexcept { return submitted_; }
   const LinkInfo& info() const noexcept { return info_; }
@@ -65,7 +65,7 @@ class ZmqCore : public RefCounted,
           std::chrono::nanoseconds write_timeout, LinkLease lease);
 
   // Puts in front of a message what the socket wants there.
-  virtual void add_envelope(ZmqQueue& queue) = 0;
+  virtual void add_envelope(ZmqOut& message) = 0;
   virtual ZmqSent hand_over(std::span<ZmqPart> message) = 0;
   // Messages wait for room at the peer: retry() is wanted.
   virtual void on_blocked() {}
@@ -94,8 +94,10 @@ class ZmqCore : public RefCounted,
  private:
   enum class State : std::uint8_t { open, closing, closed };
 
-  void sent(std::size_t bytes);
-  void add_farewell();
+  ZmqSent hand_over_with_payload(ZmqOut& message);
+  void wait_behind(ZmqOut&& message);
+  void lost_connection();
+  ZmqOut farewell();
   bool owes_farewell() const noexcept;
   void park(std::span<ZmqPart> parts);
   void take(std::span<ZmqPart> parts);
@@ -105,7 +107,6 @@ class ZmqCore : public RefCounted,
   void wait_for_room(bool progress);
   void written();
   void check_low_water();
-  static void flush_item(OutputItem* item) noexcept;
   static void run_parked(Job* job) noexcept;
   static void deliver_writable(Job* job) noexcept;
   static void deliver_closed(Job* job) noexcept;
@@ -120,7 +121,7 @@ class ZmqCore : public RefCounted,
   LinkEvents* events_ = nullptr;
   State state_ = State::open;
   bool paused_ = false;
-  bool blocked_ = false;  // the peer's queue was full
+  bool blocked_ = false;  // the queue waits for room at the peer
   bool above_high_ = false;
   bool writable_posted_ = false;
   bool parked_posted_ = false;
@@ -130,7 +131,8 @@ class ZmqCore : public RefCounted,
   bool connection_gone_ = false;
   std::uint64_t taken_ = 0;
   std::uint64_t submitted_ = 0;
-  ZmqQueue queue_;
+  std::deque<ZmqOut> queue_;  // found no room
+  std::size_t queued_bytes_ = 0;
   std::deque<std::vector<ZmqPart>> parked_;  // came while the link did not read
   std::size_t parked_bytes_ = 0;
   MonotonicTime progress_at_;

@@ -7,21 +7,16 @@
 namespace spanwire::transport {
 namespace {
 
-// Parts that were handed over and lie in front of a queue that never gets empty.
-constexpr std::size_t kSpentPartsMax = 1'024;
-
 void drop_part(void* part) noexcept { delete static_cast<ZmqPart*>(part); }
 
 }  // namespace
 
 Slice slice_of(ZmqPart& part) {
-  if (part.size() < kZmqCopyBelow) {
-    const ByteView bytes = part_bytes(part);
-    return Slice::adopt(nullptr, bytes.data(), bytes.size());
-  }
+  const std::size_t size = part.size();
+  if (size < kZmqCopyBelow) return Slice::adopt(nullptr, part.data(), size);
   auto* const owner = new ZmqPart(std::move(part));
-  auto* const data = static_cast<std::byte*>(owner->data());
-  return Slice::adopt(Block::wrap(data, owner->size(), &drop_part, owner), data, owner->size());
+  std::byte* const data = owner->data();
+  return Slice::adopt(Block::wrap(data, size, &drop_part, owner), data, size);
 }
 
 std::string peer_of(std::span<ZmqPart> parts) {
@@ -46,7 +41,9 @@ ZmqPart ZmqFlight::take(Slice&& payload) {
   auto* const data = const_cast<std::byte*>(cargo->payload.data());
   const std::size_t size = cargo->payload.size();
   zmq_handed_over(cargo);
-  return ZmqPart(data, size, &unload, cargo);
+  ZmqPart part;
+  part.lend(data, size, &unload, cargo);
+  return part;
 }
 
 // On libzmq's thread, or on ours when the message was not sent.
@@ -87,32 +84,6 @@ void ZmqFlight::abandon() noexcept {
   owner_ = nullptr;
   const std::lock_guard lock(mutex_);
   loop_ = nullptr;
-}
-
-void ZmqQueue::end(std::size_t bytes, Slice&& payload) {
-  messages_.push_back({parts_.size() - ended_parts_, bytes, std::move(payload)});
-  ended_parts_ = parts_.size();
-  bytes_ += bytes;
-}
-
-void ZmqQueue::pop() {
-  const Message& message = messages_[first_message_];
-  bytes_ -= message.bytes;
-  first_part_ += message.parts;
-  ++first_message_;
-  if (empty()) return clear();
-  if (first_part_ < kSpentPartsMax || first_part_ * 2 < parts_.size()) return;
-  parts_.erase(parts_.begin(), parts_.begin() + static_cast<std::ptrdiff_t>(first_part_));
-  messages_.erase(messages_.begin(),
-                  messages_.begin() + static_cast<std::ptrdiff_t>(first_message_));
-  ended_parts_ -= first_part_;
-  first_part_ = first_message_ = 0;
-}
-
-void ZmqQueue::clear() noexcept {
-  parts_.clear();
-  messages_.clear();
-  first_part_ = first_message_ = ended_parts_ = bytes_ = 0;
 }
 
 }  // namespace spanwire::transport

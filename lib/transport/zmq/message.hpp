@@ -1,19 +1,21 @@
 // Payloads between Slices and libzmq's messages, without a copy above a bound.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "lib/transport/zmq/copied_part.hpp"
-#include "lib/transport/zmq/socket.hpp"
+#include "lib/transport/zmq/part.hpp"
 #include "spanwire/base/executor.hpp"
 #include "spanwire/base/slice.hpp"
+#include "spanwire/transport/loop.hpp"
 #include "spanwire/wire/limits.hpp"
+#include "spanwire/wire/multipart.hpp"
 
 namespace spanwire::transport {
 
@@ -67,39 +69,38 @@ class ZmqFlight final : public std::enable_shared_from_this<ZmqFlight> {
   Wake wake_;
 };
 
-// Whole messages that wait to be handed to libzmq.  A large payload stays a slice until its turn
-// has come: what waits here is not in flight.  One thread.
-class ZmqQueue {
+// A message on its way out.
+class ZmqOut {
  public:
-  void add(ZmqPart part) { parts_.push_back(std::move(part)); }
-  // The parts added since the last end() are a message; `bytes` are what it counts.  `payload`, if
-  // there is one, is to become its last part, which was added empty.
-  void end(std::size_t bytes, Slice&& payload = {});
-
-  bool empty() const noexcept { return first_message_ == messages_.size(); }
-  std::size_t bytes() const noexcept { return bytes_; }
-  std::span<ZmqPart> front() noexcept {
-    return {parts_.data() + first_part_, messages_[first_message_].parts};
+  // Behind the others.
+  void add_empty() noexcept { ++count_; }
+  void add_copy(ByteView bytes) {
+    add_envelope(bytes);
+    bytes_ += bytes.size();
   }
+  // A copy that is not counted.
+  void add_envelope(ByteView bytes) { copy_part(parts_[count_++], bytes); }
+  // The last part.  It stays a slice until libzmq may have it: what waits is not in flight.
+  void add_payload(Slice&& payload) noexcept {
+    bytes_ += payload.size();
+    payload_ = std::move(payload);
+    add_empty();
+  }
+
+  std::span<ZmqPart> parts() noexcept { return {parts_.data(), count_}; }
   // Not yet a part; empty: there is none, or it is one.
-  Slice& front_payload() noexcept { return messages_[first_message_].payload; }
-  std::size_t front_bytes() const noexcept { return messages_[first_message_].bytes; }
-  void pop();
-  void clear() noexcept;
+  Slice& payload() noexcept { return payload_; }
+  // What it counts in its link.
+  std::size_t bytes() const noexcept { return bytes_; }
 
  private:
-  struct Message {
-    std::size_t parts = 0;
-    std::size_t bytes = 0;
-    Slice payload;
-  };
+  // Of the longest message of ours, with the identity and the delimiter in front.
+  static constexpr std::size_t kPartsMax = wire::kPartsMax + 2;
 
-  std::vector<ZmqPart> parts_;
-  std::vector<Message> messages_;
-  std::size_t first_part_ = 0;
-  std::size_t first_message_ = 0;
-  std::size_t ended_parts_ = 0;
+  std::array<ZmqPart, kPartsMax> parts_;
+  std::size_t count_ = 0;
   std::size_t bytes_ = 0;
+  Slice payload_;
 };
 
 }  // namespace spanwire::transport

@@ -67,9 +67,9 @@ RouterLink::RouterLink(ZmqRouter& router, std::string identity, int fd, LinkInfo
       identity_(std::move(identity)),
       fd_(fd) {}
 
-void RouterLink::add_envelope(ZmqQueue& queue) {
-  queue.add(copied_part(spanwire::bytes_of(identity_)));
-  if (delimited_) queue.add(ZmqPart());
+void RouterLink::add_envelope(ZmqOut& message) {
+  message.add_envelope(spanwire::bytes_of(identity_));
+  if (delimited_) message.add_empty();
 }
 
 ZmqSent RouterLink::hand_over(std::span<ZmqPart> message) { return router_->send(message); }

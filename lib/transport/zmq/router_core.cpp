@@ -172,12 +172,11 @@ RouterLink* ZmqRouter::accept(std::string_view identity, int fd) {
 
 // Names are not remembered: a refused peer hears it for each message.
 void ZmqRouter::refuse(std::span<ZmqPart> parts, std::size_t envelope) {
-  ZmqQueue queue;
-  queue.add(copied_part(part_bytes(parts[0])));
-  if (envelope == 2) queue.add(ZmqPart());
-  queue.add(copied_part(wire::encode_farewell()));
-  queue.end(0);
-  static_cast<void>(socket_->send(queue.front()));
+  ZmqOut message;
+  message.add_envelope(part_bytes(parts[0]));
+  if (envelope == 2) message.add_empty();
+  message.add_copy(wire::encode_farewell());
+  static_cast<void>(socket_->send(message.parts()));
 }
 
 LinkInfo ZmqRouter::info_of(std::string_view identity, int fd) const {

@@ -37,7 +37,7 @@ class RouterLink final : public ZmqCore {
   }
 
  private:
-  void add_envelope(ZmqQueue& queue) override;
+  void add_envelope(ZmqOut& message) override;
   ZmqSent hand_over(std::span<ZmqPart> message) override;
   void on_blocked() override;
   void on_finished(const Error& cause) override;

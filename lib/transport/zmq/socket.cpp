@@ -136,28 +136,41 @@ void ZmqSocket::start(ZmqSocketEvents& events) {
   look_again();
 }
 
+bool ZmqSocket::receive_part(ZmqPart& part, int flags) noexcept {
+  int received = 0;
+  do {
+    received = zmq_msg_recv(part.handle(), handle_, flags);
+  } while (received < 0 && errno == EINTR);
+  SPANWIRE_ASSERT(received >= 0 || flags != 0);
+  return received >= 0;
+}
+
+std::size_t ZmqSocket::skip_parts() noexcept {
+  ZmqPart part;
+  std::size_t skipped = 0;
+  do {
+    receive_part(part, 0);
+    ++skipped;
+  } while (part.more());
+  return skipped;
+}
+
 bool ZmqSocket::receive(ZmqMessage& message) {
   message.count_ = message.surplus_ = 0;
   resting_ = false;
   if (handle_ == nullptr) return false;
-  int flags = ZMQ_DONTWAIT;
-  ZmqPart surplus;
-  for (bool more = true; more;) {
-    const bool keep = message.count_ < ZmqMessage::kPartsKept;
-    ZmqPart& part = keep ? message.parts_[message.count_] : surplus;
-    int received = 0;
-    do {
-      received = zmq_msg_recv(part.handle(), handle_, flags);
-    } while (received < 0 && errno == EINTR);
-    if (received < 0) {
-      // A message arrives whole or not at all: only its first part can be missing.
-      SPANWIRE_ASSERT(message.count_ == 0);
-      return false;
-    }
-    ++(keep ? message.count_ : message.surplus_);
-    more = part.more();
-    flags = 0;
+  if (!receive_part(message.parts_[0], ZMQ_DONTWAIT)) {
+    unheard_ = false;
+    return false;
   }
+  // A message arrives whole or not at all.
+  bool more = message.parts_[message.count_++].more();
+  while (more && message.count_ < ZmqMessage::kPartsKept) {
+    receive_part(message.parts_[message.count_], 0);
+    more = message.parts_[message.count_++].more();
+  }
+  if (more) [[unlikely]]
+    message.surplus_ = skip_parts();
   zmq_taken_over(kZmqWire);
   if (unfinished_ != nullptr && unfinished_->asks()) [[unlikely]] {
     unfinished_->heard(zmq_msg_get(message.parts_[0].handle(), ZMQ_SRCFD));
@@ -174,6 +187,7 @@ bool ZmqSocket::has_unread() noexcept {
 
 ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
   if (handle_ == nullptr) return ZmqSent::failed;
+  unheard_ = true;
   look_at_turn_end();
   zmq_handed_over(kZmqWire);
   bool lost = false;
@@ -183,7 +197,10 @@ ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
     do {
       sent = zmq_msg_send(parts[i].handle(), handle_, flags);
     } while (sent < 0 && errno == EINTR);
-    if (sent >= 0) continue;
+    if (sent >= 0) {
+      parts[i].taken();
+      continue;
+    }
     // libzmq waits for the end of a message that it has given up: the rest goes the same way, or it
     // would take the next message for it.
     lost = true;
@@ -216,9 +233,13 @@ void ZmqSocket::look_at_turn_end() noexcept {
 void ZmqSocket::turn_ended(Job* job) noexcept {
   ZmqSocket& socket = static_cast<OwnJob*>(job)->socket;
   socket.look_listed_ = false;
-  const int wanted = (socket.resting_ ? 0 : ZMQ_POLLIN) |
-                     (std::exchange(socket.was_full_, false) ? ZMQ_POLLOUT : 0);
-  if (socket.events_ != nullptr && (socket.ready_events() & wanted) != 0) socket.look_again();
+  const bool was_full = std::exchange(socket.was_full_, false);
+  const int wanted = (socket.resting_ ? 0 : ZMQ_POLLIN) | (was_full ? ZMQ_POLLOUT : 0);
+  // Nothing that came after the last send has been missed where a receive() found nothing.
+  const bool looks = std::exchange(socket.unheard_, false) || was_full;
+  if (looks && socket.events_ != nullptr && (socket.ready_events() & wanted) != 0) {
+    socket.look_again();
+  }
   socket.release();
 }
 

@@ -1,6 +1,6 @@
 // ZmqSocket: a libzmq socket as part of a Loop.  libzmq's descriptor tells once that something
 // happened, and any call on the socket may swallow that: so whoever is told drains the socket, and
-// at the end of a turn that sent something the socket looks by itself.
+// at the end of a turn that sent something after that the socket looks by itself.
 #pragma once
 
 #include <array>
@@ -12,17 +12,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <zmq.hpp>
 
 #include "lib/transport/ref.hpp"
+#include "lib/transport/zmq/part.hpp"
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
 #include "spanwire/transport/loop.hpp"
 
 namespace spanwire::transport {
-
-// One part of a message; owns its memory.
-using ZmqPart = ::zmq::message_t;
 
 class ZmqSocket;
 class ZmqUnfinished;
@@ -76,10 +73,6 @@ enum class ZmqSent : std::uint8_t {
   unreachable,  // ROUTER: no connection has this identity; none was taken
   failed,       // the connection went while the parts were handed over: the message is lost
 };
-
-inline ByteView part_bytes(const ZmqPart& part) noexcept {
-  return {static_cast<const std::byte*>(part.data()), part.size()};
-}
 
 // Only on its loop, which outlives it.  The loop holds the context until it is destroyed, so that
 // what sockets still have to write has left by then.
@@ -142,6 +135,10 @@ class ZmqSocket final : public RefCounted {
 
   Result<void> set_raw(int option, const void* value, std::size_t size);
   Result<void> watch();
+  // False if there is none now; flags of 0: it is there.
+  bool receive_part(ZmqPart& part, int flags) noexcept;
+  // The rest of a message; returns its number of parts.
+  std::size_t skip_parts() noexcept;
   void arm();
   void tell();
   int ready_events() noexcept;
@@ -164,6 +161,7 @@ class ZmqSocket final : public RefCounted {
   ZmqSocketEvents* events_ = nullptr;
   bool armed_ = false;
   bool monitored_ = false;
+  bool unheard_ = false;   // a send may have heard what nobody was told of
   bool resting_ = false;   // until the next receive()
   bool was_full_ = false;  // a send of this turn found no room
   bool look_posted_ = false;
