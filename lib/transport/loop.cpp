@@ -12,9 +12,13 @@
 #include "spanwire/base/assert.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
+#include "spanwire/wire/utf8.hpp"
 
 namespace spanwire::transport {
 namespace {
+
+// A handler's path may be as long as it likes.
+constexpr std::size_t kShownLabelBytesMax = 256;
 
 constinit NamedCounter slow_segments("spanwire.transport.slow_segments");
 
@@ -169,7 +173,8 @@ void Loop::end_segment(std::int64_t now_ns) noexcept {
   if (report_ != nullptr) return report_(report_context_, label, took);
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
   log_warn("something held a loop that must not block",
-           {{"what", label.empty() ? "unnamed" : label}, {"ms", ms}});
+           {{"what", label.empty() ? "unnamed" : wire::clip_utf8(label, kShownLabelBytesMax)},
+            {"ms", ms}});
 }
 
 Loop::Step::Tail::Tail(Loop& owner) noexcept : loop(owner), outermost(!owner.runs_here()) {

@@ -18,6 +18,7 @@
 
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/transport/use_task.hpp"
+#include "tests/support/log_capture.hpp"
 #include "tests/support/test_loop.hpp"
 
 namespace spanwire::transport {
@@ -200,6 +201,18 @@ TEST(Loop, NamesTheSegmentThatHeldIt) {
   test.in_turn([&] { clock.advance(std::chrono::milliseconds(11)); });
   EXPECT_EQ(report.reports, 2);
   EXPECT_EQ(report.label, "");
+}
+
+TEST(Loop, LogsOnlyTheBeginningOfALongLabel) {
+  ManualClock clock;
+  TestLoop test(clock);
+  const testing::LogCapture log;
+  const std::string label(4'000, 'l');
+  test.in_turn([&] {
+    test.loop().label(label);
+    clock.advance(std::chrono::milliseconds(50));
+  });
+  EXPECT_TRUE(log.contains("what=" + label.substr(0, 256) + " ms=50"));
 }
 
 Task<void> block_when_resumed(ManualClock* clock) {

@@ -1,5 +1,6 @@
-// ByteArena: copies of bytes that stay where they are.  Its memory is used again after clear(): grown
-// as a string it would be copied, and cleared by the system, again and again.  Internal to inspect.
+// ByteArena: copies of bytes that stay where they are.  Its memory is used again after clear():
+// grown as a string it would be copied, and cleared by the system, again and again.  Internal to
+// inspect.
 #pragma once
 
 #include <algorithm>

@@ -49,6 +49,7 @@ ZmqPart ZmqFlight::take(Slice&& payload) {
 // On libzmq's thread, or on ours when the message was not sent.
 void ZmqFlight::unload(void* /*data*/, void* cargo) noexcept {
   zmq_taken_over(cargo);
+  zmq_taken_over(kZmqWire);
   const std::unique_ptr<Cargo> owned(static_cast<Cargo*>(cargo));
   const std::size_t bytes = owned->payload.size();
   owned->payload = Slice();

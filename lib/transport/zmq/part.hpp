@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "lib/transport/zmq/hand_over.hpp"
 #include "spanwire/base/slice.hpp"
 
 namespace spanwire::transport {
@@ -46,7 +47,10 @@ class ZmqPart {
 
  private:
   void drop() noexcept {
-    if (std::exchange(live_, false)) zmq_msg_close(&message_);
+    if (!std::exchange(live_, false)) return;
+    // Inside one process others may have the same bytes, and the last of them frees what was read.
+    zmq_handed_over(kZmqWire);
+    zmq_msg_close(&message_);
   }
 
   zmq_msg_t message_;

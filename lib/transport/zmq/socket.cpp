@@ -137,6 +137,7 @@ void ZmqSocket::start(ZmqSocketEvents& events) {
 }
 
 bool ZmqSocket::receive_part(ZmqPart& part, int flags) noexcept {
+  zmq_handed_over(kZmqWire);  // libzmq drops what is in the part
   int received = 0;
   do {
     received = zmq_msg_recv(part.handle(), handle_, flags);
