@@ -5,6 +5,7 @@
 
 #include "lib/otlp/backoff.hpp"
 #include "lib/otlp/endpoint.hpp"
+#include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/grpc_status.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
@@ -45,6 +46,18 @@ std::size_t request_bytes_max(const OtlpOptions& options) noexcept {
   return is_grpc(options) ? kGrpcBytesMax : kHttpBytesMax;
 }
 
+// Says what the body is.
+bool is_ours(std::string_view header) {
+  const std::string name = lower_case(header);
+  return name == "content-type" || name == "content-encoding" || name == "te" ||
+         name == "grpc-encoding";
+}
+
+bool names_agent(const std::vector<std::pair<std::string, std::string>>& headers) {
+  return std::any_of(headers.begin(), headers.end(),
+                     [](const auto& header) { return lower_case(header.first) == "user-agent"; });
+}
+
 HttpTarget target_of(const OtlpOptions& options, const std::string& user_agent) {
   const Result<Endpoint> endpoint = endpoint_of(options);
   HttpTarget target;
@@ -58,11 +71,12 @@ HttpTarget target_of(const OtlpOptions& options, const std::string& user_agent) 
   target.client_key_file = options.client_key_file;
   target.proxy = options.proxy;
   target.headers = options.headers;
+  std::erase_if(target.headers, [](const auto& header) { return is_ours(header.first); });
   const bool gzip = options.compression == Compression::gzip;
   const auto add = [&target](const char* name, std::string value) {
     target.headers.emplace_back(name, std::move(value));
   };
-  add("user-agent", user_agent);
+  if (!names_agent(target.headers)) add("user-agent", user_agent);
   switch (options.protocol) {
     case Protocol::http_protobuf:
       add("content-type", "application/x-protobuf");

@@ -15,6 +15,7 @@ using Wire = protozero::pbf_wire_type;
 
 // As much of a backend's text as a log line should hold.
 constexpr std::size_t kTextShownMax = 200;
+constexpr long kHttpTooLarge = 413;
 
 std::string shown(std::string_view text) {
   std::string result(text.substr(0, kTextShownMax));
@@ -142,6 +143,16 @@ bool grpc_retryable(GrpcCode code) noexcept {
   }
 }
 
+// gRPC's implementations have no code for it, but words.
+bool says_too_large(GrpcCode code, std::string_view text) {
+  if (code != GrpcCode::resource_exhausted && code != GrpcCode::out_of_range) return false;
+  for (const std::string_view words :
+       {"larger than max", "exceeds maximum size", "exceeds the maximum", "too large"}) {
+    if (contains_without_case(text, words)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Verdict judge_http(const HttpAnswer& answer) {
@@ -150,15 +161,18 @@ Verdict judge_http(const HttpAnswer& answer) {
     if (answer.content_type.starts_with("text/html")) {
       return malformed("a web page instead of an OTLP answer", answer.body);
     }
-    const bool json = answer.content_type.starts_with("application/json");
+    // No message of protobuf begins with a brace: it would be a group, of a field that is not
+    // there.
+    const bool json =
+        answer.content_type.starts_with("application/json") || answer.body.starts_with('{');
     return json ? read_json(answer.body) : read_protobuf(answer.body);
   }
   const std::string text = text_of_error(answer);
   std::string sentence = "HTTP " + std::to_string(answer.status);
   if (!text.empty()) sentence += ": " + text;
   Verdict verdict;
-  const bool too_large =
-      answer.status == 413 || (answer.status == 400 && contains_without_case(text, "too large"));
+  const bool too_large = answer.status == kHttpTooLarge ||
+                         (answer.status == 400 && contains_without_case(text, "too large"));
   verdict.kind = too_large                       ? Verdict::Kind::too_large
                  : http_retryable(answer.status) ? Verdict::Kind::again
                                                  : Verdict::Kind::refused;
@@ -192,7 +206,8 @@ Verdict judge_grpc(const HttpAnswer& answer) {
   Verdict verdict;
   verdict.pause = retry_delay_of(answer.grpc_details);
   const bool exhausted = code == GrpcCode::resource_exhausted;
-  if (exhausted && !verdict.pause && contains_without_case(text, "larger than max")) {
+  const bool by_proxy = answer.grpc_status.empty() && answer.status == kHttpTooLarge;
+  if (by_proxy || (!verdict.pause && says_too_large(code, text))) {
     verdict.kind = Verdict::Kind::too_large;
     verdict.error = Error(Errc::export_too_large, std::move(sentence));
     return verdict;

@@ -163,6 +163,17 @@ TEST_F(ExporterTest, ReadsAPartialSuccessInJson) {
   EXPECT_EQ(sink.next().headers["content-type"], "application/json");
 }
 
+// Some say what it is by nothing but its look.
+TEST_F(ExporterTest, ReadsJsonUnderAnotherName) {
+  FaultSink sink(
+      "[{\"type\": \"text/plain; charset=utf-8\", \"body\": "
+      "\"{\\\"partialSuccess\\\":{\\\"rejectedSpans\\\":1}}\"}]");
+  start(to(sink.endpoint(), Protocol::http_json));
+  const FlushReport report = send(4);
+  EXPECT_EQ(report.exported, 3u);
+  EXPECT_EQ(report.lost[LossReason::refused], 1u);
+}
+
 struct TooLarge {
   const char* name;
   const char* answer;
@@ -308,6 +319,37 @@ TEST_F(ExporterTest, SendsItsHeaders) {
   EXPECT_EQ(request.path, "/base/v1/traces?tenant=7");
   EXPECT_EQ(request.headers["authorization"], "Bearer x");
   EXPECT_EQ(request.headers["x-empty"], "");
+}
+
+// What the body is is ours to say; a receiver that is told "identity" refuses it.
+TEST_F(ExporterTest, KeepsTheFieldsThatDescribeItsBody) {
+  for (const Protocol protocol : {Protocol::http_protobuf, Protocol::grpc}) {
+    const bool grpc = protocol == Protocol::grpc;
+    FaultSink sink("[{}]", grpc ? std::vector<std::string>{"--http2"} : std::vector<std::string>());
+    OtlpOptions options = to(grpc ? "http://127.0.0.1:" + sink.port() : sink.endpoint(), protocol);
+    options.headers = {{"Content-Type", "text/plain"},
+                       {"Content-Encoding", "identity"},
+                       {"grpc-encoding", "br"},
+                       {"User-Agent", "mine/1"}};
+    start(std::move(options));
+    const FlushReport report = send();
+    EXPECT_TRUE(report.complete()) << report.to_string();
+    FaultSink::Request request = sink.next();
+    trace::provider()->shutdown(kEnough);
+    if (grpc) continue;
+    EXPECT_EQ(request.headers["content-type"], "application/x-protobuf");
+    EXPECT_FALSE(request.headers.contains("content-encoding"));
+    EXPECT_EQ(request.headers["user-agent"], "mine/1");
+  }
+}
+
+TEST_F(ExporterTest, SaysWhoItIs) {
+  FaultSink sink("[{}]");
+  start(to(sink.endpoint()));
+  EXPECT_TRUE(send().complete());
+  const std::string agent = sink.next().headers["user-agent"].get<std::string>();
+  EXPECT_TRUE(agent.starts_with("spanwire/")) << agent;
+  EXPECT_NE(agent.find(" OTel-OTLP-Exporter-cpp/"), std::string::npos) << agent;
 }
 
 TEST_F(ExporterTest, TrustsTheAuthorityItIsGivenAndShowsItsCertificate) {

@@ -38,8 +38,9 @@ struct OtlpOptions {
   // HTTP optionally with a colon and the path of the request behind it.  Empty:
   // http://localhost:4318/v1/traces, for gRPC http://localhost:4317.
   std::string endpoint;
-  // With every request, such as a token.  Not Content-Length, Transfer-Encoding or Connection,
-  // which are left out; what would end a line becomes a blank.
+  // With every request, such as a token.  Those that say how long and what the body is
+  // (Content-Length, Transfer-Encoding, Content-Type, Content-Encoding, grpc-encoding, TE) and
+  // Connection are left out; what would end a line becomes a blank.
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000};    // for one batch, retries included; 0: no limit
   Compression compression = Compression::none;  // none or gzip
