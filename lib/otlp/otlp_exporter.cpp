@@ -94,7 +94,9 @@ OtlpExporter::State::State(const OtlpOptions& options, const trace::Resource& re
   }
 }
 
-OtlpExporter::OtlpExporter(OtlpOptions options) : options_(std::move(options)) {}
+OtlpExporter::OtlpExporter(OtlpOptions options) : options_(std::move(options)) {
+  show_sender_counters();
+}
 
 OtlpExporter::~OtlpExporter() = default;
 

@@ -128,6 +128,13 @@ void Outcome::add(const Outcome& other) {
   if (other.error != Error()) *this = {delivered, other.error, other.reason};
 }
 
+void show_sender_counters() noexcept {
+  for (NamedCounter* counter :
+       {&requests_sent, &requests_repeated, &batches_split, &spans_rejected, &bytes_sent}) {
+    counter->add(0);
+  }
+}
+
 Result<std::string> shown_endpoint(const OtlpOptions& options) {
   SPANWIRE_TRY(Endpoint endpoint, endpoint_of(options));
   return std::move(endpoint.shown);

@@ -36,6 +36,10 @@ struct Outcome {
   void add(const Outcome& other);
 };
 
+// Makes what senders count visible before there is any: who watches for an increase has to have
+// seen the zero.
+void show_sender_counters() noexcept;
+
 // The endpoint's text, or the protocol's default.  Fails with invalid_argument.
 Result<std::string> shown_endpoint(const OtlpOptions& options);
 

@@ -57,6 +57,10 @@ std::uint64_t refused(Errc cause) noexcept {
   return counter != nullptr ? static_cast<std::uint64_t>(counter->value()) : 0;
 }
 
+void show_refused() noexcept {
+  for (NamedCounter& counter : counters_refused) counter.add(0);
+}
+
 void count_not_injected(Field field) noexcept {
   counters_not_injected[static_cast<std::size_t>(field)].add();
 }

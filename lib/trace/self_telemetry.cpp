@@ -1,11 +1,13 @@
 #include "lib/trace/self_telemetry.hpp"
 
 #include <string>
+#include <utility>
 
 #include "lib/trace/core.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/metrics.hpp"
+#include "spanwire/trace/context_counters.hpp"
 
 namespace spanwire::trace::detail {
 namespace {
@@ -46,13 +48,14 @@ void SelfTelemetry::publish(const Core& core) {
   add_difference(counter("spanwire.trace.spans_open"), now.open, published_.open);
   LossCounts fresh;
   for (std::size_t i = 0; i < kLossReasons; ++i) {
-    const std::uint64_t before = published_.lost.spans[i];
-    if (now.lost.spans[i] == before) continue;
-    fresh.spans[i] = now.lost.spans[i] - before;
+    fresh.spans[i] = now.lost.spans[i] - published_.lost.spans[i];
+    if (shown_ && fresh.spans[i] == 0) continue;
     const std::string_view reason = name(static_cast<LossReason>(i));
-    add_difference(counter("spanwire.trace.spans_lost." + std::string(reason)), now.lost.spans[i],
-                   before);
+    counter("spanwire.trace.spans_lost." + std::string(reason))
+        .add(static_cast<std::int64_t>(fresh.spans[i]));
   }
+  // Who watches for an increase has to have seen the zero.
+  if (!std::exchange(shown_, true)) show_refused();
   published_ = now;
   published_exporters_.resize(exporters_.size());
   for (std::size_t i = 0; i < exporters_.size(); ++i) {

@@ -20,6 +20,7 @@ class SelfTelemetry {
   void publish_exporter(const ExporterStats& now, const ExporterStats& before);
 
   std::mutex mutex_;
+  bool shown_ = false;  // published once
   TraceStats published_;
   std::vector<ExporterStats> published_exporters_;
   std::vector<ExporterStats> exporters_;  // the other of two: each round reuses their memory

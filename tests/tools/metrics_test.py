@@ -51,6 +51,17 @@ class Metrics(unittest.TestCase):
         self.assertEqual([float(bound) for bound in bounds],
                          [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, float("inf")])
 
+    def test_what_alerts_watch_is_there_before_anything_goes_wrong(self):
+        """A counter whose first value is not 0 has not increased, as Prometheus sees it."""
+        _, url = self.serve(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+        zeros = {one.name for family in text_string_to_metric_families(get(url + "/metrics")[1])
+                 for one in family.samples if one.value == 0}
+        for name in ("spans_lost_ring_full", "spans_lost_export_failed", "spans_lost_refused", "spans_lost_exporter_full",
+                     "refused_traceparent_malformed", "refused_tracestate_too_long"):
+            self.assertIn("spanwire_trace_" + name, zeros)
+        self.assertIn("spanwire_otlp_spans_rejected", zeros)
+        self.assertIn("spanwire_otlp_requests_repeated", zeros)
+
     def test_openmetrics_leads_from_a_bucket_to_its_trace(self):
         server, url = self.serve(OTEL_TRACES_EXPORTER="none")
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -10,6 +10,8 @@ namespace spanwire::trace {
 
 // Adds one to the counter of `cause`, one of Errc's trace group.  Safe from any thread.
 void count_refused(Errc cause) noexcept;
+// Makes the counter of every cause visible to who reads them all, with 0 where nothing happened.
+void show_refused() noexcept;
 // Since the process began (or was forked).  0 for a cause that is not counted here.
 std::uint64_t refused(Errc cause) noexcept;
 
