@@ -68,6 +68,8 @@ class Deploy(unittest.TestCase):
         for expression in expressions:
             self.assertEqual(unknown_metrics(expression, known), [], expression)
             self.assertEqual(expression.count("("), expression.count(")"), expression)
+            # Without their names several counters of one process are one series, which is an error.
+            self.assertNotRegex(expression, r"(rate|increase)\(\{__name__=~")
         self.assertEqual(unknown_metrics("rate(spanwire_no_such[1m])", known), ["spanwire_no_such"])
         self.assertEqual(unknown_metrics("rpc_server_calls", known), ["rpc_server_calls"])
 

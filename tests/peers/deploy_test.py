@@ -1,5 +1,6 @@
-"""The real Collector validates the configurations in deploy/."""
+"""The real Collector and Prometheus's own tool judge what is in deploy/."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -27,6 +28,38 @@ class CollectorValidates(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         # It does look.
         self.assertNotEqual(self.validate(operators.replace("otlp_grpc", "otlp_grpx")).returncode, 0)
+
+
+class PrometheusTakes(unittest.TestCase):
+    def promtool(self, *words):
+        done = subprocess.run([os.environ["SPANWIRE_PEER_PROMTOOL"], *words], capture_output=True, text=True, timeout=60,
+                              check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_the_configuration_and_its_rules(self):
+        code, said = self.promtool("check", "config", str(DEPLOY / "prometheus.yaml"))
+        self.assertEqual(code, 0, said)
+        self.assertIn("6 rules found", said)
+
+    def test_each_alert_fires_when_it_should_and_then_alone(self):
+        code, said = self.promtool("test", "rules", str(pathlib.Path(__file__).parent / "alerts_test.yaml"))
+        self.assertEqual(code, 0, said)
+
+    def check_expressions(self, expressions):
+        rules = [{"record": f"panel:{number}", "expr": one} for number, one in enumerate(expressions)]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}, file)
+            file.flush()
+            return self.promtool("check", "rules", file.name)
+
+    def test_the_dashboards_expressions(self):
+        board = json.loads((DEPLOY / "grafana/spanwire.json").read_text(encoding="utf-8"))
+        expressions = [target["expr"].replace("$job", ".*") for panel in board["panels"] for target in panel["targets"]]
+        self.assertGreater(len(expressions), 20)
+        code, said = self.check_expressions(expressions)
+        self.assertEqual(code, 0, said)
+        # It does look.
+        self.assertNotEqual(self.check_expressions(["sum by (job (up)"])[0], 0)
 
 
 if __name__ == "__main__":
