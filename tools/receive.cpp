@@ -102,9 +102,12 @@ void show_until_stopped(Receiver& receiver) {
 
 // The lines that say where.
 Result<std::string> listen(const ReceiveArguments& arguments, Listener& grpc, Listener& http) {
-  SPANWIRE_TRY(const int grpc_port, grpc.start(arguments.host, arguments.grpc_port));
-  SPANWIRE_TRY(const int http_port, http.start(arguments.host, arguments.http_port));
-  const std::string at = "listening on http://" + arguments.host + ':';
+  std::string host = arguments.host;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  SPANWIRE_TRY(const int grpc_port, grpc.start(host, arguments.grpc_port));
+  SPANWIRE_TRY(const int http_port, http.start(host, arguments.http_port));
+  if (host.find(':') != std::string::npos) host = '[' + host + ']';
+  const std::string at = "listening on http://" + host + ':';
   return at + std::to_string(grpc_port) + " for OTLP over gRPC\n" + at + std::to_string(http_port) +
          " for OTLP over HTTP\n";
 }

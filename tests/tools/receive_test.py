@@ -230,6 +230,14 @@ class Refuses(unittest.TestCase):
 
 
 class OurExporter(unittest.TestCase):
+    def test_an_address_of_ipv6_is_said_as_a_url_and_serves_as_one(self):
+        for host in ("::1", "[::1]"):
+            with self.subTest(host), Receive("--host", host) as receive:
+                at = f"http://[::1]:{receive.port}"
+                self.assertIn(f"listening on {at} for OTLP over HTTP\n", receive.seen)
+                run("call", "tcp://127.0.0.1:1", "echo", OTEL_EXPORTER_OTLP_ENDPOINT=at)
+                self.assertIn("1 request, 1 span, 1 trace", receive.stop()[1])
+
     def test_each_protocol_and_both_processes_make_one_tree(self):
         for protocol in ("grpc", "http/protobuf", "http/json"):
             with self.subTest(protocol), Receive("--verify", settle="1m", patience="1m") as receive:
