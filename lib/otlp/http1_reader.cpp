@@ -3,10 +3,10 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "lib/otlp/environment_reader.hpp"
+#include "lib/otlp/http1_text.hpp"
 #include "spanwire/base/clock.hpp"
 
 namespace spanwire::otlp {
@@ -30,14 +30,6 @@ tl::unexpected<Error> too_long(std::string_view what, std::size_t bytes_max) {
               std::string(what) + " longer than " + std::to_string(bytes_max) + " bytes");
 }
 
-std::optional<std::uint64_t> number_in(std::string_view text, int base) noexcept {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, number, base);
-  if (error != std::errc() || at != end || text.empty()) return std::nullopt;
-  return number;
-}
-
 // Seconds, or a date.
 std::optional<std::chrono::seconds> read_retry_after(std::string_view value) {
   // More is no pause but a refusal; and it fits into any clock.
@@ -53,12 +45,6 @@ std::optional<std::chrono::seconds> read_retry_after(std::string_view value) {
   }
   if (seconds <= 0) return std::nullopt;
   return std::chrono::seconds(seconds);
-}
-
-bool has_word(std::string_view list, std::string_view wanted) {
-  const std::string words = lower_case(list);
-  const std::vector<std::string_view> all = split_list(words);
-  return std::find(all.begin(), all.end(), wanted) != all.end();
 }
 
 // Takes the next line, without its end.

@@ -1,45 +1,22 @@
 #include "tools/receive/http1_request.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "lib/otlp/environment_reader.hpp"
+#include "lib/otlp/http1_text.hpp"
 
 namespace spanwire::tools {
 namespace {
 
+using otlp::has_word;
+using otlp::lower_case;
+using otlp::number_in;
+using otlp::trimmed;
+
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kChunkLineBytesMax = 1'024;
 constexpr std::size_t kShownMax = 100;  // of a path that is not there
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-// Digits alone: no sign, no blanks.
-std::optional<std::uint64_t> number_in(std::string_view text, int base) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-bool has_word(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    if (trimmed(list.substr(0, comma)) == word) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -128,18 +105,17 @@ bool Http1Request::read_header(std::string_view line) {
     break_off(400, "a header without its name");
     return false;
   }
-  const std::string name = lower(line.substr(0, colon));
+  const std::string name = lower_case(line.substr(0, colon));
   const std::string value(trimmed(line.substr(colon + 1)));
-  if (name == "content-type") content_type_ = lower(value);
-  if (name == "content-encoding") encoding_ = lower(value);
-  if (name == "expect") expects_ = lower(value) == "100-continue";
+  if (name == "content-type") content_type_ = lower_case(value);
+  if (name == "content-encoding") encoding_ = lower_case(value);
+  if (name == "expect") expects_ = lower_case(value) == "100-continue";
   if (name == "connection") {
-    const std::string words = lower(value);
-    if (has_word(words, "close")) keeps_alive_ = false;
-    if (has_word(words, "keep-alive")) keeps_alive_ = true;
+    if (has_word(value, "close")) keeps_alive_ = false;
+    if (has_word(value, "keep-alive")) keeps_alive_ = true;
   }
   if (name == "transfer-encoding") {
-    chunked_ = lower(value) == "chunked";
+    chunked_ = lower_case(value) == "chunked";
     if (!chunked_) break_off(501, "Transfer-Encoding: chunked or none");
   }
   if (name == "content-length") {
