@@ -21,6 +21,7 @@ from opentelemetry.sdk.resources import Resource  # noqa: E402  pylint: disable=
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402  pylint: disable=wrong-import-position
 from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: E402  pylint: disable=wrong-import-position
 from otlp_servers_test import PROTOCOLS, SPANS, spans_of  # noqa: E402  pylint: disable=wrong-import-position
+from servers import Collector  # noqa: E402  pylint: disable=wrong-import-position
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -75,6 +76,26 @@ class OurExporter(unittest.TestCase):
         self.assertEqual(code, 0)
         # Of each trace one or two requests: a batch may end between its spans.
         self.assertRegex(out, rf"\n\d+ requests, {6 * SPANS} spans, 6 traces\n")
+
+
+class BehindACollector(unittest.TestCase):
+    def test_what_a_collector_forwards_is_what_was_recorded(self):
+        """It packs with gzip of its own accord."""
+        for forward in ("grpc", "http/protobuf"):
+            with self.subTest(forward):
+                receive = Receive(self)
+                collector = Collector(receive, forward)
+                trace_id, recorded = secrets.token_hex(16), receive.folder / "recorded.jsonl"
+                try:
+                    peers.run("rich_trace", f"00-{trace_id}-00f067aa0ba902b7-03", "vendor=x",
+                              SPANWIRE_TRACES_FILE=recorded, OTEL_SERVICE_NAME="rich",
+                              OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint("grpc"), OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+                finally:
+                    collector.close()  # it hands on what it has
+                self.assertEqual(receive.stop()[0], 0)
+                received = spans_of(receive.resources(trace_id))
+                self.assertEqual(len(received), SPANS)
+                self.assertEqual(received, spans_of(peers.resource_spans(recorded)))
 
 
 class PythonOpenTelemetry(unittest.TestCase):
