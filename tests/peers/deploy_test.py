@@ -1,4 +1,4 @@
-"""The real Collector and Prometheus's own tool judge what is in deploy/."""
+"""What is in deploy/ before its judges: the real Collector, Prometheus's own tool, the schemas of Kubernetes and Compose."""
 
 import json
 import os
@@ -7,7 +7,13 @@ import subprocess
 import tempfile
 import unittest
 
-import yaml
+import peers
+
+peers.use_python()
+
+import compose_spec  # noqa: E402  pylint: disable=wrong-import-position
+import kubernetes_validate  # noqa: E402  pylint: disable=wrong-import-position
+import yaml  # noqa: E402  pylint: disable=wrong-import-position
 
 DEPLOY = pathlib.Path(os.environ["SPANWIRE_SOURCE_DIR"]) / "deploy"
 
@@ -28,6 +34,38 @@ class CollectorValidates(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         # It does look.
         self.assertNotEqual(self.validate(operators.replace("otlp_grpc", "otlp_grpx")).returncode, 0)
+
+
+class KubernetesTakes(unittest.TestCase):
+    VERSION = "1.37"
+
+    def check(self, document):
+        kubernetes_validate.validate(document, self.VERSION, strict=True)
+
+    def test_the_manifests(self):
+        documents = [document for name in ("collector", "jaeger", "serving")
+                     for document in yaml.safe_load_all((DEPLOY / f"k8s/{name}.yaml").read_text(encoding="utf-8"))]
+        self.assertGreater(len(documents), 10)
+        for document in documents:
+            with self.subTest(kind=document["kind"], name=document["metadata"]["name"]):
+                self.check(document)
+        # It does look.
+        pod = next(document for document in documents if document["kind"] == "Deployment")["spec"]["template"]["spec"]
+        pod["containers"][0]["readynessProbe"] = {}
+        with self.assertRaises(kubernetes_validate.ValidationError):
+            for document in documents:
+                self.check(document)
+
+
+class ComposeTakes(unittest.TestCase):
+    def test_its_file(self):
+        text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+        options = compose_spec.PyOptions()
+        options.apply_merge = True
+        options.from_yaml(text).validate()
+        # It does look.
+        with self.assertRaises(ValueError):
+            options.from_yaml(text.replace("depends_on", "depend_on"))
 
 
 class PrometheusTakes(unittest.TestCase):
