@@ -54,6 +54,7 @@ struct CurlHandle {
   void set_target(const HttpTarget& target);
   void set_tls(const HttpTarget& target);
 
+  const bool http2_;
   curl_slist* headers_ = nullptr;
   std::array<char, CURL_ERROR_SIZE> text_{};
 };
