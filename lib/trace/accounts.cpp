@@ -36,7 +36,7 @@ Tally Accounts::open(std::size_t spans) {
   const std::scoped_lock lock(mutex_);
   opened_ += spans;
   for (ExporterStats& exporter : exporters_) exporter.queued += spans;
-  return {spans, 0, exporters_.size()};
+  return {spans, 0, spans, exporters_.size()};
 }
 
 void Accounts::settle(Tally& tally, std::size_t exporter, std::size_t delivered,
@@ -51,9 +51,11 @@ void Accounts::settle(Tally& tally, std::size_t exporter, std::size_t delivered,
   own.queued -= tally.spans;
   const std::size_t more = delivered > tally.delivered ? delivered - tally.delivered : 0;
   tally.delivered += more;
+  tally.least = std::min(tally.least, delivered);
   whole_.exported += more;
   whole_.taken += more;
   if (--tally.outstanding != 0) return;
+  whole_.missed += tally.delivered - tally.least;
   whole_.lost[reason] += tally.spans - tally.delivered;
   whole_.taken += tally.spans - tally.delivered;
 }

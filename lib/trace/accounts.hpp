@@ -17,6 +17,7 @@ namespace spanwire::trace::detail {
 // Spans as far as this side knows them.
 struct Settled {
   std::uint64_t exported = 0;
+  std::uint64_t missed = 0;  // of those: lost to another exporter
   LossCounts lost;
   // Exported, lost, or at an exporter that was given up on.
   std::uint64_t taken = 0;
@@ -30,6 +31,7 @@ struct Settled {
 struct Tally {
   std::size_t spans = 0;
   std::size_t delivered = 0;    // by the exporter that delivered most
+  std::size_t least = 0;        // by the one that delivered least
   std::size_t outstanding = 0;  // exporters that have not answered
 };
 

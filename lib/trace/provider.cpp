@@ -80,6 +80,7 @@ FlushReport report(const Reading& before, const Reading& after, bool in_time) {
   FlushReport report;
   report.in_time = in_time;
   report.exported = after.stats.exported - before.stats.exported;
+  report.missed = after.settled.missed - before.settled.missed;
   for (std::size_t i = 0; i < kLossReasons; ++i) {
     report.lost.spans[i] = after.stats.lost.spans[i] - before.stats.lost.spans[i];
   }

@@ -89,6 +89,7 @@ std::string ExporterStats::to_string() const {
 
 std::string FlushReport::to_string() const {
   std::string text = "exported " + std::to_string(exported) + " spans";
+  if (missed != 0) text += ", " + std::to_string(missed) + " of them not to every exporter";
   if (lost.total() != 0) append_lost(text, lost);
   if (queued != 0) text += ", " + std::to_string(queued) + " still queued";
   if (open != 0) text += ", " + std::to_string(open) + " still open";

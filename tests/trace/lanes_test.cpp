@@ -83,6 +83,21 @@ TEST_F(Lanes, WhatWaitsForAHangingExporterIsBounded) {
   expect_all_accounted(stats());
 }
 
+TEST_F(Lanes, AReportSaysWhatDidNotReachEveryExporter) {
+  init(two());
+  record_until_other_has(5);
+  EXPECT_TRUE(flush().complete());
+  faults_->delivers = 1;
+  record_until_other_has(4);
+  const FlushReport report = provider()->shutdown(10s);
+  EXPECT_EQ(report.exported, 9u);
+  EXPECT_EQ(report.lost.total(), 0u);
+  EXPECT_EQ(report.missed, 3u);
+  EXPECT_FALSE(report.complete());
+  EXPECT_EQ(report.to_string().find("exported 9 spans, 3 of them not to every exporter"), 0u)
+      << report.to_string();
+}
+
 TEST_F(Lanes, TheQueueOfEachIsBoundedInSpansWhenAsked) {
   ProviderOptions small = two();
   small.queue_spans_max = 8;

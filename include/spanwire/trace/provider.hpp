@@ -120,16 +120,17 @@ struct ExporterStats {
 
 // What force_flush() achieved during the call, shutdown() since init().
 struct FlushReport {
-  bool in_time = false;  // the export thread finished before the deadline
-  std::uint64_t exported = 0;
+  bool in_time = false;        // the export thread finished before the deadline
+  std::uint64_t exported = 0;  // by one exporter at least
+  std::uint64_t missed = 0;    // of those: lost to another one; exporter_stats() says to which
   LossCounts lost;
   std::uint64_t queued = 0;  // still waiting
   std::uint64_t open = 0;    // not ended; after shutdown() they are lost
   Error cause;               // of the latest failed export, or Errc::export_timeout
 
-  // Everything that was ended is where it should be.
+  // Everything that was ended is where it should be: at every exporter.
   bool complete() const noexcept {
-    return in_time && queued == 0 && lost.total() == 0 && cause == Error();
+    return in_time && queued == 0 && missed == 0 && lost.total() == 0 && cause == Error();
   }
   // "exported 12 spans, lost 3 (export_failed 3), 1 still open: connect_failed: ..."
   std::string to_string() const;
