@@ -323,7 +323,7 @@ TEST_F(NaiveServer, DialledAsOneOfOursTheDeadlineSaysWhatIsMissing) {
   const ScriptServer script(ZMQ_ROUTER, [](const Parts&) { return std::vector<Parts>(); });
   Client ours(runtime_, script.address().substr(std::string_view("naive+").size()));
   CallOptions brief;
-  brief.timeout = std::chrono::milliseconds(300);
+  brief.timeout = std::chrono::milliseconds(1000);  // in which it connects on any machine
   brief.wait_for_ready = true;
   const Result<Reply> reply = ours.call_blocking({}, "script/path", Slice(), brief);
   ASSERT_FALSE(reply);
