@@ -35,6 +35,8 @@ class PartSlices {
     Slice slice;
   };
 
+  static_assert(sizeof(Place) == sizeof(Slice));
+
   std::array<Place, ZmqMessage::kPartsKept> slices_;
   std::size_t count_ = 0;
 };
