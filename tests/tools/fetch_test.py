@@ -248,7 +248,7 @@ class Fetch(unittest.TestCase):
         done = subprocess.run(
             [tool.TOOL, "fetch", server.url, "--service", "sglang", "--service", "gateway", "--depth", "1000", *WINDOW[:-1],
              "1", "--run", self.run_path],
-            capture_output=True, timeout=tool.GUARD_S, env=tool.clean_environment(), check=False,
+            capture_output=True, timeout=4 * tool.GUARD_S, env=tool.clean_environment(), check=False,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
         self.assertEqual(done.returncode, 0, done.stderr)
         found = {}
