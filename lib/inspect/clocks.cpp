@@ -63,6 +63,11 @@ class Settling {
 
 }  // namespace
 
+std::string clock_host(const Process& process) {
+  std::string host = text_of(process.attributes, "host.id");
+  return host.empty() ? text_of(process.attributes, "host.name") : host;
+}
+
 void ClockBounds::narrow(const ClockBounds& other) noexcept {
   at_least = std::max(at_least, other.at_least);
   at_most = std::min(at_most, other.at_most);
@@ -121,6 +126,13 @@ void Clocks::add(std::uint32_t parent_process, const ClockSpan& parent, std::uin
   } else if (pairs_.size() < kClockPairsMax) {
     pairs_.emplace(pair, clock_bounds(parent, child));
   }
+}
+
+void Clocks::add_one_clock(std::uint32_t parent_process, std::uint32_t child_process) {
+  if (parent_process == child_process || pairs_.size() >= kClockPairsMax) return;
+  ClockBounds same;
+  same.at_least = same.at_most = 0;
+  pairs_.insert_or_assign(std::pair(parent_process, child_process), same);
 }
 
 std::vector<std::int64_t> Clocks::shifts() const {

@@ -8,6 +8,8 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,14 @@ inline constexpr std::int64_t kClockSlackNs = 100'000;
 inline constexpr std::int64_t kClockShiftMaxNs = 100'000'000'000'000'000;
 // Pairs of processes; calls between further ones say nothing.
 inline constexpr std::size_t kClockPairsMax = 65'536;
+
+// Where a process reads its clock: host.id, else host.name of its resource; empty: it does not say.
+std::string clock_host(const Process& process);
+// Processes of one host have one clock: what disagrees there was read at another moment than it
+// says.
+inline bool one_clock(std::string_view host, std::string_view other) noexcept {
+  return !host.empty() && host == other;
+}
 
 // Of the child's clock less its parent's.
 struct ClockBounds {
@@ -63,6 +73,8 @@ class Clocks {
   // Nothing where both processes are the same.
   void add(std::uint32_t parent_process, const ClockSpan& parent, std::uint32_t child_process,
            const ClockSpan& child);
+  // Of a call between processes that have one clock.
+  void add_one_clock(std::uint32_t parent_process, std::uint32_t child_process);
   // What is to be added to the times of each process, so that all agree with the ones that nobody
   // calls; empty where no clocks are apart.
   std::vector<std::int64_t> shifts() const;

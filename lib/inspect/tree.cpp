@@ -124,13 +124,19 @@ class Builder {
   Tree tree_;
 };
 
-void measure(const TraceSet& traces, const Tree& tree, Clocks& clocks) {
+// `hosts` of the processes.
+void measure(const TraceSet& traces, const std::vector<std::string>& hosts, const Tree& tree,
+             Clocks& clocks) {
   for (const Node& node : tree.nodes) {
     if (node.parent == kNone) continue;
     const Span& child = traces.spans[node.span];
     const Span& parent = traces.spans[tree.nodes[node.parent].span];
     if (child.process == parent.process) continue;
-    clocks.add(parent.process, ClockSpan(parent), child.process, ClockSpan(child));
+    if (one_clock(hosts[parent.process], hosts[child.process])) {
+      clocks.add_one_clock(parent.process, child.process);
+    } else {
+      clocks.add(parent.process, ClockSpan(parent), child.process, ClockSpan(child));
+    }
   }
 }
 
@@ -177,7 +183,9 @@ std::vector<Tree> build_trees(const TraceSet& traces, ClockUse clocks) {
   for (const auto& [id, members] : groups) trees.push_back(Builder(traces, members).build());
   if (clocks == ClockUse::corrected) {
     Clocks known;
-    for (const Tree& tree : trees) measure(traces, tree, known);
+    std::vector<std::string> hosts;
+    for (const Process& process : traces.processes) hosts.push_back(clock_host(process));
+    for (const Tree& tree : trees) measure(traces, hosts, tree, known);
     const std::vector<std::int64_t> shifts = known.shifts();
     for (Tree& tree : trees) move(traces, shifts, tree);
   }

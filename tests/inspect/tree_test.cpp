@@ -134,6 +134,9 @@ TEST(Tree, TreesComeOldestFirst) {
 
 class ClockCorrection : public ::testing::Test {
  protected:
+  void say_host(std::uint32_t process, std::string host) {
+    traces.set.processes[process].attributes.push_back({"host.name", Value{std::move(host)}});
+  }
   // A client span from 0 to 100 ms and its server span of 60, seen `skew` later by its own clock.
   Tree build(std::int64_t skew_us, std::optional<std::int64_t> measured_us = std::nullopt,
              ClockUse clocks = ClockUse::corrected) {
@@ -172,6 +175,31 @@ TEST_F(ClockCorrection, LeavesAllAloneWhenToldTo) {
 // The server's span, wherever its clock says, lay within its client's.
 TEST_F(ClockCorrection, KeepsAnAbsurdMeasureWithinReason) {
   EXPECT_EQ(build(500'000, INT64_MAX / 1'000).nodes[1].shift_ns, -520'000'000);
+}
+
+TEST_F(ClockCorrection, ProcessesOfOneHostHaveOneClock) {
+  build(500'000);
+  say_host(0, "a");
+  say_host(1, "b");
+  EXPECT_TRUE(build_trees(traces.set)[0].shifted);
+  traces.set.processes[1].attributes.clear();
+  say_host(1, "a");
+  EXPECT_FALSE(build_trees(traces.set)[0].shifted);
+}
+// Who calls nobody else and is called on its own host moves with its caller.
+TEST_F(ClockCorrection, MovesAWholeHost) {
+  const auto audit = traces.process("audit");
+  build(500'000);
+  say_host(0, "b");
+  say_host(1, "a");
+  say_host(2, "b");
+  traces.span(audit, 4, 2, "note", 20'000 + 500'000, 300'000);
+  const Tree tree = build_trees(traces.set)[0];
+  for (const Node& node : tree.nodes) {
+    EXPECT_EQ(node.shift_ns,
+              traces.set.spans[node.span].process == 1 ? 0 : -520'000'000 + 20'000'000)
+        << traces.set.spans[node.span].name;
+  }
 }
 
 TEST(FindTree, TakesTheBeginningOfAnId) {

@@ -115,6 +115,17 @@ Result<bool> Flows::next(SortKey& key, Reference& reference) {
   return more;
 }
 
+void Flows::compare(const Places& places, const Reference& parent, const Reference& child,
+                    Clocks& clocks) {
+  const std::uint32_t caller = parent.slice.process;
+  const std::uint32_t called = child.slice.process;
+  if (one_clock(places.process(caller).host, places.process(called).host)) {
+    clocks.add_one_clock(caller, called);
+  } else {
+    clocks.add(caller, parent.clock(), called, child.clock());
+  }
+}
+
 Result<void> Flows::resolve(const std::function<bool(const trace::TraceId&)>& kept,
                             const Places& places, Clocks& clocks, ConvertReport& report) {
   report.flows = report.dangling = 0;
@@ -154,9 +165,7 @@ Result<void> Flows::resolve(const std::function<bool(const trace::TraceId&)>& ke
       if (in) ++report.dangling;
       continue;
     }
-    if (reference.role == Role::child) {
-      clocks.add(target.slice.process, target.clock(), reference.slice.process, reference.clock());
-    }
+    if (reference.role == Role::child) compare(places, target, reference, clocks);
     const bool drawn = kept(target.slice.trace) && (in || reference.role == Role::link);
     if (drawn && wants_arrow(target, reference)) {
       SPANWIRE_TRY_VOID(connect(target, reference, report));

@@ -70,6 +70,9 @@ class Flows {
   // False at the end.
   Result<bool> next(SortKey& key, Reference& reference);
   static bool same(const Reference& a, const Reference& b) noexcept;
+  // What a call says of two clocks.
+  static void compare(const Places& places, const Reference& parent, const Reference& child,
+                      Clocks& clocks);
   Result<void> connect(const Reference& target, const Reference& source, ConvertReport& report);
   Result<void> mark(const SliceHead& slice, std::uint64_t id, Mark mark);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "lib/inspect/clocks.hpp"
 #include "spanwire/inspect/convert.hpp"
 
 namespace spanwire::inspect {
@@ -77,7 +78,8 @@ std::uint32_t Places::process_of(std::uint32_t index, const inspect::Process& de
   place = static_cast<std::uint32_t>(processes_.size());
   const std::string pid = text_of(described.attributes, "process.pid");
   const std::string host = text_of(described.attributes, "host.name");
-  processes_.push_back({described.service + whereabouts(pid, host), number_of(pid), 0});
+  processes_.push_back(
+      {described.service + whereabouts(pid, host), number_of(pid), 0, clock_host(described)});
   return place;
 }
 
@@ -103,7 +105,7 @@ std::uint32_t Places::thread_of(std::uint32_t process, const std::vector<Attribu
 std::uint32_t Places::profile_process(std::string_view pid) {
   const auto [item, fresh] =
       profile_index_.try_emplace(std::string(pid), static_cast<std::uint32_t>(processes_.size()));
-  if (fresh) processes_.push_back({"profile " + std::string(pid), number_of(pid), 0});
+  if (fresh) processes_.push_back({"profile " + std::string(pid), number_of(pid), 0, {}});
   return item->second;
 }
 

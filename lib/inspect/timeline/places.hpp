@@ -18,6 +18,7 @@ class Places {
     std::string name;
     std::uint32_t pid = 0;      // its own, where it is known; 0 where not
     std::int64_t shift_ns = 0;  // to be added to its times
+    std::string host;           // whose clock it reads (lib/inspect/clocks.hpp)
   };
   struct Thread {
     std::string name;
@@ -37,6 +38,7 @@ class Places {
   // By its process's shift_ns; never before 1970.
   void move(SliceHead& slice) const noexcept;
   Process& process(std::uint32_t index) { return processes_[index]; }
+  const Process& process(std::uint32_t index) const { return processes_[index]; }
   Thread& thread(std::uint32_t index) { return threads_[index]; }
 
  private:
