@@ -14,7 +14,8 @@ namespace {
 constinit NamedCounter write_timeouts("spanwire.transport.write_timeouts");
 constinit NamedCounter over_budget("spanwire.zmq.parked_over_budget");
 
-// The parts of a message as slices, each made where it stays.
+// The parts of a message as slices, each made where it stays: one that was moved there would be
+// read before the core has written it.
 class PartSlices {
  public:
   explicit PartSlices(std::span<ZmqPart> parts) {
