@@ -89,8 +89,7 @@ void PerfettoAnnotations::list(unsigned field, const Key& key, const Items& item
 }
 
 void PerfettoAnnotations::add_text(unsigned field, const Key& key, std::string_view text) {
-  item(field, key, field_bytes(text.size()),
-       [&](ProtobufCursor& out) { out.text(kString, text); });
+  item(field, key, field_bytes(text.size()), [&](ProtobufCursor& out) { out.text(kString, text); });
 }
 
 void PerfettoAnnotations::add_flag(unsigned field, const Key& key, bool flag) {
@@ -103,9 +102,8 @@ void PerfettoAnnotations::add_number(unsigned field, const Key& key, std::int64_
 }
 
 void PerfettoAnnotations::add_real(unsigned field, const Key& key, double real) {
-  item(field, key, 1 + sizeof real, [&](ProtobufCursor& out) {
-    out.fixed64(kDouble, std::bit_cast<std::uint64_t>(real));
-  });
+  item(field, key, 1 + sizeof real,
+       [&](ProtobufCursor& out) { out.fixed64(kDouble, std::bit_cast<std::uint64_t>(real)); });
 }
 
 // Depth is bounded by the reader (kValueDepthMax).
