@@ -187,7 +187,7 @@ class PerfettoWriter final : public TimelineWriter {
         fields.number(event::kTrackUuid, track.uuid);
       }
       write();
-      buffer_.append(body.data(), body.size());
+      if (!body.empty()) buffer_.append(body.data(), body.size());
     }
     append_buffer(out);
   }
