@@ -100,6 +100,8 @@ class V1Client final : public ClientChannel, private transport::LinkEvents, priv
     const Error kept = cause;
     if (lose_all(kept)) link_->close(kept);
   }
+  void linger_until(MonotonicTime deadline) override { link_->linger_until(deadline); }
+  std::size_t unwritten_bytes() const noexcept override { return link_->queued_bytes(); }
 
  private:
   Result<void> check_open(const RequestOut& request) {

@@ -56,6 +56,8 @@ class V2Client final : public ClientChannel, private V2Core {
     arm();
   }
   void close(const Error& cause) override { session_.close(cause); }
+  void linger_until(MonotonicTime deadline) override { link_->linger_until(deadline); }
+  std::size_t unwritten_bytes() const noexcept override { return link_->queued_bytes(); }
   const ChannelInfo& info() const noexcept override { return info_; }
 
  private:

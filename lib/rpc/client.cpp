@@ -98,7 +98,7 @@ void ClientCore::close(const std::shared_ptr<ClientCore>& self) {
 
 Task<void> ClientCore::close_pool(std::shared_ptr<ClientCore> keep, LoopClient& pool) {
   pool.close(Error(Errc::shutting_down, "the client is being closed"), keep);
-  co_await pool.ended();
+  co_await pool.until_ended();
 }
 
 Client::Client(Runtime& runtime, std::string_view addresses, ClientOptions options)

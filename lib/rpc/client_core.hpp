@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/call_list.hpp"
 #include "lib/rpc/metrics.hpp"
 #include "lib/rpc/reconnect_pause.hpp"
 #include "lib/rpc/retry_budget.hpp"
@@ -108,18 +109,29 @@ class LoopClient {
   // Fails what waits, closes every connection.
   // `keep` is let go when the last connection is gone.
   void close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept;
+  // Takes no new calls; waits for those under way, cancels them at the deadline, closes.
+  Task<ShutdownReport> shut_down(MonotonicTime deadline, std::shared_ptr<ClientCore> keep);
+  bool refuses_new() const noexcept { return closed_ || shutting_down_; }
+  void count_refused() noexcept { ++refused_; }
+  // After each call's end.
+  void tell_if_idle() noexcept {
+    if (!waiters_.empty() && under_way() == 0) [[unlikely]]
+      tell_waiters();
+  }
   RetryBudget& retry_budget() noexcept { return retry_budget_; }
   MethodCalls& called(const Path& path) { return called_.of(path); }
   // Connects; until a connection is ready or the deadline has passed.
   Task<Result<void>> until_ready(MonotonicTime deadline);
   // Any thread.
   Connectivity connectivity() const noexcept { return state_.load(std::memory_order_relaxed); }
-  // After close(): until nothing refers to this pool any more.  One waiter.
-  Task<void> ended();
+  // Until it is closed and nothing refers to it any more.
+  Task<void> until_ended();
 
  private:
   friend class Connection;
+  friend class OutgoingCall;
   friend struct Endpoint::Backoff;
+  struct Wait;
 
   OutgoingCall::Sent try_ready(OutgoingCall& call, Connection* avoid) noexcept;
   // Where in ready_, which is not empty.
@@ -138,8 +150,21 @@ class LoopClient {
   void ready(Connection& connection) noexcept;
   void not_ready(Connection& connection) noexcept;
   void closed(Connection& connection, const Error& cause) noexcept;
-  Task<void> wait_ready();
-  void tell_ready_waiters() noexcept;
+  // Returns early where the task is cancelled.
+  Task<void> until(bool (LoopClient::*holds)() const noexcept);
+  Task<void> until_by(bool (LoopClient::*holds)() const noexcept, MonotonicTime deadline);
+  // Something came true that somebody may wait for.
+  void tell_waiters() noexcept;
+  bool ready_or_refusing() const noexcept { return refuses_new() || !ready_.empty(); }
+  bool idle() const noexcept { return under_way() == 0; }
+  bool has_ended() const noexcept { return closed_ && !in_use(); }
+  std::size_t under_way() const noexcept { return waiting_.size() + in_flight_.size(); }
+  // From now on nothing is taken or dialled; fails what waits.
+  void stop(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept;
+  void cancel_calls(ShutdownReport& report) noexcept;
+  std::vector<channel::ClientChannel*> channels();
+  // Drops what is still being closed; the bytes that it had to write.
+  std::size_t drop_connections() noexcept;
   // For other threads to read.
   void note_state() noexcept;
   bool in_use() const noexcept;
@@ -150,19 +175,18 @@ class LoopClient {
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<Connection*> ready_;
   std::size_t next_ready_ = 0;
-  OutgoingCall* first_waiting_ = nullptr;
-  OutgoingCall* last_waiting_ = nullptr;
-  std::size_t waiting_ = 0;
+  CallList waiting_;
+  CallList in_flight_;
   bool serving_ = false;
+  bool shutting_down_ = false;
   bool closed_ = false;
+  std::size_t refused_ = 0;       // calls, by a shutdown
+  MonotonicTime linger_until_{};  // of a shutdown
   CancelScope dial_scope_;
   unsigned dials_running_ = 0;
   std::uint64_t dialled_ = 0;
   std::shared_ptr<ClientCore> keep_;
-  struct Ended;
-  Ended* ended_ = nullptr;
-  struct ReadyWait;
-  detail::WaiterList ready_waiters_;
+  detail::WaiterList waiters_;
   RetryBudget retry_budget_;
   CalledMethods called_;
   std::atomic<Connectivity> state_{Connectivity::idle};
@@ -184,6 +208,8 @@ class ClientCore {
   // Until every pool is connected.
   static Task<Result<void>> ready(std::shared_ptr<ClientCore> self,
                                   std::chrono::nanoseconds timeout);
+  static Task<ShutdownReport> shutdown(std::shared_ptr<ClientCore> self,
+                                       std::chrono::nanoseconds timeout);
   // Ends everything; waits unless on a thread of the runtime.
   void close(const std::shared_ptr<ClientCore>& self);
   // For each address.

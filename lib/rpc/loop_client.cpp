@@ -31,7 +31,7 @@ void LoopClient::submit(OutgoingCall& call, Connection* avoid) noexcept {
     call.fail_with(Errc::shutting_down, "the client is being closed", Reached::not_sent);
     return;
   }
-  if (first_waiting_ == nullptr || avoid != nullptr) {
+  if (waiting_.empty() || avoid != nullptr) {
     if (try_ready(call, avoid) != OutgoingCall::Sent::cannot) return;
   }
   connect_where_idle();
@@ -77,25 +77,18 @@ bool LoopClient::has_other(const Connection& than) const noexcept {
 }
 
 void LoopClient::wait(OutgoingCall& call) noexcept {
-  if (waiting_ >= core_.options().waiting_calls_max) {
+  if (waiting_.size() >= core_.options().waiting_calls_max) {
     call.fail_with(Errc::queue_full,
-                   std::to_string(waiting_) + " calls wait for a connection already",
+                   std::to_string(waiting_.size()) + " calls wait for a connection already",
                    Reached::not_sent);
     return;
   }
-  ++waiting_;
   call.stage_ = OutgoingCall::Stage::waiting;
-  call.previous_ = last_waiting_;
-  call.next_waiting_ = nullptr;
-  (last_waiting_ != nullptr ? last_waiting_->next_waiting_ : first_waiting_) = &call;
-  last_waiting_ = &call;
+  waiting_.push_back(call);
 }
 
 void LoopClient::forget(OutgoingCall& call) noexcept {
-  --waiting_;
-  (call.previous_ != nullptr ? call.previous_->next_waiting_ : first_waiting_) = call.next_waiting_;
-  (call.next_waiting_ != nullptr ? call.next_waiting_->previous_ : last_waiting_) = call.previous_;
-  call.previous_ = call.next_waiting_ = nullptr;
+  waiting_.remove(call);
   call.stage_ = OutgoingCall::Stage::starting;
 }
 
@@ -103,34 +96,31 @@ void LoopClient::serve_waiting() noexcept {
   // A call that ends in here may run code that submits others: they queue behind, in order.
   if (serving_) return;
   serving_ = true;
-  while (first_waiting_ != nullptr) {
-    OutgoingCall& call = *first_waiting_;
+  while (!waiting_.empty()) {
+    OutgoingCall& call = *waiting_.first();
     forget(call);
     if (try_ready(call, nullptr) != OutgoingCall::Sent::cannot) continue;
     // Back to the front: nobody can take it now.
     call.stage_ = OutgoingCall::Stage::waiting;
-    call.next_waiting_ = first_waiting_;
-    (first_waiting_ != nullptr ? first_waiting_->previous_ : last_waiting_) = &call;
-    first_waiting_ = &call;
-    ++waiting_;
+    waiting_.push_front(call);
     break;
   }
   serving_ = false;
   // What still waits came while there was no connection, or no room: nobody else asks for more.
-  if (first_waiting_ != nullptr && !ready_.empty()) grow();
+  if (!waiting_.empty() && !ready_.empty()) grow();
 }
 
 void LoopClient::fail_waiting() noexcept {
   if (any_attempt_under_way() || !ready_.empty()) return;
   const Error cause = last_error();
-  for (OutgoingCall* call = first_waiting_; call != nullptr;) {
+  for (OutgoingCall* call = waiting_.first(); call != nullptr;) {
     if (call->wait_for_ready_) {
-      call = call->next_waiting_;
+      call = CallList::after(*call);
       continue;
     }
     forget(*call);
     call->fail_with(Errc::not_connected, cause.message(), Reached::not_sent);
-    call = first_waiting_;  // what ran may have changed the list
+    call = waiting_.first();  // what ran may have changed the list
   }
 }
 
@@ -221,6 +211,7 @@ void LoopClient::connected(Endpoint& endpoint, Result<transport::Dialled> dialle
     options.naive_peer = endpoint.address.protocol == "naive";
     channel = channel::make_v2_client(std::move(dialled->link), loop_, options);
   }
+  if (linger_until_ != MonotonicTime{}) channel->linger_until(linger_until_);
   endpoint.connections.push_back(std::make_unique<Connection>(*this, endpoint, std::move(channel),
                                                               dialled->resolve, dialled->connect));
   endpoint.connections.back()->start();
@@ -241,12 +232,12 @@ void LoopClient::ready(Connection& connection) noexcept {
   connection.endpoint().failed = false;
   ready_.push_back(&connection);
   if (ready_.size() == 1) {
-    for (OutgoingCall* call = first_waiting_; call != nullptr; call = call->next_waiting_) {
+    for (OutgoingCall* call = waiting_.first(); call != nullptr; call = CallList::after(*call)) {
       call->span_.add_event("rpc.connect");
     }
   }
   note_state();
-  tell_ready_waiters();
+  tell_waiters();
   serve_waiting();
 }
 
@@ -273,7 +264,7 @@ void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
   }
   if (lasted) endpoint.pause.reset();
   if (cause.code() == Errc::idle_timeout || cause.code() == Errc::draining) {
-    if (first_waiting_ != nullptr) connect_where_idle();
+    if (!waiting_.empty()) connect_where_idle();
     return;
   }
   if (!was_ready) {
@@ -286,23 +277,6 @@ void LoopClient::closed(Connection& connection, const Error& cause) noexcept {
   }
 }
 
-struct LoopClient::Ended final : Suspension {
-  explicit Ended(LoopClient* p) noexcept : pool(p) {}
-  bool await_ready() const noexcept { return !pool->in_use(); }
-  template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    pool->ended_ = this;
-    return suspend(handle);
-  }
-  void await_resume() const noexcept {}
-  LoopClient* pool;
-};
-
-Task<void> LoopClient::ended() {
-  Ended ended(this);
-  co_await ended;
-}
-
 bool LoopClient::in_use() const noexcept {
   return dials_running_ != 0 ||
          std::any_of(endpoints_.begin(), endpoints_.end(),
@@ -312,30 +286,31 @@ bool LoopClient::in_use() const noexcept {
 void LoopClient::leave_if_ended() noexcept {
   if (!closed_ || in_use()) return;
   const std::shared_ptr<ClientCore> keep = std::move(keep_);
-  if (ended_ != nullptr) std::exchange(ended_, nullptr)->resume();
+  tell_waiters();
 }
 
-void LoopClient::close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept {
+void LoopClient::stop(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept {
   if (closed_) return;
   closed_ = true;
   keep_ = std::move(keep);
   dial_scope_.request_cancel();
-  while (first_waiting_ != nullptr) {
-    OutgoingCall& call = *first_waiting_;
+  while (!waiting_.empty()) {
+    OutgoingCall& call = *waiting_.first();
     forget(call);
     call.fail_with(cause.code(), std::string(cause.detail()), Reached::not_sent);
   }
   ready_.clear();
   note_state();
-  tell_ready_waiters();
-  for (const auto& endpoint : endpoints_) {
-    loop_.timers().remove(endpoint->backoff);
-    // Closing may end a connection at once and take it out of the list.
-    std::vector<channel::ClientChannel*> channels;
-    for (const auto& connection : endpoint->connections) channels.push_back(&connection->channel());
-    for (channel::ClientChannel* channel : channels) channel->close(cause);
-  }
+  tell_waiters();
+  for (const auto& endpoint : endpoints_) loop_.timers().remove(endpoint->backoff);
   leave_if_ended();
+}
+
+void LoopClient::close(const Error& cause, std::shared_ptr<ClientCore> keep) noexcept {
+  const std::shared_ptr<ClientCore> alive = keep;
+  stop(cause, std::move(keep));
+  // Closing may end a connection at once and take it out of its list.
+  for (channel::ClientChannel* channel : channels()) channel->close(cause);
 }
 
 }  // namespace spanwire::rpc

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "lib/rpc/acceptor.hpp"
+#include "lib/rpc/each_loop.hpp"
 #include "lib/rpc/incoming_call.hpp"
 #include "lib/rpc/server_core.hpp"
 #include "spanwire/base/log.hpp"

@@ -139,6 +139,11 @@ std::chrono::nanoseconds OutgoingCall::default_timeout() const noexcept {
 }
 
 bool OutgoingCall::ready_to_go() noexcept {
+  if (home_->refuses_new()) {
+    home_->count_refused();
+    fail_with(Errc::shutting_down, "the client is being shut down", Reached::not_sent);
+    return false;
+  }
   if (core_->bad_address()) {
     fail_with(*core_->bad_address());
     return false;
@@ -197,6 +202,7 @@ OutgoingCall::Sent OutgoingCall::try_send(Connection& connection) noexcept {
   id_ = *id;
   connection_ = &connection;
   stage_ = Stage::in_flight;
+  home_->in_flight_.push_back(*this);
   sent_ = now;
   opened();
   return Sent::yes;
@@ -304,6 +310,7 @@ void OutgoingCall::fail_with(const Error& error) noexcept {
 void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
   loop().timers().remove(*this);
   if (listening_) context_.cancellation()->detach(*this);
+  if (stage_ == Stage::in_flight) home_->in_flight_.remove(*this);
   stage_ = Stage::finished;
   if (span_.recording()) {
     if (connection_ != nullptr) {
@@ -321,6 +328,7 @@ void OutgoingCall::end(StatusCode status, MonotonicTime at) noexcept {
     interceptor->after(context_, path_.text(), status);
   }
   connection_ = nullptr;
+  home_->tell_if_idle();
   if (cancel_is_posted()) {
     finish_after_cancel_ = true;
     return;
@@ -352,9 +360,8 @@ void OutgoingCall::run_cancel() noexcept {
   cancel_here(cancel_reason_.load(std::memory_order_relaxed));
 }
 
-void OutgoingCall::cancel_here(Errc reason) noexcept {
+Reached OutgoingCall::cancel_here(Errc reason, std::string detail) noexcept {
   Reached reached = Reached::not_sent;
-  std::string detail;
   if (stage_ == Stage::waiting) {
     if (reason == Errc::deadline_exceeded) detail = home_->waited_for();
     home_->forget(*this);
@@ -365,6 +372,7 @@ void OutgoingCall::cancel_here(Errc reason) noexcept {
     if (span_.recording()) span_.add_event("rpc.cancel");
   }
   fail_with(reason, std::move(detail), reached);
+  return reached;
 }
 
 }  // namespace spanwire::rpc

@@ -10,39 +10,52 @@
 
 namespace spanwire::rpc {
 
-// Resumed by the first connection that is ready, and by the pool's end.
-struct LoopClient::ReadyWait final : detail::Waiter {
-  explicit ReadyWait(LoopClient* p) noexcept : pool(p) {}
-  bool await_ready() const noexcept { return pool->closed_ || !pool->ready_.empty(); }
+// A task that waits until it is told to look again.
+struct LoopClient::Wait final : detail::Waiter {
+  explicit Wait(LoopClient* p) noexcept : pool(p) {}
+  bool await_ready() const noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> handle) noexcept {
-    if (!suspend(handle, &ReadyWait::on_cancel)) return false;
-    pool->ready_waiters_.push(*this);
+    if (!suspend(handle, &Wait::on_cancel)) {
+      cancelled = true;
+      return false;
+    }
+    pool->waiters_.push(*this);
     return true;
   }
-  void await_resume() const noexcept {}
+  bool await_resume() const noexcept { return !cancelled; }
 
   static void on_cancel(Suspension* suspension) noexcept {
-    auto* self = static_cast<ReadyWait*>(suspension);
-    if (self->linked()) self->pool->ready_waiters_.remove(*self);
+    auto* self = static_cast<Wait*>(suspension);
+    self->cancelled = true;
+    if (self->linked()) self->pool->waiters_.remove(*self);
     self->resume_later();
   }
   LoopClient* pool;
+  bool cancelled = false;
 };
 
-Task<void> LoopClient::wait_ready() {
-  ReadyWait wait(this);
-  co_await wait;
+Task<void> LoopClient::until(bool (LoopClient::*holds)() const noexcept) {
+  while (!(this->*holds)()) {
+    Wait wait(this);
+    const bool told = co_await wait;
+    if (!told) co_return;
+  }
+}
+
+void LoopClient::tell_waiters() noexcept {
+  while (detail::Waiter* waiter = waiters_.pop()) waiter->resume_later();
 }
 
 Task<Result<void>> LoopClient::until_ready(MonotonicTime deadline) {
-  if (!closed_ && ready_.empty()) {
+  if (!ready_or_refusing()) {
     connect_where_idle();
     note_state();
-    auto outcome = co_await when_any(wait_ready(), sleep_for(deadline - loop_.now()));
+    auto outcome =
+        co_await when_any(until(&LoopClient::ready_or_refusing), sleep_for(deadline - loop_.now()));
     static_cast<void>(outcome);
   }
-  if (closed_) co_return fail(Errc::shutting_down, "the client is being closed");
+  if (refuses_new()) co_return fail(Errc::shutting_down, "the client is being closed");
   if (!ready_.empty()) co_return Result<void>();
   if (loop_.now() < deadline) co_return fail(Errc::cancelled);
   co_return fail(Errc::deadline_exceeded, "no connection yet: " + last_error().message());
@@ -60,13 +73,9 @@ std::string LoopClient::waited_for() const {
   return "nothing is connected";
 }
 
-void LoopClient::tell_ready_waiters() noexcept {
-  while (detail::Waiter* waiter = ready_waiters_.pop()) waiter->resume_later();
-}
-
 void LoopClient::note_state() noexcept {
   Connectivity state = Connectivity::idle;
-  if (closed_) {
+  if (refuses_new()) {
     state = Connectivity::closed;
   } else if (!ready_.empty()) {
     state = Connectivity::ready;

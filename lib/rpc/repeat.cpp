@@ -65,6 +65,7 @@ void OutgoingCall::send_again(std::string_view event) noexcept {
   if (span_.recording()) span_.add_event(event);
   Connection* avoid = connection_;
   connection_ = nullptr;
+  home_->in_flight_.remove(*this);
   stage_ = Stage::starting;
   home_->submit(*this, avoid);
 }

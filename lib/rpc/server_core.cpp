@@ -3,36 +3,12 @@
 #include <algorithm>
 
 #include "lib/rpc/acceptor.hpp"
-#include "lib/rpc/hop.hpp"
+#include "lib/rpc/each_loop.hpp"
 #include "spanwire/base/blocking.hpp"
 #include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
 
 namespace spanwire::rpc {
-
-namespace {
-
-// What a longer one is taken for: it is added to a time.
-constexpr std::chrono::nanoseconds kDrainMax = std::chrono::hours(24 * 365);
-
-template <class T>
-Task<T> on_loop(transport::Loop* loop, Task<T> task) {
-  co_return co_await run_on(*loop, std::move(task));
-}
-
-// The same work on every loop, for when_all(): what one loop waits is not added to what others
-// wait.
-template <class T, class... Arguments>
-std::vector<Task<T>> on_each(const std::vector<std::unique_ptr<LoopServer>>& loops,
-                             Task<T> (LoopServer::*work)(Arguments...), Arguments... arguments) {
-  std::vector<Task<T>> tasks;
-  for (const auto& server : loops) {
-    tasks.push_back(on_loop(&server->loop(), (server.get()->*work)(arguments...)));
-  }
-  return tasks;
-}
-
-}  // namespace
 
 ServerCore::ServerCore(Runtime& runtime, ServerOptions options)
     : runtime_(runtime), options_(std::move(options)) {

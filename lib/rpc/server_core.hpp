@@ -30,9 +30,6 @@ class IncomingCall;
 // one peer cannot hold the loop.
 inline constexpr unsigned kStartsPerTurnMax = 64;
 
-// What cancelled handlers get to end in, after a drain's own time.
-inline constexpr std::chrono::nanoseconds kCancelGrace = std::chrono::seconds(1);
-
 struct Route {
   explicit Route(std::string_view text) : path(text), calls(MethodCalls::Side::server, path) {}
 

@@ -283,7 +283,7 @@ void Session::drain(const Now& now, Errc reason) {
   now_ = now;
   local_drain_ = true;
   drain_reason_ = reason;
-  const bool told = state_ != State::handshake && !client() && !naive_;
+  const bool told = state_ != State::handshake && !naive_;
   const bool was_ready = state_ == State::ready;
   if (!told) final_goaway_sent_ = true;
   if (state_ == State::ready) state_ = State::draining;
@@ -297,12 +297,13 @@ void Session::drain(const Now& now, Errc reason) {
   check_drained();
 }
 
-// The peer has seen that we go away: what it sent before that has arrived.
+// The peer has seen that we go away: what it sent before that has arrived, and what we sent it has
+// read.  A connection that is closed earlier may take that from under its hands.
 void Session::finish_drain_step() {
   drain_by_ = MonotonicTime::max();
   if (final_goaway_sent_) return;
   final_goaway_sent_ = true;
-  accepted_ = requests_received();
+  accepted_ = client() ? 0 : requests_received();
   send_goaway(accepted_, drain_reason_, {});
 }
 

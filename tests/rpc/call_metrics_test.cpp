@@ -1,4 +1,6 @@
 // rpc.client.call.duration and rpc.server.call.duration: labels, buckets, bounds.
+#include <thread>
+
 #include "spanwire/base/metrics_text.hpp"
 #include "spanwire/trace/provider.hpp"
 #include "tests/rpc/collected_spans.hpp"
@@ -53,6 +55,19 @@ TEST_F(CallMetrics, EachMethodAndStatusHasASeriesAtBothSides) {
     EXPECT_EQ(count(family, "test/throw", "UNKNOWN"), 1u) << family;
     EXPECT_EQ(count(family, "test/refuse", "OK"), 0u) << family;
   }
+}
+
+TEST_F(CallMetrics, WhatAShutdownCancelsOrRefusesIsCounted) {
+  client();
+  const std::uint64_t cancelled = count(kClient, "test/hang", "CANCELLED");
+  const std::uint64_t refused = count(kClient, "test/hang", "UNAVAILABLE");
+  std::thread caller([this] { EXPECT_FALSE(call("test/hang", "")); });
+  EXPECT_TRUE(comes_true([this] { return server().running() == 1; }));
+  EXPECT_EQ(client_->shutdown_blocking(std::chrono::milliseconds(1))->cancelled, 1u);
+  caller.join();
+  EXPECT_FALSE(call("test/hang", ""));
+  EXPECT_EQ(count(kClient, "test/hang", "CANCELLED"), cancelled + 1);
+  EXPECT_EQ(count(kClient, "test/hang", "UNAVAILABLE"), refused + 1);
 }
 
 TEST_F(CallMetrics, TheCallersDeadlineIsItsOwnStatus) {

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include "lib/rpc/server_core.hpp"
+#include "lib/rpc/each_loop.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/rpc/async.hpp"
 #include "spanwire/rpc/interceptor.hpp"

@@ -58,6 +58,22 @@ class TraceTest : public RpcTest {
   std::shared_ptr<SpanStore> store_ = std::make_shared<SpanStore>();
 };
 
+TEST_F(TraceTest, ACallThatAShutdownCancelsSaysSo) {
+  client();
+  std::thread caller([this] { EXPECT_FALSE(call_in(trace::Context(), "test/hang")); });
+  while (server().running() == 0) std::this_thread::yield();
+  EXPECT_EQ(client_->shutdown_blocking(std::chrono::milliseconds(1))->cancelled, 1u);
+  caller.join();
+  server_.reset();
+  const std::vector<CollectedSpan> all = spans();
+  const CollectedSpan& span = find(all, "test/hang", trace::SpanKind::client);
+  EXPECT_EQ(span.attributes.at("rpc.status_code"), "CANCELLED");
+  ASSERT_FALSE(span.events.empty());
+  EXPECT_EQ(span.events.back(), "rpc.cancel");
+  EXPECT_EQ(find(all, "test/hang", trace::SpanKind::server).attributes.at("rpc.status_code"),
+            "CANCELLED");
+}
+
 TEST_F(TraceTest, TheServerSpanIsTheChildOfTheClientSpan) {
   client();
   trace::Span root = test_tracer().start(trace::Context(), "request", trace::SpanKind::internal);

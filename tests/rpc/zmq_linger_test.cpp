@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "lib/transport/zmq/options.hpp"
+#include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/one_way.hpp"
 #include "spanwire/rpc/server.hpp"
 #include "tests/rpc/raw_zmq.hpp"
@@ -80,6 +81,29 @@ TEST(ZmqLinger, OfAServerEndsWithItsDrain) {
   while (handled < kCalls && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
   EXPECT_EQ(handled, kCalls);
   static_cast<void>(server.drain_blocking(10ms));
+}
+
+TEST(ZmqLinger, OfAClientEndsWithItsShutdown) {
+  constexpr std::size_t kCalls = 40;
+  RawZmq deaf(ZMQ_ROUTER, "tcp://127.0.0.1:*", true, {}, 1);
+  Runtime runtime;
+  ClientOptions options;
+  options.zmq.linger = 1h;
+  options.zmq.flight_bytes_max = kCalls * kPayload;
+  options.connections_per_endpoint_max = 1;
+  Client client(runtime, "naive+zmq+" + deaf.endpoint(), options);
+  ASSERT_TRUE(client.ready_blocking());
+  std::atomic<std::size_t> ended{0};
+  for (std::size_t i = 0; i < kCalls; ++i) {
+    client.call_then(trace::Context(), "test/large", Slice::of(std::string(kPayload, 'x')), {},
+                     [&ended](const Result<Reply>& reply) {
+                       EXPECT_EQ(reply.error(), Errc::cancelled);
+                       ended += 1;
+                     });
+  }
+  const ShutdownReport report = client.shutdown_blocking(100ms).value();
+  EXPECT_EQ(report.cancelled, kCalls) << report.text();
+  EXPECT_EQ(ended, kCalls);
 }
 
 }  // namespace

@@ -99,10 +99,15 @@ class ClientChannel {
   // for the peer's end of the stream.  True: nothing had been sent.  False: the peer is told.
   virtual bool cancel(CallId id, Errc reason) = 0;
   virtual std::size_t in_flight() const noexcept = 0;
-  // No new calls; closes once the open ones have ended.
+  // No new calls; closes once the open ones have ended and (v2) the peer has read all that was
+  // sent.
   virtual void drain() = 0;
   // Every open call ends with on_lost(cause); on_closed follows.
   virtual void close(const Error& cause) = 0;
+  // As transport::Link::linger_until.
+  virtual void linger_until(MonotonicTime deadline) = 0;
+  // Bytes that the link has taken and still has to write.
+  virtual std::size_t unwritten_bytes() const noexcept = 0;
   virtual const ChannelInfo& info() const noexcept = 0;
 };
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "spanwire/base/result.hpp"
@@ -27,11 +29,23 @@ enum class Connectivity : std::uint8_t {
   failing,     // the last attempts failed; the next one waits for its pause
   connecting,  // an attempt is under way
   ready,       // connected
-  closed,
+  closed,      // or being shut down: no call is taken
 };
 
-// Safe from any thread.  The destructor cancels what is in flight; it must not run on one of the
-// runtime's own threads while other threads still call.
+struct ShutdownReport {
+  std::size_t finished = 0;   // calls that were under way and ended, well or not, by the deadline
+  std::size_t cancelled = 0;  // calls that were still under way then, and were cancelled
+  std::size_t not_sent = 0;   // of these: nothing of them was written, the server has not seen them
+  std::size_t refused = 0;    // calls that were made during the shutdown
+  // What connections that were closed had to write and their peers did not take; of what libzmq had
+  // been given nobody can tell.
+  std::size_t unwritten_bytes = 0;
+  std::chrono::nanoseconds took{};
+  std::string text() const;
+};
+
+// Safe from any thread.  The destructor ends what is in flight with shutting_down; it must not run
+// on one of the runtime's own threads while other threads still call.
 //
 // Addresses: "tcp://host:port", "unix:///path", "memory://name", "zmq+tcp://host:port",
 // "zmq+ipc:///path", "zmq+inproc://name", "dynamo+tcp://host:port" (wire v1), several parted by
@@ -84,6 +98,18 @@ class Client {
   Result<void> ready_blocking(std::chrono::nanoseconds timeout = kReadyTimeout);
   // A moment's state: old by the time it is read.
   Connectivity connectivity() const noexcept;
+
+  // Ends in good order, for good.  From now on calls fail with shutting_down.  Calls under way,
+  // also those that wait for a connection, may end until `timeout` has passed; the rest is
+  // cancelled: it fails with cancelled and its server is told.  Then connections are closed, once
+  // all that was queued on them is written, in at most one second more; that bounds
+  // ZmqOptions::linger too.  Zero cancels at once.  A stream is under way until its server has
+  // ended it.  A second shutdown() waits as well, and cancels at its own deadline if that is
+  // earlier.
+  Task<ShutdownReport> shutdown(std::chrono::nanoseconds timeout);
+  // The same from a thread that is not the runtime's; on one that is: would_deadlock.  Fails with
+  // forked.
+  Result<ShutdownReport> shutdown_blocking(std::chrono::nanoseconds timeout);
 
   // `done` runs once, on a thread of the runtime.  The base of async_call (see rpc/async.hpp).
   void call_then(trace::Context context, Path path, Slice payload, const CallOptions& options,

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "spanwire/base/cancellation.hpp"
 #include "spanwire/base/result.hpp"
@@ -89,6 +90,7 @@ class OutgoingCall : private channel::CallSink,
 
  private:
   friend class LoopClient;
+  friend class CallList;
   enum class Stage : std::uint8_t { made, starting, waiting, in_flight, finished };
 
   enum class Sent : std::uint8_t { yes, ended, cannot };
@@ -131,13 +133,14 @@ class OutgoingCall : private channel::CallSink,
   bool cancel_is_posted() noexcept;
   void note_first_byte() noexcept;
   void run_cancel() noexcept;
-  void cancel_here(Errc reason) noexcept;
+  // How far it had come.
+  Reached cancel_here(Errc reason, std::string detail = {}) noexcept;
 
   ClientCore* core_;
   LoopClient* home_ = nullptr;
   Connection* connection_ = nullptr;
-  OutgoingCall* previous_ = nullptr;  // in the list of waiting calls
-  OutgoingCall* next_waiting_ = nullptr;
+  OutgoingCall* previous_ = nullptr;  // in the list of those that wait, or are in flight
+  OutgoingCall* next_ = nullptr;
   channel::CallId id_ = 0;
   CallKind kind_;
   Stage stage_ = Stage::made;

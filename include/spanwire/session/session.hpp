@@ -126,8 +126,8 @@ class Session final : private wire::PiecePlacer {
   Result<bool> write(std::uint32_t id, Slice& data, bool end);
   // The user has consumed so many bytes of on_data.
   void grant(std::uint32_t id, std::size_t bytes);
-  // Client: no new requests; on_end(shutting_down) once the open ones have ended.  Server: tells
-  // the peer in two steps, handles what was accepted, then on_end.
+  // Tells the peer in two steps, so that what either had sent is read; then, once the open requests
+  // have ended, on_end(reason).  Client: no new requests.  Server: handles what was accepted.
   void drain(const Now& now, Errc reason = Errc::shutting_down);
   // Ends every stream with `cause` and the session itself; on_end comes before this returns.
   void close(const Error& cause);

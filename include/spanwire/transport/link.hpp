@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "spanwire/base/clock.hpp"
 #include "spanwire/base/executor.hpp"
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
@@ -66,6 +67,9 @@ class Link : public wire::FrameSink {
   virtual void pause_reading(bool paused) = 0;
   // Writes what is queued, then closes (in good order); on_closed follows in a later turn.
   virtual void close(const Error& cause) = 0;
+  // What libzmq still has to write when the link has ended is written until `deadline`, not for as
+  // long as ZmqOptions::linger allows.  Other links do not linger.
+  virtual void linger_until(MonotonicTime /*deadline*/) {}
   virtual const LinkInfo& info() const noexcept = 0;
 };
 

@@ -44,7 +44,8 @@ struct ZmqOptions {
   // How long it waits for it before the connection is closed.
   std::chrono::milliseconds heartbeat_timeout = kZmqHeartbeatTimeout;
   // What was handed to libzmq before a connection was closed is written for so long; the end of the
-  // process waits for it.  A drain, or close() of a one-way socket, ends it at its own deadline.
+  // process waits for it.  A server's drain, a client's shutdown, or close() of a one-way socket
+  // ends it at its own deadline.
   std::chrono::milliseconds linger = kZmqLinger;
   // Listener, zmq+ipc: permissions of the socket's file, such as 0660; 0: what the umask says.
   std::uint32_t ipc_permissions = 0;

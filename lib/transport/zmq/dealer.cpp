@@ -142,7 +142,9 @@ class DealerCore final : public ZmqCore, private ZmqSocketEvents, private ZmqMon
   }
 
   void on_finished(const Error&) override {
-    shut(connection_is_gone() ? std::chrono::milliseconds(0) : options().linger);
+    shut(connection_is_gone()
+             ? std::chrono::milliseconds(0)
+             : linger_by(options().linger, linger_until(), loop().clock().monotonic()));
   }
   bool connection_is_gone() const noexcept { return lost_ || peer_left(); }
 

@@ -337,6 +337,7 @@ class ZmqLink final : public Link {
   void send_raw(ByteView) override {}
   void pause_reading(bool paused) override { core_->pause_reading(paused); }
   void close(const Error& cause) override { core_->close(cause); }
+  void linger_until(MonotonicTime deadline) override { core_->linger_until(deadline); }
   std::size_t queued_bytes() const noexcept override { return core_->queued_bytes(); }
   std::uint64_t bytes_taken() const noexcept override { return core_->bytes_taken(); }
   std::uint64_t bytes_submitted() const noexcept override { return core_->bytes_submitted(); }

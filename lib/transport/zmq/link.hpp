@@ -42,6 +42,7 @@ class ZmqCore : public RefCounted,
   void send(wire::OutFrame& frame);
   void pause_reading(bool paused);
   void close(const Error& cause);
+  void linger_until(MonotonicTime deadline) noexcept { linger_until_ = deadline; }
   // The Link is gone: no event may follow.
   void abandon();
   std::size_t queued_bytes() const noexcept { return queued_bytes_; }
@@ -88,6 +89,7 @@ class ZmqCore : public RefCounted,
   void say_farewell();
   LinkInfo& own_info() noexcept { return info_; }
   const ZmqOptions& options() const noexcept { return options_; }
+  MonotonicTime linger_until() const noexcept { return linger_until_; }
   Loop& loop() noexcept { return loop_; }
   void finish(Error cause) noexcept;
 
@@ -136,6 +138,7 @@ class ZmqCore : public RefCounted,
   std::deque<std::vector<ZmqPart>> parked_;  // came while the link did not read
   std::size_t parked_bytes_ = 0;
   MonotonicTime progress_at_;
+  MonotonicTime linger_until_;
   Error cause_;
 };
 

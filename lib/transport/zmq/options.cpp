@@ -77,6 +77,11 @@ std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
   return linger.count() < 0 ? bound : std::min(linger, bound);
 }
 
+std::chrono::milliseconds linger_by(std::chrono::milliseconds linger, MonotonicTime deadline,
+                                    MonotonicTime now) noexcept {
+  return deadline == MonotonicTime{} ? linger : shorter_linger(linger, deadline - now);
+}
+
 Result<void> set_connecting(ZmqSocket& socket, std::chrono::nanoseconds timeout) {
   SPANWIRE_TRY_VOID(socket.set(ZMQ_IPV6, 1));
   SPANWIRE_TRY_VOID(socket.set(ZMQ_RECONNECT_IVL, kReconnectNeverMs));

@@ -14,6 +14,9 @@ Result<void> set_heartbeat(ZmqSocket& socket, const ZmqOptions& options);
 // What `linger` allows, but no longer than `left`.
 std::chrono::milliseconds shorter_linger(std::chrono::milliseconds linger,
                                          std::chrono::nanoseconds left) noexcept;
+// The same at `now`, but no longer than until `deadline`; a zero one is none.
+std::chrono::milliseconds linger_by(std::chrono::milliseconds linger, MonotonicTime deadline,
+                                    MonotonicTime now) noexcept;
 // Keys for an address over which everything would travel in the clear all the same: who gave them
 // does not want that.  Fails with invalid_argument.
 Result<void> check_encrypts(const Address& address, const CurveOptions& curve);

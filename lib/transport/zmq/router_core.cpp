@@ -95,13 +95,10 @@ void ZmqRouter::shut_if_done() {
   // Links hold this object: those that waited for room or for their last messages too.
   blocked_.clear();
   leaving_.clear();
-  if (socket_) socket_->close(linger());
+  if (socket_) {
+    socket_->close(linger_by(options_.zmq.linger, linger_until_, loop_.clock().monotonic()));
+  }
   monitor_.reset();
-}
-
-std::chrono::milliseconds ZmqRouter::linger() const noexcept {
-  if (linger_until_ == MonotonicTime{}) return options_.zmq.linger;
-  return shorter_linger(options_.zmq.linger, linger_until_ - loop_.clock().monotonic());
 }
 
 void ZmqRouter::on_zmq_ready() {

@@ -103,7 +103,6 @@ class ZmqRouter final : public RefCounted,
   static void mute_timer_fired(Timer* timer) noexcept;
   static void retry_timer_fired(Timer* timer) noexcept;
   void shut_if_done();
-  std::chrono::milliseconds linger() const noexcept;
   LinkInfo info_of(std::string_view identity, int fd) const;
   Result<void> bind();
 
