@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -33,10 +34,15 @@ struct ExecArguments {
 
 static_assert(std::atomic<pid_t>::is_always_lock_free);
 std::atomic<pid_t> running{0};
+std::atomic<int> early{0};  // a signal that came before the server was there
 
 // Whoever ends us means the server.
 void pass_on(int signal) {
-  if (const pid_t child = running.load(); child > 0) ::kill(child, signal);
+  if (const pid_t child = running.load(); child > 0) {
+    ::kill(child, signal);
+  } else {
+    early.store(signal);
+  }
 }
 
 std::string variable(const char* name) {
@@ -49,6 +55,21 @@ std::string run_id_of(const ExecArguments& arguments, const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().filename().string();
 }
 
+constexpr std::string_view kInstance = "service.instance.id=";
+
+// Each of the others with a comma behind it: of a key that comes twice nobody knows which counts.
+std::string without_instance(std::string_view attributes) {
+  std::string kept;
+  while (!attributes.empty()) {
+    const std::string_view item = attributes.substr(0, attributes.find(','));
+    attributes.remove_prefix(std::min(item.size() + 1, attributes.size()));
+    const std::size_t begin = std::min(item.find_first_not_of(' '), item.size());
+    if (begin == item.size() || item.substr(begin).starts_with(kInstance)) continue;
+    kept.append(item).append(",");
+  }
+  return kept;
+}
+
 // What is set for the server; what the caller has set stays, but for what was asked for here.
 std::vector<std::string> variables_of(const ExecArguments& arguments, const std::string& path) {
   std::vector<std::string> set;
@@ -58,9 +79,9 @@ std::vector<std::string> variables_of(const ExecArguments& arguments, const std:
     set.push_back("OTEL_EXPORTER_OTLP_ENDPOINT=" + arguments.endpoint);
   }
   if (arguments.instance) {
-    const std::string others = variable("OTEL_RESOURCE_ATTRIBUTES");
-    set.push_back("OTEL_RESOURCE_ATTRIBUTES=" + others + (others.empty() ? "" : ",") +
-                  "service.instance.id=" + run_id_of(arguments, path));
+    const std::string others = without_instance(variable("OTEL_RESOURCE_ATTRIBUTES"));
+    set.push_back("OTEL_RESOURCE_ATTRIBUTES=" + others + std::string(kInstance) +
+                  run_id_of(arguments, path));
   }
   return set;
 }
@@ -97,11 +118,18 @@ int attend(pid_t child, const ExecArguments& arguments, const inspect::RunFolder
 int execute(const ExecArguments& arguments) {
   const Result<std::string> path = run_path_of(arguments.query);
   if (!path) return complain_of(path.error());
+  const std::vector<std::string> variables = variables_of(arguments, *path);
+  if (only_validate()) {
+    for (const std::string& set : variables) print(set + '\n');
+    print(CLI::detail::join(arguments.command, " ") + "\n  -> " + *path + "/logs/" + arguments.log +
+          '\n');
+    return kExitOk;
+  }
   const Result<inspect::RunFolder> run = inspect::RunFolder::create(*path);
   if (!run) return complain_of(run.error());
   ChildOptions options;
   options.command = arguments.command;
-  options.environment = environment_with(variables_of(arguments, *path));
+  options.environment = environment_with(variables);
   options.output = run->of("logs/" + arguments.log);
   struct sigaction action{};
   action.sa_handler = pass_on;
@@ -113,6 +141,7 @@ int execute(const ExecArguments& arguments) {
     return 127;
   }
   running.store(*child);
+  if (const int signal = early.load(); signal != 0) ::kill(*child, signal);
   complain("process " + std::to_string(*child) + ", its output in " + options.output);
   const int code = attend(*child, arguments, *run);
   complain("ended with " + std::to_string(code));
@@ -149,6 +178,7 @@ void add_exec(CLI::App& app, int& exit_code) {
       "      --instance -- python3 -m sglang.launch_server --enable-trace ...\n"
       "  spanwire exec --run runs/7 --metrics http://127.0.0.1:8000/metrics -- ./worker\n"
       "\n"
+      "VALIDATE_ONLY=1 prints what would be set and started.\n"
       "OTEL_TRACES_SAMPLER is always_on unless it is set.  The exit code is the server's (128 and\n"
       "the signal when one ended it), 127 when it cannot be started.  Afterwards:\n"
       "spanwire fetch --run runs/7; spanwire verify runs/7 --log runs/7/logs/server.log --run-id "

@@ -1,5 +1,4 @@
 // spanwire probe and spanwire fetch: from Jaeger into the folder of a run.
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -10,10 +9,7 @@
 namespace spanwire::tools {
 namespace {
 
-bool is_dry(const QueryArguments& arguments) {
-  const char* validate = std::getenv("VALIDATE_ONLY");
-  return arguments.dry_run || (validate != nullptr && std::string_view(validate) == "1");
-}
+bool is_dry(const QueryArguments& arguments) { return arguments.dry_run || only_validate(); }
 
 // What each expected service and the searches say; prints why it fails.
 int judge(const inspect::Manifest& manifest, Extent extent) {

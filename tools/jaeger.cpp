@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -31,17 +33,15 @@ struct JaegerArguments {
   bool memory = false;
 };
 
-bool only_validate() {
-  const char* value = std::getenv("VALIDATE_ONLY");
-  return value != nullptr && std::string_view(value) == "1";
-}
-
-// A port that nobody listens on now.
-unsigned free_port() {
+// The port, when nobody listens on it now; of 0 any such; 0 when there is none.
+unsigned free_port(unsigned port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int reuse = 1;  // as Jaeger does: what waits for its time to pass is free
+  if (port != 0) ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   socklen_t length = sizeof address;
   const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                      ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0;
@@ -49,11 +49,25 @@ unsigned free_port() {
   return bound ? ntohs(address.sin_port) : 0;
 }
 
+std::array<unsigned*, 5> all_of(inspect::JaegerPorts& ports) {
+  return {&ports.query, &ports.query_grpc, &ports.otlp_grpc, &ports.otlp_http, &ports.health};
+}
+
 void fill_ports(inspect::JaegerPorts& ports) {
-  for (unsigned* port :
-       {&ports.query, &ports.query_grpc, &ports.otlp_grpc, &ports.otlp_http, &ports.health}) {
-    if (*port == 0) *port = free_port();
+  for (unsigned* port : all_of(ports)) {
+    if (*port == 0) *port = free_port(0);
   }
+}
+
+// Another Jaeger on the port of the health would answer that it is well, for one that ends at once.
+bool ports_are_free(inspect::JaegerPorts& ports) {
+  for (const unsigned* port : all_of(ports)) {
+    if (free_port(*port) != 0) continue;
+    complain("port " + std::to_string(*port) +
+             " is taken: another Jaeger? (spanwire jaeger down, or other ports: up --help)");
+    return false;
+  }
+  return true;
 }
 
 // The process of that number still runs this run's configuration: numbers are given again.
@@ -127,6 +141,7 @@ int up(JaegerArguments arguments) {
     complain("already up in this folder, process " + *pid);
     return kExitFailed;
   }
+  if (!ports_are_free(arguments.ports)) return kExitFailed;
   const Result<void> written =
       inspect::write_whole_file(run->of(inspect::kJaegerConfigFile), config);
   if (!written) return complain_of(written.error());

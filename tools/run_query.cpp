@@ -119,6 +119,8 @@ std::string count_text(const inspect::Fetched& fetched) {
   return text;
 }
 
+bool only_validate() { return variable("VALIDATE_ONLY") == "1"; }
+
 bool is_url(std::string_view source) noexcept {
   if (source.starts_with(kTempo)) source.remove_prefix(kTempo.size());
   return source.starts_with("http://") || source.starts_with("https://");

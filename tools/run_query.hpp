@@ -46,6 +46,8 @@ Result<Query> query_of(const QueryArguments& arguments);
 // The folder of the run.  Fails with invalid_argument when there is none.
 Result<std::string> run_path_of(const QueryArguments& arguments);
 
+// VALIDATE_ONLY=1: what would be done is printed, nothing is started and no folder is made.
+bool only_validate();
 bool is_url(std::string_view source) noexcept;
 // The searches; without services, those that `listed` has, but the backend's own.
 std::vector<inspect::TraceQuery> searches_of(const Query& query,

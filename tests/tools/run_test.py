@@ -68,6 +68,9 @@ class Runs(unittest.TestCase):
                          "OTEL_TRACES_SAMPLER=always_on", "OTEL_RESOURCE_ATTRIBUTES=a=b,service.instance.id=7"):
             self.assertIn(f"'{variable}'", text)
         self.assertIn("said\n", text)
+        self.execute("--instance", "--log", "again.log", "--", sys.executable, "-c", show,
+                     OTEL_RESOURCE_ATTRIBUTES="service.instance.id=old, a=b")
+        self.assertIn("'OTEL_RESOURCE_ATTRIBUTES= a=b,service.instance.id=7'", self.content("logs/again.log"))
         self.execute("--log", "other.log", "--", sys.executable, "-c", show, OTEL_TRACES_SAMPLER="always_off")
         self.assertIn("'OTEL_TRACES_SAMPLER=always_off'", self.content("logs/other.log"))
 
@@ -140,7 +143,24 @@ class Runs(unittest.TestCase):
         os.chmod(program, 0o755)
         self.assertIn(b"ended at once", self.jaeger("up", "--jaeger", program, *FREE_PORTS, code=3).stderr)
 
+    def test_jaeger_does_not_take_another_for_itself(self):
+        program = self.write("jaeger", textwrap.dedent(PROGRAM.format(python=sys.executable)))
+        os.chmod(program, 0o755)
+        self.jaeger("up", "--jaeger", program, *FREE_PORTS)
+        self.addCleanup(lambda: tool.run("jaeger", "down", "--run", self.run_path))
+        health = json.loads(self.content("configs/jaeger.yaml"))["extensions"]["healthcheckv2"]["http"]["endpoint"]
+        port = health.split(":")[1]
+        other = os.path.join(self.folder.name, "8")
+        done = tool.run("jaeger", "up", "--run", other, "--jaeger", program, *FREE_PORTS[:-1], port)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"port {port} is taken".encode(), done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(other, "jaeger/pid")))
+
     def test_validating_only_does_nothing(self):
+        done = self.execute("--service", "s", "--instance", "--", "serve", "--port", "1", VALIDATE_ONLY="1")
+        self.assertEqual(done.stdout.decode().splitlines(), [
+            "OTEL_SERVICE_NAME=s", "OTEL_TRACES_SAMPLER=always_on", "OTEL_RESOURCE_ATTRIBUTES=service.instance.id=7",
+            "serve --port 1", f"  -> {self.run_path}/logs/server.log"])
         done = self.jaeger("up", "--memory", "--grpc-port", "14317", VALIDATE_ONLY="1")
         config = json.loads(done.stdout)
         self.assertEqual(config["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"], "127.0.0.1:14317")
