@@ -326,6 +326,20 @@ class Page(unittest.TestCase):
             browser.open(self.url)
             self.assertEqual(browser.run("document.documentElement.dataset.theme"), "dark")
 
+    def test_a_narrow_window_has_all_traces_and_no_button_over_another(self):
+        with chromium.Chromium(480, 800) as narrow:
+            narrow.open(self.url)
+            boxes = narrow.run("""[...document.querySelectorAll('#top .tool, #query')].filter((node) => !node.hidden)
+                .map((node) => node.getBoundingClientRect()).map((box) => [box.left, box.top, box.right, box.bottom])""")
+            self.assertGreaterEqual(len(boxes), 7)
+            for i, (left, top, right, bottom) in enumerate(boxes):
+                self.assertTrue(0 <= left and right <= 480, boxes[i])
+                for other in boxes[:i]:
+                    apart = right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+                    self.assertTrue(apart, (boxes[i], other))
+            narrow.click("#traces .trace:nth-child(2)")
+            self.assertEqual(narrow.run("document.querySelector('#head h1').innerText"), "call")
+
 
 class LargePage(unittest.TestCase):
     def test_a_hundred_thousand_spans_are_a_few_dozen_rows(self):
