@@ -50,9 +50,23 @@ std::string traces_of(const inspect::RunFolder& run) {
   return run.of(from_jaeger(run) ? inspect::kTracesFile : inspect::kOtlpFile);
 }
 
+// All but Jaeger's own: it speaks of exporters, too.
+std::vector<std::string> logs_of(const inspect::RunFolder& run) {
+  std::vector<std::string> logs;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run.of("logs"), error)) {
+    if (entry.is_regular_file() && entry.path().filename() != "jaeger.log") {
+      logs.push_back(entry.path());
+    }
+  }
+  std::sort(logs.begin(), logs.end());
+  return logs;
+}
+
 Result<JudgedSource> read_run(const inspect::RunFolder& run, inspect::Reader& reader) {
   JudgedSource source;
   source.run = run.path();
+  source.logs = logs_of(run);
   SPANWIRE_TRY_VOID(reader.read_file(traces_of(run)));
   if (from_jaeger(run)) {
     SPANWIRE_TRY(source.backend, inspect::answers_of(run));
@@ -70,7 +84,7 @@ Result<JudgedSource> ask_jaeger(const std::string& url, QueryArguments arguments
                inspect::RunFolder::create(keep ? arguments.run : temporary.path()));
   SPANWIRE_TRY_VOID(fetch_run(arguments, query, run, Extent::all));
   SPANWIRE_TRY(JudgedSource source, read_run(run, reader));
-  if (!keep) source.run.clear();
+  if (!keep) source.run.clear(), source.logs.clear();
   return source;
 }
 

@@ -20,7 +20,8 @@ Result<void> read_sources(const std::vector<std::string>& sources, inspect::Read
 
 struct JudgedSource {
   std::optional<inspect::BackendAnswers> backend;
-  std::string run;  // the folder of the run that it is; empty: it is none
+  std::string run;                // the folder of the run that it is; empty: it is none
+  std::vector<std::string> logs;  // what the servers of the run said
 };
 
 // Whether it is one of those of which more is known than spans: a server, the folder of a run.

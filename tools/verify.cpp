@@ -11,6 +11,7 @@
 #include "spanwire/base/clock.hpp"
 #include "spanwire/inspect/report.hpp"
 #include "spanwire/inspect/terminal.hpp"
+#include "spanwire/inspect/text.hpp"
 #include "tools/command.hpp"
 #include "tools/trace_sources.hpp"
 
@@ -37,8 +38,9 @@ struct VerifyArguments {
 Result<inspect::Expectations> expectations_of(const VerifyArguments& arguments) {
   inspect::Expectations expected;
   if (!arguments.expect.empty()) {
-    SPANWIRE_TRY(const std::string text, read_whole_file(arguments.expect));
-    Result<inspect::Expectations> parsed = inspect::parse_expectations(text);
+    const Result<std::string> text = read_whole_file(arguments.expect);
+    if (!text) return fail(Errc::invalid_argument, std::string(text.error().detail()));
+    Result<inspect::Expectations> parsed = inspect::parse_expectations(*text);
     if (!parsed) {
       return fail(parsed.error().code(),
                   arguments.expect + ": " + std::string(parsed.error().detail()));
@@ -52,11 +54,13 @@ Result<inspect::Expectations> expectations_of(const VerifyArguments& arguments) 
   return expected;
 }
 
-Result<std::vector<inspect::LogText>> logs_of(const std::vector<std::string>& paths) {
+// A log that cannot be read leaves its rule without an outcome.
+std::vector<inspect::LogText> logs_of(const std::vector<std::string>& paths) {
   std::vector<inspect::LogText> logs;
   for (const std::string& path : paths) {
-    SPANWIRE_TRY(std::string text, read_whole_file(path));
-    logs.push_back({path, std::move(text)});
+    Result<std::string> text = read_whole_file(path);
+    logs.push_back({path, text.value_or(""), text ? "" : "it cannot be read"});
+    if (!text) complain(text.error().message());
   }
   return logs;
 }
@@ -102,19 +106,31 @@ bool report(const inspect::Verdict& verdict, const VerifyArguments& arguments,
   return write(run + '/' + std::string(inspect::kVerdictJunitFile), junit) && written;
 }
 
+// The draft, and a word about what in these traces no expectation makes good.
+int write_draft(const VerifyArguments& arguments, const inspect::Evidence& evidence) {
+  const std::string draft = inspect::draft_expectations(evidence);
+  if (!write_file(arguments.draft, draft)) return kExitFailed;
+  const Result<inspect::Expectations> expected = inspect::parse_expectations(draft);
+  if (!expected) return complain_of(expected.error());
+  const inspect::Verdict verdict = inspect::verify(evidence, *expected);
+  for (const inspect::RuleInfo& rule : inspect::rules()) {
+    const inspect::RuleVerdict& item = verdict.of(rule.rule);
+    if (item.outcome != inspect::Outcome::fail) continue;
+    complain("these traces do not pass it: " + std::string(rule.id) + ", " +
+             inspect::counted(item.count, "finding"));
+  }
+  return kExitOk;
+}
+
 int judge(const VerifyArguments& arguments, const inspect::Reader& reader,
           const inspect::Expectations& expected, inspect::Evidence evidence,
           const std::string& run) {
   const std::vector<inspect::Tree> trees = inspect::build_trees(reader.traces());
-  if (!arguments.draft.empty()) {
-    return write_file(arguments.draft, inspect::draft_expectations(reader.traces(), trees))
-               ? kExitOk
-               : kExitFailed;
-  }
   evidence.traces = &reader.traces();
   evidence.trees = &trees;
   evidence.read = &reader.report();
   evidence.now_ns = Clock::system().wall().time_since_epoch().count();
+  if (!arguments.draft.empty()) return write_draft(arguments, evidence);
   const inspect::Verdict verdict = inspect::verify(evidence, expected);
   if (!report(verdict, arguments, run)) return kExitFailed;
   return verdict.passed(arguments.strict) ? kExitOk : kExitFailed;
@@ -132,16 +148,16 @@ int verify(const VerifyArguments& arguments) {
   const Result<inspect::Expectations> expected = expectations_of(arguments);
   if (!expected) return complain_of(expected.error());
   inspect::Evidence evidence;
-  Result<std::vector<inspect::LogText>> logs = logs_of(arguments.logs);
-  if (!logs) return complain_of(logs.error());
-  evidence.logs = std::move(*logs);
   inspect::Reader reader;
   Result<JudgedSource> source = read_judged(arguments.sources, arguments.query, reader);
   if (!source) return complain_of(source.error());
   evidence.backend = std::move(source->backend);
+  evidence.logs = logs_of(arguments.logs.empty() ? source->logs : arguments.logs);
   inspect::Reader against;
   if (!arguments.against.empty()) {
-    if (const auto read = read_sources({arguments.against}, against); !read) {
+    QueryArguments query = arguments.query;
+    query.run.clear();
+    if (const auto read = read_judged({arguments.against}, query, against); !read) {
       return complain_of(read.error());
     }
     evidence.against = &against.traces();
@@ -165,11 +181,16 @@ void add_options(CLI::App& command, VerifyArguments& to) {
   command.add_option("--requests", to.requests, "How many requests were sent")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  command.add_option("--log", to.logs, "A server's log to look through for errors of tracing")
+  command
+      .add_option("--log", to.logs,
+                  "A server's log to look through for errors of tracing;\nof a run: all of its "
+                  "logs, but Jaeger's own")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
-  command.add_option("--against", to.against, "The same spans from another place")
+  command
+      .add_option("--against", to.against,
+                  "The same spans from another place, a file, a\nfolder or an address")
       ->type_name("SOURCE");
   add_query_options(command, to.query);
   command.add_flag("--strict", to.strict, "What could not be evaluated fails");

@@ -36,8 +36,9 @@ class Case {
   std::size_t find_span(const trace::TraceId& trace, const trace::SpanId& span) const;
 
   bool wants(Rule rule) const noexcept;
+  bool failed(Rule rule) const noexcept;
   // Says why a rule has no outcome.
-  void skip(Rule rule, std::string_view reason);
+  void skip(Rule rule, std::string reason);
   // Findings of a span, of a whole trace, of a service, of the set.
   void add(Rule rule, const Span& span, std::string measured, std::string expected = {});
   void add(Rule rule, const Tree& tree, std::string measured, std::string expected = {});

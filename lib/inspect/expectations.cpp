@@ -1,7 +1,11 @@
 #include "spanwire/inspect/expectations.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
+
+#include "spanwire/trace/ids.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -100,8 +104,15 @@ bool is_day(std::string_view text) {
   for (const std::size_t at : {0, 1, 2, 3, 5, 6, 8, 9}) {
     if (text[at] < '0' || text[at] > '9') return false;
   }
-  return text.substr(5, 2) >= "01" && text.substr(5, 2) <= "12" && text.substr(8) >= "01" &&
-         text.substr(8) <= "31";
+  const auto number = [text](std::size_t at, std::size_t count) {
+    unsigned value = 0;
+    for (const char c : text.substr(at, count)) value = value * 10 + static_cast<unsigned>(c - '0');
+    return value;
+  };
+  return std::chrono::year_month_day(std::chrono::year(static_cast<int>(number(0, 4))),
+                                     std::chrono::month(number(5, 2)),
+                                     std::chrono::day(number(8, 2)))
+      .ok();
 }
 
 void read_edge(Members& members, ExpectedRequest& request) {
@@ -149,6 +160,11 @@ void read_waiver(Members& members, Expectations& to) {
     members.complain("rule: there is no rule '" + rule + "'");
   }
   if (waiver.reason.empty()) members.complain("needs a reason");
+  for (char& c : waiver.trace) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (waiver.trace.size() > trace::TraceId::kHexChars ||
+      waiver.trace.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    members.complain("trace: not the beginning of a trace id");
+  }
   if (!is_day(waiver.expires)) members.complain("expires: not a day such as 2027-01-31");
   to.waivers.push_back(std::move(waiver));
 }
@@ -194,13 +210,17 @@ Expectations::Expectations()
                "api.DEPARTED|api.ABORTED"}},
              {"llm_core",
               {"journey.QUEUED", "journey.SCHEDULED", "journey.FIRST_TOKEN", "journey.FINISHED"}}},
-      log_patterns{"no module named 'opentelemetry",
-                   "opentelemetry is not installed",
-                   "failed to export",
-                   "exporter failed",
-                   "transient error statuscode.unavailable encountered while exporting",
-                   "exception while exporting span",
-                   "failed to initialize tracing",
+      log_patterns{// imports, as Python, SGLang and vLLM say it
+                   "no module named 'opentelemetry", "no module named opentelemetry",
+                   "from 'opentelemetry", "opentelemetry is not installed",
+                   "opentelemetry package is not installed", "opentelemetry is not available",
+                   // set-up
+                   "failed to initialize tracing", "overriding of current tracerprovider",
+                   "an exporter does not start",
+                   // export: Python, Java, Go, C++, the Collector, Spanwire
+                   "failed to export", "exporter failed", "encountered while exporting",
+                   "exception while exporting span", "traces export:", "export() failed",
+                   "exporting failed", "likely spans will be dropped", "queue full, dropping span",
                    "spans were lost"} {
   for (const RuleInfo& rule : rules()) levels[static_cast<std::size_t>(rule.rule)] = rule.level;
 }

@@ -296,6 +296,7 @@ void LineReader::read_links(const std::optional<Json>& json, JsonPath path) {
       if (read_id(field(object, "traceId"), {&path, "traceId"}, link.trace) &&
           read_id(field(object, "spanId"), {&path, "spanId"}, link.span)) {
         read_attributes(field(object, "attributes"), link.attributes, {&path, "attributes"});
+        span_.dropped += count_or_zero(field(object, "droppedAttributesCount"));
         span_.links.push_back(std::move(link));
       }
     }

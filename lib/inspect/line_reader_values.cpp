@@ -21,6 +21,7 @@ void LineReader::read_events(const std::optional<Json>& json, JsonPath path) {
       event.time_ns = std::clamp<std::int64_t>(time, 0, kTimeMax);
       event.name = string_or_empty(field(object, "name"));
       read_attributes(field(object, "attributes"), event.attributes, {&path, "attributes"});
+      span_.dropped += count_or_zero(field(object, "droppedAttributesCount"));
     }
     ++path.index;
   }

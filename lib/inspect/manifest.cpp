@@ -153,7 +153,7 @@ Result<BackendAnswers> answers_of(const RunFolder& run) {
   if (!exists(run.of(kManifestFile))) return answers;
   SPANWIRE_TRY(const std::string text, read_text(run.of(kManifestFile)));
   SPANWIRE_TRY(const Manifest manifest, parse_manifest(text));
-  if (manifest.services.size() == 1) answers.service = manifest.services.front();
+  answers.asked = manifest.services;
   answers.window_start = manifest.start_ns;
   answers.window_end = manifest.end_ns;
   if (manifest.traces && manifest.depth > 0) {

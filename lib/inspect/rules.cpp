@@ -119,6 +119,10 @@ constexpr RuleInfo kRules[] = {
     {Rule::links_self, "links.self", error, 12, "no span links to itself", ""},
     {Rule::links_on_root, "links.on_root", info, 12, "no root links into its own trace",
      "Jaeger's Badger store makes such a link the parent"},
+    {Rule::links_elsewhere, "links.elsewhere", warning, 12,
+     "a link leads into a trace that was read",
+     "the linked trace was not sampled, or lost as a whole; it is older than the time window; its "
+     "file is not among the sources"},
     {Rule::content_name_empty, "content.name_empty", error, 10, "every span has a name", ""},
     {Rule::content_name_generic, "content.name_generic", info, 10,
      "no span is named after its HTTP method alone",

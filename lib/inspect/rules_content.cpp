@@ -2,14 +2,17 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "lib/inspect/case.hpp"
+#include "lib/inspect/names.hpp"
 #include "spanwire/inspect/text.hpp"
 
 namespace spanwire::inspect {
 namespace {
 
 constexpr std::size_t kLongValueBytes = 60'000;
+constexpr std::size_t kAlikeMax = 10;  // names that differ in their numbers only
 
 constexpr std::array<std::string_view, 9> kMethods = {"GET",     "POST",  "PUT",   "DELETE", "HEAD",
                                                       "OPTIONS", "PATCH", "TRACE", "CONNECT"};
@@ -22,21 +25,6 @@ bool is_generic(std::string_view name) {
 bool is_empty_name(std::string_view name) { return name.empty() || name == "empty-span-name"; }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
-// Four digits in a row, or eight of hex with a digit among them: what no programmer writes.
-bool varies(std::string_view name) {
-  std::size_t digits = 0;
-  std::size_t hex = 0;
-  bool digit_in_hex = false;
-  for (const char c : name) {
-    digits = is_digit(c) ? digits + 1 : 0;
-    hex = is_hex(c) ? hex + 1 : 0;
-    digit_in_hex = hex > 0 && (digit_in_hex || is_digit(c));
-    if (digits >= 4 || (hex >= 8 && digit_in_hex)) return true;
-  }
-  return false;
-}
 
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> texts) {
   return std::find(texts.begin(), texts.end(), text) != texts.end();
@@ -89,6 +77,45 @@ constexpr SecretShape kSecretShapes[] = {
     {"eyJ", 60, "a JSON web token"},
 };
 
+// "user:password@" in front of a host.
+bool has_password(std::string_view url) {
+  for (std::size_t at = url.find("://"); at != std::string_view::npos; at = url.find("://", at)) {
+    at += 3;
+    const std::string_view authority = url.substr(at, url.find_first_of("/?# \"'", at) - at);
+    const std::size_t end = authority.rfind('@');
+    const std::size_t colon = authority.substr(0, end).find(':');
+    if (end == std::string_view::npos || colon == std::string_view::npos) continue;
+    const std::string_view password = authority.substr(colon + 1, end - colon - 1);
+    if (!password.empty() && !is_masked(password)) return true;
+  }
+  return false;
+}
+
+bool is_secret(std::string_view name, std::string_view value) {
+  return !value.empty() && is_secret_key(name) && !is_masked(value);
+}
+
+// "name=value" of URLs, "--name value" of command lines, also as a list of words.
+bool has_secret_argument(std::string_view text) {
+  constexpr std::string_view kEnds = "&;, \t\"'";
+  const auto word_at = [&](std::size_t at) {
+    return text.substr(at, text.find_first_of(kEnds, at) - at);
+  };
+  for (std::size_t at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
+    const std::size_t begin = text.find_last_of("?&;, \t\"'", at) + 1;
+    if (is_secret(text.substr(begin, at - begin), word_at(at + 1))) return true;
+  }
+  for (std::size_t at = text.find("--"); at != std::string_view::npos; at = text.find("--", at)) {
+    const std::string_view name = word_at(at);
+    at += name.size();
+    const std::size_t begin = text.find_first_not_of(kEnds, at);
+    if (begin != std::string_view::npos && text[begin] != '-' && is_secret(name, word_at(begin))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // What kind of secret stands in the value; empty for none.  The value itself is never told.
 std::string_view secret_in(std::string_view value) {
   if (value.find("PRIVATE KEY-----") != std::string_view::npos) return "a private key";
@@ -101,6 +128,8 @@ std::string_view secret_in(std::string_view value) {
       }
     }
   }
+  if (has_password(value)) return "a password in a URL";
+  if (has_secret_argument(value)) return "a secret, by its name";
   return {};
 }
 
@@ -108,7 +137,8 @@ bool is_prompt_key(std::string_view key) {
   return is_one_of(key, {"gen_ai.prompt", "gen_ai.completion", "gen_ai.input.messages",
                          "gen_ai.output.messages", "gen_ai.system_instructions", "llm.prompts",
                          "llm.completions", "input.value", "output.value", "traceloop.entity.input",
-                         "traceloop.entity.output"}) ||
+                         "traceloop.entity.output", "gen_ai.event.content",
+                         "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"}) ||
          key.starts_with("gen_ai.prompt.") || key.starts_with("gen_ai.completion.");
 }
 
@@ -131,23 +161,46 @@ void check_conventions(Case& of, const Span& span) {
   }
 }
 
+// `found(key, what)` for each value that looks like a secret, however deep in maps it is.
+template <class Found>
+void find_secrets(const std::string& key, const Value& value, const Found& found) {
+  if (const auto* members = std::get_if<Value::Map>(&value.data)) {
+    for (const Attribute& member : *members)
+      find_secrets(key + '.' + member.key, member.value, found);
+    return;
+  }
+  const auto* string = std::get_if<std::string>(&value.data);
+  const std::string text = string != nullptr ? std::string() : value.text();
+  const std::string_view view = string != nullptr ? std::string_view(*string) : text;
+  std::string_view what = secret_in(view);
+  if (is_secret_key(key) && !is_masked(view)) what = "a secret, by its name";
+  if (!what.empty()) found(key, what);
+}
+
 void check_attributes(Case& of, const Span& span, const std::vector<Attribute>& attributes) {
   for (const Attribute& attribute : attributes) {
+    find_secrets(attribute.key, attribute.value,
+                 [&](const std::string& key, std::string_view what) {
+                   of.add(Rule::content_secret, span, key + " holds " + std::string(what));
+                 });
     const auto* string = std::get_if<std::string>(&attribute.value.data);
-    const std::string text = string != nullptr ? std::string() : attribute.value.text();
-    const std::string_view value = string != nullptr ? std::string_view(*string) : text;
-    if (value.size() >= kLongValueBytes) {
-      of.add(Rule::content_value_long, span,
-             attribute.key + " has " + counted(value.size(), "byte"),
+    const std::size_t bytes = string != nullptr ? string->size() : attribute.value.text().size();
+    if (bytes >= kLongValueBytes) {
+      of.add(Rule::content_value_long, span, attribute.key + " has " + counted(bytes, "byte"),
              "less than " + std::to_string(kLongValueBytes));
     }
-    std::string_view secret = secret_in(value);
-    if (is_secret_key(attribute.key) && !is_masked(value)) secret = "a secret, by its name";
-    if (!secret.empty()) {
-      of.add(Rule::content_secret, span, attribute.key + " holds " + std::string(secret));
+    if (is_prompt_key(attribute.key) && bytes > 0) {
+      of.add(Rule::content_prompt, span, attribute.key + " has " + counted(bytes, "byte"));
     }
-    if (is_prompt_key(attribute.key) && !value.empty()) {
-      of.add(Rule::content_prompt, span, attribute.key + " has " + counted(value.size(), "byte"));
+  }
+}
+
+void check_texts(Case& of, const Span& span) {
+  for (const auto& [what, text] :
+       {std::pair<std::string_view, const std::string&>{"the status", span.status_message},
+        {"the name", span.name}}) {
+    if (const std::string_view secret = secret_in(text); !secret.empty()) {
+      of.add(Rule::content_secret, span, std::string(what) + " holds " + std::string(secret));
     }
   }
 }
@@ -155,7 +208,19 @@ void check_attributes(Case& of, const Span& span, const std::vector<Attribute>& 
 struct ServiceNames {
   std::size_t spans = 0;
   std::size_t generic = 0;
+  std::map<std::string, std::set<std::string>> alike;  // by what is the same but for numbers
 };
+
+// Of names that differ in their numbers only, a few are no more than steps that somebody counted.
+void check_alike(Case& of, const Span& span, ServiceNames& names) {
+  std::string same = without_numbers(span.name);
+  if (same == span.name) return;
+  std::set<std::string>& alike = names.alike[std::move(same)];
+  if (alike.size() > kAlikeMax || !alike.insert(span.name).second) return;
+  if (alike.size() <= kAlikeMax) return;
+  of.add(Rule::content_name_variable, span,
+         "one of more than " + std::to_string(kAlikeMax) + " names that differ in their numbers");
+}
 
 }  // namespace
 
@@ -169,8 +234,10 @@ void check_names(Case& of) {
     } else if (is_generic(span.name)) {
       ++names.generic;
       of.add(Rule::content_name_generic, span, span.name);
-    } else if (varies(span.name)) {
+    } else if (varying_part(span.name) != std::string_view::npos) {
       of.add(Rule::content_name_variable, span, span.name);
+    } else {
+      check_alike(of, span, names);
     }
   }
   for (const auto& [service, names] : services) {
@@ -185,9 +252,25 @@ void check_values(Case& of) {
   for (const Span& span : of.spans()) {
     check_attributes(of, span, span.attributes);
     for (const SpanEvent& event : span.events) check_attributes(of, span, event.attributes);
+    for (const SpanLink& link : span.links) check_attributes(of, span, link.attributes);
+    check_texts(of, span);
     check_conventions(of, span);
   }
 }
+
+namespace {
+
+void check_resource_secrets(Case& of, const Process& process) {
+  for (const Attribute& attribute : process.attributes) {
+    find_secrets(attribute.key, attribute.value,
+                 [&](const std::string& key, std::string_view what) {
+                   of.add(Rule::content_secret, process.service,
+                          "the resource's " + key + " holds " + std::string(what));
+                 });
+  }
+}
+
+}  // namespace
 
 void check_resources(Case& of) {
   const std::string& run = of.expected().run_id;
@@ -195,6 +278,7 @@ void check_resources(Case& of) {
   if (!run.empty()) of.skip(Rule::resource_instance_shared, "the instance id is the run's");
   std::map<std::string, std::string> owners;
   for (const Process& process : of.evidence().traces->processes) {
+    check_resource_secrets(of, process);
     if (is_one_of(process.service, {"unknown_service", "missing-service-name"}) ||
         process.service.starts_with("unknown_service:")) {
       of.add(Rule::resource_service_name, process.service, "no service.name");
@@ -213,8 +297,8 @@ void check_resources(Case& of) {
       of.add(Rule::resource_instance_id, process.service, "no service.instance.id");
       continue;
     }
-    if (pid.empty()) continue;
-    const std::string owner = host + '/' + pid;
+    if (host.empty() && pid.empty()) continue;
+    const std::string owner = pid.empty() ? host : host + '/' + pid;
     const auto [item, fresh] = owners.try_emplace(process.instance, owner);
     if (fresh || item->second == owner) continue;
     of.add(Rule::resource_instance_shared, process.service,

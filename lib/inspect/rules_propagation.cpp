@@ -1,8 +1,10 @@
 // Rules about contexts on their way between processes.
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
-#include <unordered_map>
+#include <string>
+#include <tuple>
 
 #include "lib/inspect/case.hpp"
 
@@ -21,10 +23,66 @@ bool is_call(const Span& span) {
 bool is_served(const Span& span) {
   return span.kind == SpanKind::server || span.kind == SpanKind::consumer;
 }
-std::string_view called(const Span& span) {
-  const Value* method = find(span.attributes, "rpc.method");
-  const auto* text = method != nullptr ? std::get_if<std::string>(&method->data) : nullptr;
-  return text != nullptr ? std::string_view(*text) : std::string_view(span.name);
+std::string_view text_at(const Span& span, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    const Value* value = find(span.attributes, key);
+    const auto* text = value != nullptr ? std::get_if<std::string>(&value->data) : nullptr;
+    if (text != nullptr && !text->empty()) return *text;
+  }
+  return {};
+}
+
+// "host:port/path" of a URL.
+std::string_view behind_scheme(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  return scheme == std::string_view::npos ? std::string_view() : url.substr(scheme + 3);
+}
+
+// Without what stands behind the path; of a span that is not of HTTP, nothing.
+std::string_view http_path(const Span& span) {
+  std::string_view path = text_at(span, {"url.path", "http.target"});
+  if (path.empty()) {
+    path = behind_scheme(text_at(span, {"url.full", "http.url"}));
+    path.remove_prefix(std::min(path.find('/'), path.size()));
+  }
+  if (path.empty()) path = text_at(span, {"http.route"});
+  return path.substr(0, path.find_first_of("?#"));
+}
+
+// Whom an HTTP client named, and under which name a server was called: the same in both, where
+// both say it.
+std::string_view http_host(const Span& span) {
+  // A server's net.peer is its client.
+  std::string_view host = text_at(
+      span, {"server.address", "http.host", is_call(span) ? "net.peer.name" : "net.host.name"});
+  if (host.empty()) host = behind_scheme(text_at(span, {"url.full", "http.url"}));
+  return host.substr(0, host.find_first_of(host.starts_with('[') ? "]" : ":/"));
+}
+
+// What both sides of a call have in common.  A path alone is none: a service calls others by the
+// paths that it has itself.
+std::string called(const Span& span) {
+  if (const std::string_view method = text_at(span, {"rpc.method"}); !method.empty()) {
+    return std::string(method);
+  }
+  const std::string_view queue = text_at(span, {"messaging.destination.name"});
+  if (!queue.empty()) return "to " + std::string(queue);
+  const std::string_view path = http_path(span);
+  if (path.empty()) return span.name;
+  const std::string_view host = http_host(span);
+  return host.empty() ? span.name : std::string(host).append(path);
+}
+
+// Whom a call was for, as far as it says.
+std::string peer_of(const Span& call) {
+  for (const std::string_view kind : {"server", "network.peer", "net.peer"}) {
+    std::string address = text_of(call.attributes, std::string(kind) + ".address");
+    if (address.empty()) address = text_of(call.attributes, std::string(kind) + ".name");
+    const std::string port = text_of(call.attributes, std::string(kind) + ".port");
+    if (!address.empty()) return port.empty() ? address : address + ':' + port;
+  }
+  const std::string_view url = behind_scheme(text_at(call, {"url.full", "http.url"}));
+  return std::string(url.substr(0, url.find('/')));
 }
 
 // The other side of the calls of one set.
@@ -38,7 +96,12 @@ class Hops {
         if (is_served(span)) linked_.insert({link.trace, link.span});
       }
       // Where the caller's context is gone, the server's span begins a trace.
-      if (is_served(span) && span.parent.is_zero()) begun_[std::string(called(span))].push_back(i);
+      if (is_served(span) && span.parent.is_zero()) {
+        for (const std::string& name : names_of(span)) begun_[name].push_back(i);
+      }
+    }
+    for (std::size_t i = 0; i < of.spans().size(); ++i) {
+      if (is_call(of.spans()[i]) && is_answered(i)) ++answered_[kind_of(of.spans()[i])];
     }
     for (auto& [name, positions] : begun_) {
       std::sort(positions.begin(), positions.end(), [&of](std::size_t a, std::size_t b) {
@@ -49,11 +112,7 @@ class Hops {
 
   void check(std::size_t position) {
     const Span& call = of_.spans()[position];
-    const std::vector<std::size_t>& children = of_.children(position);
-    const bool served = std::any_of(children.begin(), children.end(), [&](std::size_t child) {
-      return is_served(of_.spans()[child]);
-    });
-    if (served || linked_.count({call.trace, call.id}) != 0) return;
+    if (is_answered(position)) return;
     const std::size_t other = other_side(call);
     if (other != kNone) {
       const Span& span = of_.spans()[other];
@@ -61,20 +120,56 @@ class Hops {
               "from " + of_.service(call) + " to " + of_.service(span) + ": " +
                   describe(of_, span) + " began trace " + span.trace.hex().str() +
                   " while this call ran");
-    } else if (find(call.attributes, kHandlerTimeAttribute) != nullptr && children.empty() &&
-               !is_partial(call)) {
-      of_.add(Rule::propagation_server_missing, call,
-              "from " + of_.service(call) + " to " + peer_of(call) +
-                  ": answered, and no span below it");
+    } else if (of_.children(position).empty() && !is_partial(call)) {
+      check_missing(call);
     }
   }
 
  private:
-  // The first server span of the same name that began a trace of its own during the call.
+  // Calls of one service that are alike: where one of them has its other side, all have.
+  using CallKind = std::tuple<std::string_view, std::string, std::string>;
+  CallKind kind_of(const Span& call) const {
+    return {of_.service(call), called(call), peer_of(call)};
+  }
+
+  bool is_answered(std::size_t position) const {
+    const Span& call = of_.spans()[position];
+    const std::vector<std::size_t>& children = of_.children(position);
+    return linked_.count({call.trace, call.id}) != 0 ||
+           std::any_of(children.begin(), children.end(),
+                       [this](std::size_t child) { return is_served(of_.spans()[child]); });
+  }
+
+  void check_missing(const Span& call) {
+    const std::string peer = peer_of(call);
+    const std::string hop =
+        "from " + of_.service(call) + " to " + (peer.empty() ? "its peer" : peer);
+    if (find(call.attributes, kHandlerTimeAttribute) != nullptr) {
+      of_.add(Rule::propagation_server_missing, call, hop + ": answered, and no span below it");
+      return;
+    }
+    // What failed may never have arrived; what was sent to a queue is taken out later.
+    if (call.kind != SpanKind::client || call.status == SpanStatus::error) return;
+    const auto alike = answered_.find(kind_of(call));
+    if (alike == answered_.end()) return;
+    of_.add(Rule::propagation_server_missing, call,
+            hop + ": no span below it, as " + std::to_string(alike->second) + " of its like have");
+  }
+
+  // Not every instrumentation says all that its other side says, but for the span's name.
+  static std::array<std::string, 2> names_of(const Span& span) { return {called(span), span.name}; }
+
+  // The first server span of such a name that began a trace of its own during the call.
   std::size_t other_side(const Span& call) {
-    const auto found = begun_.find(std::string(called(call)));
-    if (found == begun_.end()) return kNone;
-    const std::vector<std::size_t>& positions = found->second;
+    for (const std::string& name : names_of(call)) {
+      const auto found = begun_.find(name);
+      const std::size_t other = found != begun_.end() ? first_during(call, found->second) : kNone;
+      if (other != kNone) return other;
+    }
+    return kNone;
+  }
+
+  std::size_t first_during(const Span& call, const std::vector<std::size_t>& positions) {
     auto at = std::lower_bound(positions.begin(), positions.end(), call.start_ns - kMatchSlackNs,
                                [this](std::size_t position, std::int64_t time) {
                                  return of_.spans()[position].start_ns < time;
@@ -89,14 +184,9 @@ class Hops {
     return kNone;
   }
 
-  static std::string peer_of(const Span& call) {
-    const std::string address = text_of(call.attributes, "network.peer.address");
-    const std::string port = text_of(call.attributes, "network.peer.port");
-    return address.empty() ? "its peer" : address + (port.empty() ? "" : ':' + port);
-  }
-
   Case& of_;
   std::map<std::string, std::vector<std::size_t>> begun_;
+  std::map<CallKind, std::size_t> answered_;
   std::vector<bool> taken_;
   std::set<std::pair<trace::TraceId, trace::SpanId>> linked_;
 };

@@ -45,6 +45,8 @@ void check_span(Case& of, const Span& span) {
     of.add(Rule::time_epoch, span, "starts " + time_text(span.start_ns));
   } else if (of.evidence().now_ns > 0 && span.start_ns > of.evidence().now_ns + kDay) {
     of.add(Rule::time_epoch, span, "starts " + time_text(span.start_ns) + ", in the future");
+  } else if (of.evidence().now_ns > 0 && span.end_ns > of.evidence().now_ns + kDay) {
+    of.add(Rule::time_epoch, span, "ends " + time_text(span.end_ns) + ", in the future");
   }
   for (const SpanEvent& event : span.events) {
     if (event.time_ns >= span.start_ns && event.time_ns <= span.end_ns) continue;

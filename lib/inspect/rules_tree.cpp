@@ -87,8 +87,14 @@ void check_link(Case& of, const Span& span, const SpanLink& link,
     of.add(Rule::links_self, span, "a link to itself");
     return;
   }
+  if (link.trace.is_zero() || link.span.is_zero()) {
+    of.add(Rule::links_target, span, "a link with an id of zeros");
+    return;
+  }
   // A trace of which nothing was read may be anywhere; one that was read must have the span.
-  if (known.count(link.trace) != 0 && of.find_span(link.trace, link.span) == kNone) {
+  if (known.count(link.trace) == 0) {
+    of.add(Rule::links_elsewhere, span, "a link into trace " + link.trace.hex().str());
+  } else if (of.find_span(link.trace, link.span) == kNone) {
     of.add(Rule::links_target, span,
            "no span " + link.span.hex().str() + " in trace " + link.trace.hex().str());
   }
@@ -122,7 +128,8 @@ void check_links(Case& of) {
     }
   }
   if (any) return;
-  for (const Rule rule : {Rule::links_target, Rule::links_self, Rule::links_on_root}) {
+  for (const Rule rule :
+       {Rule::links_target, Rule::links_self, Rule::links_on_root, Rule::links_elsewhere}) {
     of.skip(rule, "no span has a link");
   }
 }

@@ -16,7 +16,8 @@ bool matches(const Waiver& waiver, const Finding& finding) {
   return waiver.rule == finding.rule &&
          (waiver.service.empty() || waiver.service == finding.service) &&
          (waiver.name.empty() || waiver.name == finding.name) &&
-         (waiver.trace.empty() || finding.trace.hex().view().starts_with(waiver.trace));
+         (waiver.trace.empty() ||
+          (finding.trace && finding.trace.hex().view().starts_with(waiver.trace)));
 }
 
 }  // namespace
@@ -63,11 +64,13 @@ bool Case::wants(Rule rule) const noexcept {
   return verdict_.of(rule).outcome != Outcome::not_evaluated;
 }
 
-void Case::skip(Rule rule, std::string_view reason) {
+bool Case::failed(Rule rule) const noexcept { return verdict_.of(rule).outcome == Outcome::fail; }
+
+void Case::skip(Rule rule, std::string reason) {
   RuleVerdict& verdict = verdict_.rules[static_cast<std::size_t>(rule)];
   if (verdict.outcome == Outcome::not_evaluated) return;
   verdict.outcome = Outcome::not_evaluated;
-  verdict.reason = reason;
+  verdict.reason = std::move(reason);
 }
 
 void Case::add(Rule rule, const Span& span, std::string measured, std::string expected) {
@@ -185,7 +188,7 @@ Outcome Verdict::gate(std::size_t number) const noexcept {
     if (rule.gate != number) continue;
     if (of(rule.rule).outcome == Outcome::fail) return Outcome::fail;
     // What only warns does not make a gate.
-    if (of(rule.rule).outcome == Outcome::pass && rule.level == Level::error) {
+    if (of(rule.rule).outcome == Outcome::pass && of(rule.rule).level == Level::error) {
       outcome = Outcome::pass;
     }
   }

@@ -95,7 +95,7 @@ TEST(Expectations, NamesTheMemberThatIsWrong) {
 
 TEST(Expectations, ADraftIsMetByWhatItWasMadeOfAndNotByLess) {
   testing::GoodTraces traces;
-  const std::string draft = draft_expectations(traces.set, build_trees(traces.set));
+  const std::string draft = traces.draft();
   const auto read = parse_expectations(draft);
   ASSERT_TRUE(read) << read.error().message() << draft;
   ASSERT_EQ(read->requests.size(), 1u);
@@ -113,7 +113,7 @@ TEST(Expectations, ADraftIsMetByWhatItWasMadeOfAndNotByLess) {
 TEST(Expectations, ADraftDemandsWhatAllTracesHave) {
   testing::GoodTraces traces;
   traces.remove(testing::kReceived);
-  const auto read = parse_expectations(draft_expectations(traces.set, build_trees(traces.set)));
+  const auto read = parse_expectations(traces.draft());
   ASSERT_TRUE(read);
   ASSERT_EQ(read->requests.size(), 1u);
   EXPECT_EQ(read->requests[0].services, (std::vector<std::string>{"frontend", "prefill"}));
@@ -121,6 +121,77 @@ TEST(Expectations, ADraftDemandsWhatAllTracesHave) {
     EXPECT_EQ(edge.at_least, edge.to == "decode" ? 0u : 1u);
     EXPECT_EQ(edge.at_most, 1u);
   }
+}
+
+Expectations drafted(testing::GoodTraces& traces) {
+  auto read = parse_expectations(traces.draft());
+  EXPECT_TRUE(read) << read.error().message();
+  return read.value_or(Expectations());
+}
+
+// As it is made from files alone: no backend, no log, no second source.
+TEST(Expectations, ADraftIsMetUnderStrictBySuchTraces) {
+  testing::GoodTraces traces;
+  traces.logs.clear();
+  traces.backend = {};
+  traces.expected = drafted(traces);
+  const Verdict verdict = traces.judge();
+  for (const RuleInfo& rule : rules()) EXPECT_NE(verdict.of(rule.rule).outcome, Outcome::fail);
+  EXPECT_TRUE(verdict.passed(true));
+  EXPECT_EQ(traces.expected.levels[static_cast<std::size_t>(Rule::log_clean)], Level::off);
+  EXPECT_EQ(traces.expected.levels[static_cast<std::size_t>(Rule::tree_orphan)], Level::error);
+}
+
+TEST(Expectations, ADraftLeavesPartialTreesOut) {
+  testing::GoodTraces traces;
+  traces.trace = 0x77;
+  Span& kept = traces.span(traces.front, 0x50, 0x99, "slow", 0, 900);
+  kept.attributes.push_back({std::string(kPartialAttribute), Value{true}});
+  traces.expected = drafted(traces);
+  ASSERT_EQ(traces.expected.requests.size(), 1u);
+  EXPECT_TRUE(traces.judge().passed(false));
+}
+
+TEST(Expectations, ADraftHasAStarWhereANameVaries) {
+  testing::GoodTraces traces;
+  traces.of(testing::kRequest).name = "POST /users/17/chat";
+  traces.of(0x100 + testing::kRequest).name = "POST /users/4/chat";
+  traces.expected = drafted(traces);
+  ASSERT_EQ(traces.expected.requests.size(), 1u);
+  EXPECT_EQ(traces.expected.requests[0].name, "POST /users/*");
+  EXPECT_TRUE(traces.judge().passed(false));
+}
+
+TEST(Expectations, ADraftKnowsTheEventsThatAllHaveInOneOrder) {
+  testing::GoodTraces traces;
+  const auto events = [](Span& span, std::vector<const char*> names) {
+    span.events.clear();
+    for (const char* name : names) {
+      span.events.push_back({span.start_ns + 10 * std::ssize(span.events), name, {}});
+    }
+  };
+  Span& first = traces.of(testing::kStep);
+  Span& second = traces.of(0x100 + testing::kStep);
+  events(first, {"begun", "token", "done", "token"});
+  events(second, {"begun", "retry", "token", "done"});
+  traces.expected = drafted(traces);
+  const ExpectedEvents& found = traces.expected.events.back();
+  EXPECT_EQ(found.span, "step");
+  EXPECT_EQ(found.order, (std::vector<std::string>{"begun", "token", "done"}));
+  EXPECT_TRUE(traces.judge().passed(false));
+  events(second, {"token", "begun", "done"});
+  EXPECT_NE(drafted(traces).events.back().span, "step") << "there is no one order";
+}
+
+TEST(Expectations, ADraftOfTracesThatBeginOutsideExpectsThat) {
+  testing::GoodTraces traces;
+  for (const unsigned id : {0u + testing::kRequest, 0x100u + testing::kRequest}) {
+    traces.of(id).parent = testing::span_id(0x99);
+    traces.of(id).flags = 0x303;
+  }
+  traces.expected = drafted(traces);
+  EXPECT_TRUE(traces.expected.external_parents);
+  EXPECT_TRUE(traces.judge().passed(false));
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ TEST_P(JaegerAnswers, AreReadAsOneTree) {
 TEST_P(JaegerAnswers, KeepWhatTheStoreKeeps) {
   EXPECT_EQ(span("root").tracestate, "vend=v1,rojo=00f0");
   EXPECT_EQ(span("root").flags, GetParam().has_flags ? 0x301u : 0u);
-  EXPECT_EQ(span("root").dropped, GetParam().has_flags ? 6u : 0u);
+  EXPECT_EQ(span("root").dropped, GetParam().has_flags ? 12u : 0u);
   EXPECT_EQ(text_of(span("root").attributes, "big"), "9007199254740993");
   EXPECT_EQ(text_of(span("root").attributes, "nan"), "NaN");
   EXPECT_EQ(text_of(span("root").attributes, "map"), R"({"k":"v"})");

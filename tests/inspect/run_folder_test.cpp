@@ -132,7 +132,7 @@ TEST_F(RunFolders, AnswersComeFromTheFilesThatAreThere) {
   ASSERT_TRUE(answers) << answers.error().message();
   EXPECT_EQ(answers->services, std::vector<std::string>{"a"});
   EXPECT_EQ(answers->probe_traces, 0u);
-  EXPECT_EQ(answers->service, "a");
+  EXPECT_EQ(answers->asked, std::vector<std::string>{"a"});
   EXPECT_EQ(answers->depth, 50u);
   EXPECT_TRUE(answers->truncated);
   ASSERT_TRUE(write_whole_file(run->of(kServicesFile), "<html>"));

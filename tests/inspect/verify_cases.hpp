@@ -33,12 +33,12 @@ class GoodTraces : public Traces {
     read.files = 1;
     backend.services = expected.services;
     backend.probe_traces = 2;
-    backend.service = "frontend";
+    backend.asked = {"frontend"};
     backend.depth = 100;
     backend.stable = true;
     backend.window_start = kStart - 1'000'000'000;
     backend.window_end = kStart + 1'000'000'000;
-    logs = {{"server.log", "listening\n"}};
+    logs = {{"server.log", "listening\n", {}}};
     now_ns = kStart + 3'600'000'000'000;
   }
 
@@ -55,6 +55,13 @@ class GoodTraces : public Traces {
 
   Verdict judge() {
     const std::vector<Tree> trees = build_trees(set);
+    return verify(evidence_of(trees), expected);
+  }
+  std::string draft() {
+    const std::vector<Tree> trees = build_trees(set);
+    return draft_expectations(evidence_of(trees));
+  }
+  Evidence evidence_of(const std::vector<Tree>& trees) {
     Evidence evidence;
     evidence.traces = &set;
     evidence.trees = &trees;
@@ -63,7 +70,7 @@ class GoodTraces : public Traces {
     evidence.logs = logs;
     evidence.against = against ? &*against : nullptr;
     evidence.now_ns = now_ns;
-    return verify(evidence, expected);
+    return evidence;
   }
 
   std::uint32_t front = 0;

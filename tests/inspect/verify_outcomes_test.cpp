@@ -81,6 +81,7 @@ TEST(VerifyOutcomes, ARuleWithoutAnythingToJudgeSaysWhy) {
       {"links.on_root", "no span has a link"},
       {"links.self", "no span has a link"},
       {"links.target", "no span has a link"},
+      {"links.elsewhere", "no span has a link"},
       {"log.clean", "no log was given"},
       {"probe.not_empty", "no backend was probed"},
       {"propagation.edges", "no edges are expected"},

@@ -46,7 +46,7 @@ const std::vector<Broken>& broken_sources() {
       {Rule::probe_not_empty, [](GoodTraces& g) { g.backend.probe_traces = 0; },
        "a zero trace id blinds the search"},
       {Rule::traces_not_empty, [](GoodTraces& g) { g.set.spans.clear(); }, "0 spans"},
-      {Rule::traces_foreign, [](GoodTraces& g) { g.backend.service = "router"; },
+      {Rule::traces_foreign, [](GoodTraces& g) { g.backend.asked = {"router"}; },
        "no span of router"},
       {Rule::traces_truncated, [](GoodTraces& g) { g.backend.truncated = true; },
        "2 traces at a depth of 100"},
@@ -112,6 +112,12 @@ const std::vector<Broken>& broken_trees() {
       {Rule::tree_client_root, [](GoodTraces& g) { g.of(kRequest).kind = SpanKind::client; },
        "a client span"},
       {Rule::tree_depth, [](GoodTraces& g) { g.expected.depth_max = 4; }, "5 levels deep"},
+  };
+  return cases;
+}
+
+const std::vector<Broken>& broken_links() {
+  static const std::vector<Broken> cases = {
       {Rule::links_target,
        [](GoodTraces& g) {
          g.of(kStep).links.push_back(link_to(g.of(kStep)));
@@ -120,6 +126,12 @@ const std::vector<Broken>& broken_trees() {
        "no span 0000000000000077 in trace"},
       {Rule::links_self, [](GoodTraces& g) { g.of(kStep).links.push_back(link_to(g.of(kStep))); },
        "a link to itself"},
+      {Rule::links_elsewhere,
+       [](GoodTraces& g) {
+         g.of(kStep).links.push_back(link_to(g.of(kStep)));
+         g.of(kStep).links[0].trace = testing::trace_id(0x77);
+       },
+       "a link into trace 00000000000000000000000000000077"},
       {Rule::links_on_root,
        [](GoodTraces& g) { g.of(kRequest).links.push_back(link_to(g.of(kStep))); },
        "a link to span 0000000000000004"},
@@ -291,8 +303,8 @@ const std::vector<Broken>& all_broken() {
   static const std::vector<Broken> all = [] {
     std::vector<Broken> made;
     for (const auto* group :
-         {&broken_sources(), &broken_trees(), &broken_propagation(), &broken_times(),
-          &broken_content(), &broken_values(), &broken_waivers()}) {
+         {&broken_sources(), &broken_trees(), &broken_links(), &broken_propagation(),
+          &broken_times(), &broken_content(), &broken_values(), &broken_waivers()}) {
       made.insert(made.end(), group->begin(), group->end());
     }
     return made;

@@ -13,6 +13,7 @@ namespace {
 
 using testing::GoodTraces;
 using testing::kCall;
+using testing::kReceived;
 using testing::kRequest;
 using testing::kServed;
 using testing::kStart;
@@ -209,6 +210,156 @@ TEST(Verify, ProseIsNoSecretAndAMaskIsNone) {
     EXPECT_EQ(verdict.of(Rule::content_secret).findings[0].measured.find(value), std::string::npos)
         << "the secret itself is not told";
   }
+}
+
+TEST(Verify, SecretsAreFoundInAllTexts) {
+  const auto secrets = [](auto change) {
+    GoodTraces traces;
+    change(traces);
+    return traces.judge().of(Rule::content_secret).count;
+  };
+  constexpr const char* kKey = "sk-abcdefghij0123456789abcdef";
+  EXPECT_EQ(secrets([](auto& g) { g.of(kStep).status_message = std::string("bad key ") + kKey; }),
+            1u);
+  EXPECT_EQ(secrets([](auto& g) { g.of(kStep).name = "GET /x?api_key=abcd"; }), 1u);
+  EXPECT_EQ(secrets([](auto& g) {
+              const Value arguments{"serve --api-key hunter2 --port 80"};
+              g.set.processes[0].attributes.push_back({"process.command_line", arguments});
+            }),
+            1u);
+  EXPECT_EQ(secrets([](auto& g) {
+              const Value::Array words{{std::string("--api-key")}, {std::string("hunter2")}};
+              g.set.processes[0].attributes.push_back({"process.command_args", {words}});
+            }),
+            1u);
+  EXPECT_EQ(secrets([](auto& g) {
+              const Value::Map members{{"user", {std::string("u")}},
+                                       {"password", {std::string("p")}}};
+              g.of(kStep).attributes.push_back({"login", {members}});
+            }),
+            1u);
+  EXPECT_EQ(
+      secrets([](auto& g) { set_text(g.of(kStep), "u", "postgres://bob:hunter2@db:5432/x"); }), 1u);
+  EXPECT_EQ(secrets([](auto& g) { set_text(g.of(kStep), "u", "postgres://bob:****@db:5432/x"); }),
+            0u);
+  EXPECT_EQ(secrets([](auto& g) { set_text(g.of(kStep), "u", "http://[::1]:80/a@b:c"); }), 0u);
+  EXPECT_EQ(secrets([](auto& g) { set_text(g.of(kStep), "c", "serve --password --port 80"); }), 0u);
+}
+
+TEST(Verify, NamesThatDifferInTheirNumbersVary) {
+  const auto varying = [](const char* begin, int count) {
+    GoodTraces traces;
+    traces.trace = 0x77;
+    for (int i = 0; i < count; ++i) {
+      traces.span(traces.decode, 0x50 + static_cast<unsigned>(i), 0, begin + std::to_string(i), i,
+                  1);
+    }
+    return traces.judge().of(Rule::content_name_variable).count;
+  };
+  EXPECT_EQ(varying("layer ", 10), 0u);
+  EXPECT_EQ(varying("request-", 30), 1u) << "told once";
+  EXPECT_EQ(varying("GET /users/", 3), 3u);
+  EXPECT_EQ(varying("GET /v", 3), 0u);
+}
+
+// Names of HTTP's two sides seldom agree; whom the client named and its path do.
+TEST(Verify, AContextLostOnHttpIsFoundByAddressAndPath) {
+  const auto lost = [](const char* called, const char* host, const char* path) {
+    GoodTraces traces;
+    lose_context(traces);
+    Span& call = traces.of(testing::kCall);
+    call.name = "POST";
+    call.attributes.clear();
+    set_text(call, "url.full", called);
+    Span& served = traces.of(kServed);
+    served.name = "POST /v1/generate";
+    served.attributes.clear();
+    set_text(served, "server.address", host);
+    set_text(served, "url.path", path);
+    return traces.judge().of(Rule::propagation_lost).count;
+  };
+  EXPECT_EQ(lost("http://prefill:8000/v1/generate?x=1", "prefill", "/v1/generate"), 1u);
+  EXPECT_EQ(lost("http://other:8000/v1/generate", "prefill", "/v1/generate"), 0u);
+  EXPECT_EQ(lost("http://prefill:8000/v1/other", "prefill", "/v1/generate"), 0u);
+}
+
+TEST(Verify, AContextLostOnAQueueIsFoundByItsName) {
+  GoodTraces traces;
+  lose_context(traces);
+  Span& sent = traces.of(testing::kCall);
+  sent.kind = SpanKind::producer;
+  sent.name = "publish jobs";
+  sent.attributes.clear();
+  set_text(sent, "messaging.destination.name", "jobs");
+  Span& taken = traces.of(kServed);
+  taken.kind = SpanKind::consumer;
+  taken.name = "process jobs";
+  set_text(taken, "messaging.destination.name", "jobs");
+  EXPECT_EQ(traces.judge().of(Rule::propagation_lost).count, 1u);
+}
+
+// A client of another library does not say that it was answered; others of its like do.
+TEST(Verify, ACallWithoutItsServerSpanIsFoundBesideOthersThatHaveIt) {
+  GoodTraces traces;
+  for (Span& span : traces.set.spans) {
+    if (span.kind == SpanKind::client) span.attributes.clear();
+  }
+  traces.remove(kReceived);
+  EXPECT_EQ(traces.judge().of(Rule::propagation_server_missing).count, 1u);
+  traces.of(testing::kOnward).status = SpanStatus::error;
+  EXPECT_EQ(traces.judge().of(Rule::propagation_server_missing).count, 0u)
+      << "it may never have arrived";
+  traces.of(testing::kOnward).status = SpanStatus::unset;
+  traces.remove(0x100 + kReceived);
+  EXPECT_EQ(traces.judge().of(Rule::propagation_server_missing).count, 0u)
+      << "a peer that is not traced";
+}
+
+TEST(Verify, EveryServiceThatWasAskedForMayBeInATrace) {
+  GoodTraces traces;
+  traces.backend.asked = {"router", "decode"};
+  EXPECT_EQ(traces.judge().of(Rule::traces_foreign).outcome, Outcome::pass);
+  traces.backend.asked = {"router", "encode"};
+  const Verdict verdict = traces.judge();
+  ASSERT_EQ(verdict.of(Rule::traces_foreign).count, 2u);
+  EXPECT_EQ(verdict.of(Rule::traces_foreign).findings[0].measured, "no span of router or encode");
+}
+
+TEST(Verify, ALogThatSaysNothingIsNoCleanOne) {
+  GoodTraces traces;
+  traces.logs.push_back({"worker.log", "", ""});
+  EXPECT_EQ(traces.judge().of(Rule::log_clean).reason, "worker.log is empty");
+  traces.logs.back().problem = "it cannot be read";
+  EXPECT_EQ(traces.judge().of(Rule::log_clean).reason, "worker.log: it cannot be read");
+  EXPECT_EQ(traces.judge().gate(4), Outcome::not_evaluated);
+  traces.logs[0].text = "ModuleNotFoundError: No module named 'opentelemetry'\n";
+  EXPECT_EQ(traces.judge().gate(4), Outcome::fail);
+}
+
+TEST(Verify, LogsOfEnginesAndSdksAreUnderstood) {
+  for (const char* line :
+       {"RuntimeError: opentelemetry package is not installed!!!",
+        "ValueError: OpenTelemetry is not available. Unable to configure",
+        "ImportError: cannot import name 'x' from 'opentelemetry.sdk.trace'",
+        "/usr/bin/python3: No module named opentelemetry",
+        "Transient error Service Unavailable encountered while exporting span batch, retrying in "
+        "1s.",
+        "Overriding of current TracerProvider is not allowed",
+        "traces export: context deadline exceeded",
+        "[OTLP TRACE GRPC Exporter] Export() failed: connection refused",
+        "Queue is full, likely spans will be dropped.", "Exporting failed. Dropping data."}) {
+    GoodTraces traces;
+    traces.logs[0].text = line;
+    EXPECT_EQ(traces.judge().of(Rule::log_clean).count, 1u) << line;
+  }
+}
+
+// A level of one's own counts for the gate, too.
+TEST(Verify, AGateIsMadeByWhatIsAnErrorHere) {
+  GoodTraces traces;
+  traces.expected.levels[static_cast<std::size_t>(Rule::log_clean)] = Level::warning;
+  traces.logs[0].text = "failed to export\n";
+  EXPECT_EQ(traces.judge().gate(4), Outcome::not_evaluated);
 }
 
 }  // namespace

@@ -7,7 +7,8 @@ import unittest
 import xml.etree.ElementTree
 
 import tool
-from view_test import line, span
+from fake_jaeger import Jaeger
+from view_test import START, line, span
 
 
 def good(trace=0x4BF92F3577B34DA6A3CE929D0E0E4736):
@@ -57,6 +58,10 @@ class Verify(unittest.TestCase):
         draft = self.path("expect.json")
         self.verify(self.good, "--draft", draft, code=0)
         self.verify(self.good, "--expect", draft, code=0)
+        self.verify(self.good, "--expect", draft, "--strict", code=0)
+        orphan = self.write("bad.jsonl", line("worker", span(7, 3, 2, "work", 100, 700), span(7, 4, 0, "root", 0, 900)))
+        done = self.verify(orphan, "--draft", self.path("bad.json"), code=0)
+        self.assertIn(b"these traces do not pass it: tree.orphan, 1 finding", done.stderr)
         worker_lost = self.write("less.jsonl", good().splitlines()[0] + "\n")
         done = self.verify(worker_lost, "--expect", draft, code=1)
         for rule in (b"services.present", b"propagation.services", b"propagation.edges"):
@@ -86,10 +91,37 @@ class Verify(unittest.TestCase):
         log = self.write("server.log", "ready\nfailed to export spans: refused\n")
         done = self.verify(self.good, "--log", log, code=1)
         self.assertIn(b"server.log:2: failed to export spans", done.stdout)
+        with open(log, "w", encoding="utf-8"):
+            pass
+        for silent in (log, self.path("no.log")):
+            done = self.verify(self.good, "--log", silent, code=0)
+            self.assertRegex(done.stdout, rb"G4 +log clean +not evaluated")
+        self.verify(self.good, "--expect", self.path("none.json"), code=2)
         self.verify(self.good, "--against", self.good, code=0)
         less = self.write("less.jsonl", good().splitlines()[0] + "\n")
         done = self.verify(self.good, "--against", less, code=1)
         self.assertIn(b"FAIL sink.same: 1 finding", done.stdout)
+
+    def test_a_second_source_may_be_a_server(self):
+        span_of = {"service": "front", "traceId": f"{0xA1:032x}", "start": START}
+        spans = [{**span_of, "spanId": f"{1:016x}"}, {**span_of, "spanId": f"{2:016x}"}]
+        ours = self.write("one.jsonl", line("front", span(0xA1, 1, 0, "request", 0, 900)))
+        window = ["--start", "2026-11-21T00:00:00Z", "--end", "2026-11-22T00:00:00Z"]
+        with Jaeger(spans) as server:
+            done = self.verify(ours, "--against", server.url, *window, code=1)
+        self.assertIn(b"FAIL sink.same: 1 finding", done.stdout)
+        self.assertIn(b"0000000000000002", done.stdout)
+
+    def test_a_run_has_logs_of_its_own(self):
+        run = self.path("run")
+        for folder in ("telemetry", "logs"):
+            os.makedirs(os.path.join(run, folder))
+        self.write("run/telemetry/traces.otlp.json", good())
+        self.write("run/logs/jaeger.log", "failed to export\n")
+        self.write("run/logs/server.log", "ready\n")
+        self.assertRegex(self.verify(run, code=0).stdout, rb"G4 +log clean +pass")
+        self.write("run/logs/worker.log", "RuntimeError: opentelemetry package is not installed!!!\n")
+        self.assertIn(b"worker.log:1", self.verify(run, code=1).stdout)
 
     def test_writes_reports_for_machines(self):
         orphan = self.write("bad.jsonl", line("worker", span(7, 3, 2, "wo,rk: 50%", 100, 700)))

@@ -13,7 +13,6 @@
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/inspect/rules.hpp"
-#include "spanwire/inspect/tree.hpp"
 
 namespace spanwire::inspect {
 
@@ -76,9 +75,5 @@ struct Expectations {
 // that is not JSON, a member that is unknown or of another type, a rule that does not exist, a
 // waiver without a reason or without a day.
 Result<Expectations> parse_expectations(std::string_view text);
-
-// An expectation file that these traces meet: a kind of request for each kind of root, with the
-// services, the edges and the names that all of its traces have.
-std::string draft_expectations(const TraceSet& traces, const std::vector<Tree>& trees);
 
 }  // namespace spanwire::inspect

@@ -58,6 +58,7 @@ enum class Rule : std::uint8_t {
   links_target,
   links_self,
   links_on_root,
+  links_elsewhere,
   content_name_empty,
   content_name_generic,
   content_only_generic,

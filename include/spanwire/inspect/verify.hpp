@@ -11,6 +11,7 @@
 #include "spanwire/inspect/expectations.hpp"
 #include "spanwire/inspect/reader.hpp"
 #include "spanwire/inspect/rules.hpp"
+#include "spanwire/inspect/tree.hpp"
 
 namespace spanwire::inspect {
 
@@ -21,7 +22,7 @@ inline constexpr std::size_t kFindingsKeptMax = 100;  // of one rule; all are co
 struct BackendAnswers {
   std::optional<std::vector<std::string>> services;
   std::optional<std::size_t> probe_traces;
-  std::string service;  // the one asked for; empty: all
+  std::vector<std::string> asked;  // the services asked for; empty: all
   std::optional<std::size_t> depth;
   bool truncated = false;
   std::optional<bool> stable;     // absent: not polled
@@ -32,6 +33,7 @@ struct BackendAnswers {
 struct LogText {
   std::string name;
   std::string text;
+  std::string problem;  // why it could not be read; empty when it was
 };
 
 struct Evidence {
@@ -85,5 +87,11 @@ struct Verdict {
 };
 
 Verdict verify(const Evidence& evidence, const Expectations& expected);
+
+// An expectation file that this evidence, taken to be good, meets: a kind of request for each kind
+// of root, with the services, edges and names that all of its traces have; the events that all
+// spans of a name have in one order; and `off` for the rules that nothing is there for, so that
+// strict() passes too.  Numbers and ids in names become a `*`.  Partial trees say nothing.
+std::string draft_expectations(const Evidence& evidence);
 
 }  // namespace spanwire::inspect
