@@ -1,4 +1,6 @@
 // spanwire echo: a server that answers with what it was sent.
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -52,8 +54,13 @@ int echo(const EchoArguments& arguments) {
     rpc::ServerOptions options;
     for (const std::string& address : arguments.addresses) options.listen(address);
     options.zmq.curve = arguments.curve;
+    std::atomic<std::uint64_t> served{0};  // outlives what counts
     rpc::Server server(runtime, std::move(options));
-    for (const std::string& path : arguments.paths) server.handle(rpc::Path(path), serve);
+    const auto serve_counted = [&served](rpc::Call& call) {
+      served.fetch_add(1, std::memory_order_relaxed);
+      return serve(call);
+    };
+    for (const std::string& path : arguments.paths) server.handle(rpc::Path(path), serve_counted);
     if (const Result<void> started = server.start(); !started) {
       complain(started.error().message());
       return kExitFailed;
@@ -62,7 +69,7 @@ int echo(const EchoArguments& arguments) {
     std::fflush(stdout);
     const Result<rpc::DrainReport> report = server.run_until_signal();
     if (report) {
-      complain(report->text());
+      complain("served " + std::to_string(served.load()) + " calls; " + report->text());
     } else {
       complain(report.error().message());
       exit_code = kExitFailed;

@@ -28,6 +28,13 @@ class Rpc(unittest.TestCase):
         done = run("call", address, "echo", "--data", "hello")
         self.assertEqual((done.returncode, done.stdout), (0, b"hello"), done.stderr)
 
+    def test_echo_tells_at_its_end_what_it_served(self):
+        server = self.serve()
+        for _ in range(3):
+            self.assertEqual(run("call", server.addresses[0], "echo", "--data", "x").returncode, 0)
+        self.assertEqual(server.stop(), 0)
+        self.assertRegex(server.said.decode(), r"served 3 calls; drained in \d+ ms: 0 calls finished, 0 abandoned")
+
     def test_bytes_come_back_as_they_are(self):
         address = self.serve().addresses[0]
         payload = bytes(range(256)) * 2000

@@ -77,7 +77,7 @@ class EchoServer:
         """Its exit code after SIGTERM."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=GUARD_S)
+        self.said = self.process.communicate(timeout=GUARD_S)[1]
         return self.process.returncode
 
     def __enter__(self):
