@@ -168,6 +168,13 @@ class Refuses(unittest.TestCase):
                 ("no content type", whole, {"kind": None}, 415, b"Content-Type"),
                 ("wrong content type", whole, {"kind": "application/grpc"}, 415, b"Content-Type"),
                 ("protobuf as JSON", whole, {"kind": JSON}, 400, b'"code":3'),
+                *((f"{body} as {name}", body, {"kind": kind}, 400, said)
+                  for body, in_json, in_protobuf in [
+                      (b"[]", b"begins with '[]'", b"unknown pbf field type"),
+                      (b' [{"resourceSpans":[]}]', b"begins with '[{", b"unknown pbf field type"),
+                      (b'"x"', b"""begins with '\\"x\\"'""", b""), (b"1", b"begins with '1'", b"cut off"),
+                      (b"null", b"begins with 'null'", b""), (b"true", b"begins with 'true'", b"")]
+                  for name, kind, said in [("JSON", JSON, in_json), ("protobuf", PROTOBUF, in_protobuf)]),
                 ("JSON cut off", b'{"resourceSpans":[{', {"kind": JSON}, 400, b'"code":3'),
                 ("other JSON", b'{"a":1}', {"kind": JSON}, 400, b"no resourceSpans"),
                 ("empty JSON", b"", {"kind": JSON}, 400, b'"code":3'),

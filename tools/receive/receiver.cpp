@@ -15,6 +15,8 @@ namespace {
 
 // So many times as long as a page took, no page is written.
 constexpr int kPageShare = 10;
+// Of a body that is no request, as much is shown.
+constexpr std::size_t kQuotedMax = 20;
 
 MonotonicTime now() noexcept { return Clock::system().monotonic(); }
 
@@ -33,6 +35,15 @@ bool is_empty_object(std::string_view text) {
     if (c != ' ' && c != '\t') packed += c;
   }
   return packed == "{}" && text.size() <= 64;
+}
+
+// Why it cannot be a request, whatever is in it; empty for what may be one.  Nothing at all is the
+// reader's to complain of.
+std::string not_an_object(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos || text[begin] == '{') return {};
+  return "an OTLP request is a JSON object, and this begins with '" +
+         inspect::printable(text.substr(begin, kQuotedMax)) + "'";
 }
 
 }  // namespace
@@ -54,6 +65,9 @@ IntakeAnswer Receiver::take(std::string_view body, BodyFormat format) {
     }
   } else {
     to_one_line(body, line);
+    if (std::string why = not_an_object(text_of(line.view())); !why.empty()) {
+      answer = {IntakeAnswer::Kind::malformed, {}, std::move(why)};
+    }
   }
   const std::scoped_lock lock(mutex_);
   ++requests_;
