@@ -25,13 +25,20 @@ std::string_view text_of(const Attribute& attribute) noexcept {
   return attribute.value.type() == ValueType::string ? attribute.value.text() : std::string_view();
 }
 
+// A target has its query behind the path, and some name spans after it.
+bool matches_path(const FilterRule& rule, std::string_view text) noexcept {
+  return matches(rule, text) || matches(rule, text.substr(0, text.find('?')));
+}
+
 bool path_matches(const FilterRule& rule, const SamplingInput& input) noexcept {
-  if (matches(rule, input.name)) return true;
+  if (matches_path(rule, input.name)) return true;
   const std::size_t blank = input.name.find(' ');
-  if (blank != std::string_view::npos && matches(rule, input.name.substr(blank + 1))) return true;
+  if (blank != std::string_view::npos && matches_path(rule, input.name.substr(blank + 1))) {
+    return true;
+  }
   return std::any_of(input.attributes.begin(), input.attributes.end(), [&](const Attribute& one) {
     return std::find(kPathKeys.begin(), kPathKeys.end(), one.key.view()) != kPathKeys.end() &&
-           matches(rule, text_of(one));
+           matches_path(rule, text_of(one));
   });
 }
 

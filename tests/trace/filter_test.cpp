@@ -41,6 +41,23 @@ TEST(Filter, KeepsScrapesAndHealthChecksOut) {
   EXPECT_TRUE(sampled(sampler, "GET", {{"url.full", "/metrics"}, {"url.path", 7}}));
 }
 
+TEST(Filter, AQueryIsNoPartOfThePath) {
+  const SamplerPtr sampler = filtered(default_noise(), nullptr);
+  EXPECT_FALSE(sampled(sampler, "GET", {{"http.target", "/metrics"}}));
+  EXPECT_FALSE(sampled(sampler, "GET", {{"http.target", "/metrics?x=1"}}));
+  EXPECT_FALSE(sampled(sampler, "GET", {{"http.target", "/metrics?"}}));
+  EXPECT_FALSE(sampled(sampler, "GET /health?verbose=1"));
+  for (const char* wanted : {"/metrics2?x=1", "/v1?next=/metrics", "?/metrics", "/metrics/x?y"}) {
+    EXPECT_TRUE(sampled(sampler, "GET", {{"http.target", wanted}})) << wanted;
+  }
+  const auto rule = [](std::string_view text) {
+    return filtered({parse_filter_rule(text).value()}, nullptr);
+  };
+  EXPECT_FALSE(sampled(rule("path=/a?probe=1"), "GET", {{"http.target", "/a?probe=1"}}));
+  EXPECT_TRUE(sampled(rule("path=/a?probe=1"), "GET", {{"http.target", "/a?probe=2"}}));
+  EXPECT_TRUE(sampled(rule("attribute.user=probe"), "x", {{"user", "probe?x"}}));
+}
+
 TEST(Filter, KnowsNamesPathsAttributesAndPrefixes) {
   const auto rule = [](std::string_view text) {
     return filtered({parse_filter_rule(text).value()}, nullptr);
