@@ -7,11 +7,14 @@
 #include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/grpc_status.hpp"
 #include "lib/otlp/otlp_fields.hpp"
+#include "spanwire/base/counters.hpp"
 
 namespace spanwire::otlp {
 namespace {
 
 using Wire = protozero::pbf_wire_type;
+
+constinit NamedCounter unread_answers("spanwire.otlp.answers_not_read");
 
 // As much of a backend's text as a log line should hold.
 constexpr std::size_t kTextShownMax = 200;
@@ -153,19 +156,37 @@ bool says_too_large(GrpcCode code, std::string_view text) {
   return false;
 }
 
+bool is_web_page(const HttpAnswer& answer) {
+  if (answer.content_type.starts_with("text/html")) return true;
+  const std::string begin = lower_case(std::string_view(answer.body).substr(0, kTextShownMax));
+  return begin.find("<!doctype html") != std::string::npos ||
+         begin.find("<html") != std::string::npos;
+}
+
+// 2xx means that the spans were taken.  What the body adds is read where there is something to
+// read: gateways answer whatever they like.  But a page for people comes from who was never meant.
+Verdict judge_success(const HttpAnswer& answer) {
+  if (answer.body.empty()) return {};
+  if (is_web_page(answer)) {
+    return malformed("a web page instead of an OTLP answer", answer.body);
+  }
+  const bool says_json = answer.content_type.starts_with("application/json");
+  const bool says_protobuf = answer.content_type.starts_with("application/x-protobuf");
+  // No message of protobuf begins with a brace: it would be a group, of a field that is not there.
+  const bool json = says_json || answer.body.starts_with('{');
+  Verdict verdict = json ? read_json(answer.body) : read_protobuf(answer.body);
+  if (verdict.kind == Verdict::Kind::refused && !says_json && !says_protobuf) {
+    unread_answers.add();
+    return {};
+  }
+  return verdict;
+}
+
 }  // namespace
 
 Verdict judge_http(const HttpAnswer& answer) {
   if (answer.status >= 200 && answer.status < 300) {
-    if (answer.body.empty()) return {};
-    if (answer.content_type.starts_with("text/html")) {
-      return malformed("a web page instead of an OTLP answer", answer.body);
-    }
-    // No message of protobuf begins with a brace: it would be a group, of a field that is not
-    // there.
-    const bool json =
-        answer.content_type.starts_with("application/json") || answer.body.starts_with('{');
-    return json ? read_json(answer.body) : read_protobuf(answer.body);
+    return judge_success(answer);
   }
   const std::string text = text_of_error(answer);
   std::string sentence = "HTTP " + std::to_string(answer.status);

@@ -160,6 +160,27 @@ TEST_F(ExporterTest, AWebPageIsNoAnswer) {
   EXPECT_NE(report.cause.detail().find("<html>log in"), std::string_view::npos);
 }
 
+// Of a login page behind a redirect, of a server that has nothing to do with it.
+TEST_F(ExporterTest, AWebPageIsNoAnswerWhateverItIsCalled) {
+  FaultSink sink("[{\"type\": \"text/plain\", \"body\": \" <!DOCTYPE HTML><p>Hello</p>\"}]");
+  start(to(sink.endpoint()));
+  EXPECT_EQ(send().cause.code(), Errc::export_answer_malformed);
+}
+
+// A 2xx says that the spans were taken, and who answers so in words of his own means it.
+TEST_F(ExporterTest, WordsOfAGatewayAreSuccess) {
+  const std::int64_t before = counted("spanwire.otlp.answers_not_read");
+  FaultSink sink(
+      "[{\"type\": \"text/plain\", \"body\": \"ok\"},"
+      " {\"type\": \"application/xml\", \"body\": \"<ok/>\", \"status\": 202}]");
+  start(to(sink.endpoint()));
+  for (int i = 0; i < 2; ++i) {
+    const FlushReport report = send();
+    EXPECT_EQ(report.lost.total(), 0u) << report.to_string();
+  }
+  EXPECT_EQ(counted("spanwire.otlp.answers_not_read"), before + 2);
+}
+
 TEST_F(ExporterTest, AnAnswerThatIsNotProtobuf) {
   FaultSink sink("[{\"body\": \"hex:0aff01\"}]");
   start(to(sink.endpoint()));
