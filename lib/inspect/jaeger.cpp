@@ -7,6 +7,7 @@
 #include "lib/inspect/answer.hpp"
 #include "lib/inspect/answer_merge.hpp"
 #include "lib/inspect/http_get.hpp"
+#include "lib/inspect/search_windows.hpp"
 #include "lib/inspect/settling.hpp"
 
 namespace spanwire::inspect {
@@ -76,23 +77,10 @@ class JaegerClient::Work {
   // The parts of one search: more than one when the first is full.
   Result<void> search(const TraceQuery& query, const std::string& file, Fetched& fetched,
                       std::vector<AnswerPart>& parts) {
-    std::vector<TraceQuery> windows{query};
-    while (!windows.empty()) {
-      const TraceQuery window = windows.back();
-      windows.pop_back();
-      if (fetched.searches == kSearchesMax) {
-        fetched.truncated = true;
-        return {};
-      }
-      SPANWIRE_TRY(AnswerPart part, search_once(window, file, fetched));
-      const bool full = part.facts.traces.size() >= fetched.depth;
-      if (full && window.end_ns - window.start_ns >= kWindowMinNs) {
-        const std::int64_t middle = window.start_ns + (window.end_ns - window.start_ns) / 2;
-        windows.push_back({window.service, middle + 1, window.end_ns});
-        windows.push_back({window.service, window.start_ns, middle});
-        continue;
-      }
-      if (full) fetched.truncated = true;
+    SearchWindows windows(query, kWindowMinNs, 1, fetched);
+    while (const std::optional<TraceQuery> window = windows.next()) {
+      SPANWIRE_TRY(AnswerPart part, search_once(*window, file, fetched));
+      if (part.facts.traces.size() >= fetched.depth && windows.halve(*window)) continue;
       if (part.facts.spans > 0) parts.push_back(std::move(part));
     }
     return {};

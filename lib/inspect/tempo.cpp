@@ -7,6 +7,7 @@
 #include "lib/inspect/http_get.hpp"
 #include "lib/inspect/otlp_copy.hpp"
 #include "lib/inspect/query_url.hpp"
+#include "lib/inspect/search_windows.hpp"
 #include "lib/inspect/settling.hpp"
 
 namespace spanwire::inspect {
@@ -46,24 +47,12 @@ class Tempo {
 
   // The ids of a search; more than one search where the first is full.
   Result<void> search(const TraceQuery& query, std::vector<std::string>& ids, Fetched& fetched) {
-    std::vector<TraceQuery> windows{query};
-    while (!windows.empty()) {
-      const TraceQuery window = windows.back();
-      windows.pop_back();
-      if (fetched.searches == kSearchesMax) {
-        fetched.truncated = true;
-        return {};
-      }
+    // A query's times are whole seconds.
+    SearchWindows windows(query, 2 * kSecond, 0, fetched);
+    while (const std::optional<TraceQuery> window = windows.next()) {
       ++fetched.searches;
-      SPANWIRE_TRY(const std::vector<std::string> found, search_once(window));
-      const bool full = found.size() >= options_.depth;
-      if (full && window.end_ns - window.start_ns >= 2 * kSecond) {
-        const std::int64_t middle = window.start_ns + (window.end_ns - window.start_ns) / 2;
-        windows.push_back({window.service, middle, window.end_ns});
-        windows.push_back({window.service, window.start_ns, middle});
-        continue;
-      }
-      fetched.truncated = fetched.truncated || full;
+      SPANWIRE_TRY(const std::vector<std::string> found, search_once(*window));
+      if (found.size() >= options_.depth && windows.halve(*window)) continue;
       for (const std::string& id : found) {
         if (seen_.insert(id).second) ids.push_back(id);
       }
