@@ -227,5 +227,17 @@ TEST_F(ZmqRouterTest, TheFileOfAnIpcSocketHasThePermissionsAskedFor) {
   EXPECT_EQ(status.st_mode & 0777u, 0600u);
 }
 
+// To connect needs the right to write it.
+TEST_F(ZmqRouterTest, TheFileOfAnIpcSocketIsNobodyElsesByDefault) {
+  constexpr mode_t kUsual = 022;
+  const mode_t before = ::umask(kUsual);
+  const std::string path = temporary_path("usual.ipc");
+  listen_at("zmq+ipc://" + path);
+  ::umask(before);
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0022u, 0u);
+}
+
 }  // namespace
 }  // namespace spanwire::transport

@@ -34,7 +34,12 @@ ConnectionReading read_connection(int fd) noexcept {
 
 std::string peer_text(int fd) { return endpoint_text(peer_address(fd)); }
 
-void hang_up(int fd) noexcept { ::shutdown(fd, SHUT_RDWR); }
+void hang_up(int fd) noexcept {
+  // Once its owner closes it nothing of it stays in the system, whatever the peer does.
+  const linger none{1, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+  ::shutdown(fd, SHUT_RDWR);
+}
 
 // What it has taken since the look before; none if it was not there then.
 std::optional<std::uint64_t> ZmqSlowPeers::taken(int fd, const ConnectionReading& now) const {
