@@ -49,8 +49,11 @@ Result<void> OneWayPort::open_socket() {
   options.send_messages_max = options_.zmq.send_messages_max;
   options.receive_messages_max = options_.zmq.receive_messages_max;
   // What is larger than our own limit is told by name; this bounds what libzmq stores for it.
-  options.part_bytes_max = static_cast<std::int64_t>(
-      std::max<std::size_t>(wire::kMultipartBodyBytesMax, options_.limits.payload_bytes_max));
+  options.part_bytes_max =
+      type_ == transport::OneWayType::publish
+          ? transport::subscription_part_max(options_.limits.path_bytes_max)
+          : static_cast<std::int64_t>(std::max<std::size_t>(wire::kMultipartBodyBytesMax,
+                                                            options_.limits.payload_bytes_max));
   options.message_bytes_max = transport::unfinished_bytes_max(
       options_.zmq, options_.limits.path_bytes_max + options_.limits.header_block_bytes_max +
                         options_.limits.payload_bytes_max);
@@ -171,6 +174,7 @@ Task<Result<void>> OneWayPort::connected(trace::Context context) {
 }
 
 void OneWayPort::on_zmq_event(const transport::ZmqEvent& event) {
+  if (const std::optional<int> fd = ended_descriptor(event)) on_descriptor_ended(*fd);
   switch (transport::change_of(event)) {
     case transport::ConnectionChange::up:
       return connection_up();

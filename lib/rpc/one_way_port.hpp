@@ -50,6 +50,8 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   // Before the socket listens.
   virtual Result<void> prepare(transport::ZmqSocket& /*socket*/) { return {}; }
   virtual void on_connection_lost() {}
+  // Whether its handshake had succeeded or not.
+  virtual void on_descriptor_ended(int /*fd*/) {}
   // It listens and connects.
   virtual void on_opened() {}
   // Last: the socket is closed right after.

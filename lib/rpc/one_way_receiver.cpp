@@ -45,6 +45,9 @@ Result<void> OneWayReceiver::prepare(transport::ZmqSocket& socket) {
   if (kind_ == Kind::pull) return {};
   if (prefixes_.empty()) return fail(Errc::invalid_argument, "a subscriber without a prefix");
   for (const std::string& prefix : prefixes_) {
+    if (prefix.size() > options().limits.path_bytes_max) {
+      return fail(Errc::path_too_long, "a prefix of " + std::to_string(prefix.size()) + " bytes");
+    }
     SPANWIRE_TRY_VOID(transport::subscribe(socket, prefix));
   }
   return {};

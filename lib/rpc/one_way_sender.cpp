@@ -7,7 +7,6 @@
 #include "lib/rpc/call_headers.hpp"
 #include "lib/rpc/inside_subscribers.hpp"
 #include "lib/rpc/message_spans.hpp"
-#include "lib/rpc/shown_path.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/random.hpp"
@@ -18,7 +17,6 @@ namespace {
 constinit NamedCounter messages_sent("spanwire.zmq.messages_sent");
 constinit NamedCounter messages_unsent("spanwire.zmq.messages_unsent");
 constinit NamedCounter senders_disconnected("spanwire.zmq.senders_disconnected");
-constinit NamedCounter subscriptions_ignored("spanwire.zmq.subscriptions_ignored");
 constinit NamedCounter slow_subscribers("spanwire.zmq.slow_subscribers");
 
 transport::OneWayType type_of(OneWaySender::Kind kind) noexcept {
@@ -44,7 +42,8 @@ OneWaySender::OneWaySender(Runtime& runtime, OneWayOptions options, Kind kind)
       Timer(&OneWaySender::look_timer_fired),
       kind_(kind),
       flight_(std::make_shared<transport::ZmqFlight>(loop(), this->options().zmq.flight_bytes_max,
-                                                     &OneWaySender::flight_landed, this)) {}
+                                                     &OneWaySender::flight_landed, this)),
+      peer_subscriptions_(this->options().subscription_bytes_max) {}
 
 Result<EncodedMessage> OneWaySender::encode(const trace::Context& context, const Path& path,
                                             Slice payload, const Headers& headers) {
@@ -284,6 +283,7 @@ void OneWaySender::look_timer_fired(Timer* timer) noexcept {
 void OneWaySender::on_closing(const Error& cause) {
   serve();
   loop().timers().remove(*this);
+  flood_watch_.reset();
   senders_.end_all(cause);
   subscriber_waits_.end_all(cause);
   flight_->abandon();
@@ -297,69 +297,6 @@ void OneWaySender::on_closing(const Error& cause) {
   for (EncodedMessage& message : left) finish(message, fail(cause));
   if (!left.empty()) {
     log_warn("a pusher was closed with messages that nobody took", {{"messages", left.size()}});
-  }
-}
-
-// ---- Who listens
-
-void OneWaySender::read_subscriptions() {
-  transport::ZmqMessage message;
-  bool changed = false;
-  while (socket().receive(message)) {
-    const std::string_view text = text_of(transport::part_bytes(message.parts()[0]));
-    if (message.parts().size() != 1 || text.empty()) continue;
-    changed = note_subscription(text[0] == 1, text.substr(1)) || changed;
-  }
-  if (changed) wake_subscriber_waits();
-}
-
-// True if somebody more listens.
-bool OneWaySender::note_subscription(bool begins, std::string_view prefix) {
-  auto known = subscribed_.find(prefix);
-  if (!begins) {
-    if (known != subscribed_.end() && --known->second == 0) subscribed_.erase(known);
-    return false;
-  }
-  if (known == subscribed_.end()) {
-    // No path begins so, or nobody needs so many: what peers ask for must not fill our memory.
-    if (prefix.size() > options().limits.path_bytes_max ||
-        subscribed_.size() >= kSubscribedPrefixesMax) {
-      subscriptions_ignored.add();
-      log_warn("a subscription is not counted",
-               {{"prefix", shown_path(prefix)}, {"prefixes", subscribed_.size()}});
-      return false;
-    }
-    known = subscribed_.emplace(prefix, 0).first;
-  }
-  ++known->second;
-  return true;
-}
-
-std::size_t OneWaySender::subscriptions(std::string_view path) const {
-  std::size_t count = 0;
-  for (const auto& [prefix, times] : subscribed_) {
-    if (path.starts_with(prefix)) count += times;
-  }
-  return count;
-}
-
-void OneWaySender::wake_subscriber_waits() {
-  while (PortWait* wait = subscriber_waits_.first()) wait->end_later({});
-}
-
-Task<Result<void>> OneWaySender::wait_for_subscribers(trace::Context context, std::string path,
-                                                      std::size_t count) {
-  const std::shared_ptr<OneWayPort> keep = shared_from_this();
-  for (;;) {
-    SPANWIRE_CO_TRY_VOID(check_open());
-    const std::size_t there = subscriptions(path);
-    if (there >= count) co_return Result<void>();
-    PortWait wait(subscriber_waits_, context.deadline());
-    Result<void> waited = co_await wait;
-    if (waited) continue;
-    if (waited.error() != Errc::deadline_exceeded) co_return waited;
-    co_return fail(Errc::deadline_exceeded, std::to_string(subscriptions(path)) + " of " +
-                                                std::to_string(count) + " subscribers are there");
   }
 }
 

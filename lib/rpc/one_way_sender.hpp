@@ -8,11 +8,14 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "lib/rpc/one_way_port.hpp"
+#include "lib/transport/zmq/flood_guard.hpp"
 #include "lib/transport/zmq/message.hpp"
 #include "lib/transport/zmq/slow_peers.hpp"
+#include "lib/transport/zmq/subscriptions.hpp"
 
 namespace spanwire::rpc {
 
@@ -56,6 +59,8 @@ class OneWaySender final : public OneWayPort, private Job, private Timer {
 
   void on_zmq_ready() override;
   void on_connection_lost() override;
+  void on_descriptor_ended(int fd) override;
+  void on_opened() override;
   void on_closing(const Error& cause) override;
 
   Result<EncodedMessage> encode(const trace::Context& context, const Path& path, Slice payload,
@@ -69,6 +74,7 @@ class OneWaySender final : public OneWayPort, private Job, private Timer {
   void number(EncodedMessage& message);
   void read_subscriptions();
   bool note_subscription(bool begins, std::string_view prefix);
+  void end_greedy_subscribers();
   void wake_subscriber_waits();
   void watch_slow_peers();
   void look_for_slow_peers();
@@ -82,6 +88,9 @@ class OneWaySender final : public OneWayPort, private Job, private Timer {
 
   std::unordered_map<std::string, Row, TextHash, std::equal_to<>> rows_;
   std::map<std::string, std::size_t, std::less<>> subscribed_;  // prefix, how often
+  transport::ZmqSubscriptions peer_subscriptions_;
+  bool ending_greedy_ = false;
+  std::optional<transport::ZmqFloodWatch> flood_watch_;
   PortWaiters subscriber_waits_;
   transport::ZmqSlowPeers slow_peers_;
   std::map<int, std::uint64_t> slow_inside_;  // by number: bytes that it had taken

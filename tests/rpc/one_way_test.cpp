@@ -258,6 +258,7 @@ TEST_F(OneWayTest, SubscriptionsBeyondTheLimitAreServedAndNotCounted) {
   for (std::size_t i = 0; i <= kSubscribedPrefixesMax; ++i) prefixes.push_back(std::to_string(i));
   OneWayOptions wide;
   wide.zmq.send_messages_max = wide.zmq.receive_messages_max = 0;
+  wide.limits.path_bytes_max = 5'000;
   Subscriber greedy(runtime_, wide.connect(at), prefixes);
   ASSERT_TRUE(greedy.start());
   // One that came later is heard later.
@@ -301,6 +302,8 @@ TEST_F(OneWayTest, StartSaysWhatIsWrong) {
   const std::string at = listen_puller("zmq+tcp://127.0.0.1:0");
   EXPECT_EQ(start(OneWayOptions().listen(at)), Errc::already_exists);
   EXPECT_EQ(puller().start().error(), Errc::already_exists);
+  Subscriber endless(runtime_, OneWayOptions().connect(at), {std::string(5'000, 'p')});
+  EXPECT_EQ(endless.start().error(), Errc::path_too_long);
   Pusher unstarted(runtime_, OneWayOptions().connect(at));
   EXPECT_EQ(unstarted.push_blocking({}, "p", Slice()).error(), Errc::not_connected);
 }

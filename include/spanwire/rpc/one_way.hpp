@@ -35,9 +35,11 @@ inline constexpr std::size_t kNumberedPathsMax = 4'096;
 // Rows of numbers that a Subscriber follows; with one more it begins anew.
 inline constexpr std::size_t kFollowedRowsMax = 65'536;
 
-// Prefixes that a Publisher counts the subscriptions of; what is longer than a path may be, or one
-// more, is served and not counted ("spanwire.zmq.subscriptions_ignored").
+// Prefixes that a Publisher counts the subscriptions of; one more, or one of this process that is
+// longer than a path may be, is served and not counted ("spanwire.zmq.subscriptions_ignored").
 inline constexpr std::size_t kSubscribedPrefixesMax = 65'536;
+// Prefixes of all peers of a Publisher, and 64 bytes for each.
+inline constexpr std::size_t kSubscriptionBytesMax = 4u << 20;
 // While the room for large payloads is full, a Publisher looks so often who keeps it so.
 inline constexpr std::chrono::nanoseconds kSlowSubscriberLook = std::chrono::seconds(1);
 
@@ -53,6 +55,12 @@ struct OneWayOptions {
   std::size_t queued_messages_max = 10'000;
   // Sender: their bytes.
   std::size_t queued_bytes_max = wire::kQueuedBytesPerConnectionMax;
+  // Publisher: what peers of other processes subscribe to all together, in bytes of prefixes, each
+  // with 64 more; libzmq needs up to 64 times as much memory for it.  With more, the peer that has
+  // most is disconnected ("spanwire.zmq.greedy_subscribers"); so are zmq+tcp peers that bring more
+  // while libzmq, busy with that, lets nothing else run ("spanwire.zmq.subscriber_floods").  A
+  // prefix longer than a path may be ends its connection.
+  std::size_t subscription_bytes_max = kSubscriptionBytesMax;
   // Pause before a connection is tried again: doubles up to the last, with 20 % jitter.
   std::chrono::nanoseconds reconnect_first = std::chrono::milliseconds(100);
   // The longest such pause.
@@ -131,7 +139,8 @@ class OneWaySocket {
 
   // Listens and connects.  From a thread that is not the runtime's, or on its only loop.  Fails
   // with bad_address, invalid_argument (no address, half of a key configuration), listen_failed,
-  // already_exists, not_found and the like of key files, forked, would_deadlock.
+  // already_exists, path_too_long (a subscriber's prefix), not_found and the like of key files,
+  // forked, would_deadlock.
   Result<void> start();
   // Where it listens, with the ports that the system gave, in the options' order.
   std::vector<std::string> addresses() const;

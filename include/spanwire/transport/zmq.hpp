@@ -47,7 +47,10 @@ struct ZmqOptions {
   // process waits for it.  A server's drain, a client's shutdown, or close() of a one-way socket
   // ends it at its own deadline.
   std::chrono::milliseconds linger = kZmqLinger;
-  // Listener, zmq+ipc: permissions of the socket's file, such as 0660; 0: what the umask says.
+  // Listener, zmq+ipc: permissions of the socket's file, such as 0660; 0: what the umask says,
+  // which is usually the own user alone.  Whoever may write it is trusted like the process itself:
+  // of ipc the system does not count what came, so the bounds of unfinished messages do not hold
+  // there.
   std::uint32_t ipc_permissions = 0;
   // Encryption, and who may connect; read when a socket is made.
   CurveOptions curve;

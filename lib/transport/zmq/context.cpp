@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <mutex>
 
+#include "lib/transport/zmq/flood_guard.hpp"
 #include "lib/transport/zmq/zap_handler.hpp"
 #include "spanwire/base/fork.hpp"
 
@@ -31,9 +32,11 @@ ZmqContext::~ZmqContext() {
   // After a fork libzmq's threads are the parent's: waiting for them would never end.
   if (generation_ != fork_generation()) {
     static_cast<void>(zap_.release());
+    static_cast<void>(flood_guard_.release());
     return;
   }
   zap_.reset();
+  flood_guard_.reset();
   while (zmq_ctx_term(handle_) != 0 && errno == EINTR) {
   }
 }
@@ -44,6 +47,12 @@ Result<ZapHandler*> ZmqContext::zap() {
     SPANWIRE_TRY(zap_, ZapHandler::start(handle_));
   }
   return zap_.get();
+}
+
+ZmqFloodGuard& ZmqContext::flood_guard() {
+  const std::lock_guard lock(mutex_);
+  if (flood_guard_ == nullptr) flood_guard_ = std::make_unique<ZmqFloodGuard>();
+  return *flood_guard_;
 }
 
 std::shared_ptr<ZmqContext> ZmqContext::acquire() {

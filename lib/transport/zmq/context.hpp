@@ -9,6 +9,7 @@
 namespace spanwire::transport {
 
 class ZapHandler;
+class ZmqFloodGuard;
 
 // Sockets that one context may have; a connection that was dialled has three (its monitor two).
 inline constexpr int kZmqSocketsMax = 32'768;
@@ -30,6 +31,8 @@ class ZmqContext {
   // Who decides which clients of CURVE listeners connect; made at the first call.  Lives as long as
   // the context.  Fails as ZapHandler::start.
   Result<ZapHandler*> zap();
+  // Made at the first call; lives as long as the context.
+  ZmqFloodGuard& flood_guard();
 
  private:
   explicit ZmqContext(void* handle) noexcept;
@@ -38,6 +41,7 @@ class ZmqContext {
   unsigned generation_;
   std::mutex mutex_;
   std::unique_ptr<ZapHandler> zap_;
+  std::unique_ptr<ZmqFloodGuard> flood_guard_;
 };
 
 }  // namespace spanwire::transport

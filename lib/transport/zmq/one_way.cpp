@@ -10,6 +10,12 @@ namespace spanwire::transport {
 namespace {
 
 constexpr double kJitter = 0.2;
+// The name of the command, and a box of CURVE around it.
+constexpr std::size_t kSubscriptionFraming = 64;
+// What introduces a peer is a part too.
+constexpr std::size_t kHandshakeMax = 4'096;
+// Of a publisher: what the system holds of a peer's subscriptions.
+constexpr int kSubscriptionsBuffered = 64 << 10;
 
 int to_milliseconds(std::chrono::nanoseconds time, double chance = 1) {
   const double count =
@@ -44,8 +50,13 @@ Result<void> set_one_way(ZmqSocket& socket, OneWayType type, const OneWayTimes& 
   if (type != OneWayType::publish) return {};
   // What waits for a subscriber whose connection is gone goes with it.
   SPANWIRE_TRY_VOID(socket.set(ZMQ_IMMEDIATE, 1));
+  SPANWIRE_TRY_VOID(socket.set(ZMQ_RCVBUF, kSubscriptionsBuffered));
   // Each subscription of each peer, and its end.
   return socket.set(ZMQ_XPUB_VERBOSER, 1);
+}
+
+std::int64_t subscription_part_max(std::size_t prefix_bytes) noexcept {
+  return static_cast<std::int64_t>(std::max(prefix_bytes + kSubscriptionFraming, kHandshakeMax));
 }
 
 Result<void> subscribe(ZmqSocket& socket, const std::string& prefix) {
@@ -70,6 +81,11 @@ ConnectionChange change_of(const ZmqEvent& event) noexcept {
     default:
       return ConnectionChange::none;
   }
+}
+
+std::optional<int> ended_descriptor(const ZmqEvent& event) noexcept {
+  if (event.type != ZMQ_EVENT_DISCONNECTED) return std::nullopt;
+  return event.value;
 }
 
 }  // namespace spanwire::transport

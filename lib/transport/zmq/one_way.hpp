@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "lib/transport/zmq/monitor.hpp"
@@ -22,10 +24,14 @@ struct OneWayTimes {
 // Reconnects by itself, so that what waits in a connection survives it.  libzmq doubles the pause
 // and adds no chance to it: both pauses are drawn for each socket.
 Result<void> set_one_way(ZmqSocket& socket, OneWayType type, const OneWayTimes& times);
+// Of what peers send to a publisher, which are subscriptions to prefixes of so many bytes.
+std::int64_t subscription_part_max(std::size_t prefix_bytes) noexcept;
 Result<void> subscribe(ZmqSocket& socket, const std::string& prefix);
 
 // refused: by its handshake; unreachable: there was nobody to begin one with.
 enum class ConnectionChange : std::uint8_t { none, up, down, refused, unreachable };
 ConnectionChange change_of(const ZmqEvent& event) noexcept;
+// The descriptor of a connection that has ended, however it was.
+std::optional<int> ended_descriptor(const ZmqEvent& event) noexcept;
 
 }  // namespace spanwire::transport

@@ -34,8 +34,6 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-int descriptor_of(ZmqPart& part) noexcept { return zmq_msg_get(part.handle(), ZMQ_SRCFD); }
-
 }  // namespace
 
 ZmqRouter::ZmqRouter(Loop& loop, const Address& address, const ListenOptions& options,

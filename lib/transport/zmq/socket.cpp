@@ -19,6 +19,8 @@ using Descriptor = asio::posix::basic_stream_descriptor<IoExecutor>;
 
 }  // namespace
 
+int descriptor_of(ZmqPart& part) noexcept { return zmq_msg_get(part.handle(), ZMQ_SRCFD); }
+
 std::string zmq_text(int error) { return zmq_strerror(error); }
 
 // Shared by the socket and the wait that the context still holds; libzmq owns the descriptor.
@@ -174,7 +176,7 @@ bool ZmqSocket::receive(ZmqMessage& message) {
     message.surplus_ = skip_parts();
   zmq_taken_over(kZmqWire);
   if (unfinished_ != nullptr && unfinished_->asks()) [[unlikely]] {
-    unfinished_->heard(zmq_msg_get(message.parts_[0].handle(), ZMQ_SRCFD));
+    unfinished_->heard(descriptor_of(message.parts_[0]));
   }
   return true;
 }

@@ -74,6 +74,9 @@ enum class ZmqSent : std::uint8_t {
   failed,       // the connection went while the parts were handed over: the message is lost
 };
 
+// Of the connection that it came over; below zero where that has none.
+int descriptor_of(ZmqPart& part) noexcept;
+
 // Only on its loop, which outlives it.  The loop holds the context until it is destroyed, so that
 // what sockets still have to write has left by then.
 class ZmqSocket final : public RefCounted {
