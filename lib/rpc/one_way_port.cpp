@@ -162,9 +162,7 @@ Task<Result<void>> OneWayPort::connected(trace::Context context) {
   const std::shared_ptr<OneWayPort> keep = shared_from_this();
   SPANWIRE_CO_TRY_VOID(check_open());
   if (connections_ != 0 || !inside_names_.empty()) co_return Result<void>();
-  if (last_failure_.code() != Errc::ok && is_final(last_failure_.code())) {
-    co_return fail(last_failure_);
-  }
+  if (cannot_succeed()) co_return fail(last_failure_);
   PortWait wait(waiting_, context.deadline());
   Result<void> waited = co_await wait;
   if (waited || waited.error() != Errc::deadline_exceeded) co_return waited;
@@ -182,10 +180,9 @@ void OneWayPort::on_zmq_event(const transport::ZmqEvent& event) {
       return connection_down();
     case transport::ConnectionChange::refused:
       last_failure_ = transport::handshake_error(event, !options_.zmq.curve.empty());
-      // A listener goes on: somebody else may connect.
-      if (options_.listens.empty() && is_final(last_failure_.code())) {
-        waiting_.end_all(last_failure_);
-      }
+      failed_handshakes_ =
+          last_failure_.code() == Errc::security_failed ? failed_handshakes_ + 1 : 0;
+      if (cannot_succeed()) waiting_.end_all(last_failure_);
       return;
     case transport::ConnectionChange::unreachable:
       last_failure_ = Error(Errc::connect_failed, event.endpoint + ": refused or unreachable");
@@ -205,6 +202,7 @@ std::set<int> OneWayPort::standing() {
 void OneWayPort::connection_up() {
   ++connections_;
   last_failure_ = Error();
+  failed_handshakes_ = 0;
   while (PortWait* wait = waiting_.first()) wait->end_later({});
 }
 
@@ -213,9 +211,14 @@ void OneWayPort::connection_down() {
   on_connection_lost();
 }
 
-bool OneWayPort::is_final(Errc code) noexcept {
+bool OneWayPort::cannot_succeed() const noexcept {
+  // A listener goes on: somebody else may connect.
+  if (!options_.listens.empty()) return false;
+  const Errc code = last_failure_.code();
+  // A peer that has no keys at all may hang up before libzmq has seen that, as one with another key
+  // does: the second attempt tells.
   return code == Errc::security_mismatch || code == Errc::security_refused ||
-         code == Errc::security_failed;
+         failed_handshakes_ > 1;
 }
 
 }  // namespace spanwire::rpc

@@ -75,7 +75,7 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   Result<void> connect_to(const transport::Address& address);
   void on_zmq_event(const transport::ZmqEvent& event) override;
   void close_socket();
-  static bool is_final(Errc code) noexcept;
+  bool cannot_succeed() const noexcept;
   void connection_up();
   void connection_down();
 
@@ -94,6 +94,7 @@ class OneWayPort : public std::enable_shared_from_this<OneWayPort>,
   std::size_t connections_ = 0;
   std::vector<std::string> inside_names_;  // inproc: libzmq tells of no connection there
   Error last_failure_;
+  unsigned failed_handshakes_ = 0;  // in a row, without a word why
   PortWaiters waiting_;
 };
 

@@ -53,7 +53,7 @@ class Curve(unittest.TestCase):
         done = self.call(address, "known")
         self.assertEqual((done.returncode, done.stdout), (0, b"hello"), done.stderr)
         self.refused(self.call(address, "stranger"), b"refused by the authenticator with status 400")
-        self.refused(self.call(address, "known", server="other"), b"is its key the one that is named here?")
+        self.refused(self.call(address, "known", server="other"), b"is its key the one that is named here")
         plain = run("call", address, "echo")
         self.assertEqual((plain.returncode, plain.stdout), (1, b""))
         # Or "does it want CURVE": who hangs up first decides.

@@ -146,7 +146,7 @@ class OneWaySocket {
   std::vector<std::string> addresses() const;
   // co_await: until a peer is connected (inside one process: at once).  Fails with the context's
   // deadline, saying why the last attempt failed, with cancelled, and at once where no attempt can
-  // succeed: security_mismatch, security_refused, security_failed.
+  // succeed: security_mismatch, security_refused, security_failed (the second time).
   Task<Result<void>> connected(trace::Context context);
   Result<void> connected_blocking(trace::Context context);
   // What the destructor does, once: takes nothing more, hands over what there is room for.  What

@@ -104,8 +104,12 @@ Error handshake_error(const ZmqEvent& event, bool curve) {
     return {Errc::connect_failed, describe_handshake_failure(event)};
   }
   const std::string broken = "the peer broke off (" + reason_text(event) + "): ";
-  // A listener to whom we speak with another's key cannot answer: it hangs up.
-  if (curve) return {Errc::security_failed, broken + "is its key the one that is named here?"};
+  // A listener to whom we speak with another's key cannot answer: it hangs up.  One that has no
+  // keys may do so before libzmq has seen that.
+  if (curve) {
+    return {Errc::security_failed,
+            broken + "is its key the one that is named here, and does it speak CURVE?"};
+  }
   // One that wants keys of us may hang up before libzmq has seen what it wants.
   return {Errc::connect_failed, broken + "does it want CURVE, or speak something else?"};
 }
