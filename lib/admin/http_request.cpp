@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::admin {
 namespace {
 
@@ -28,12 +30,6 @@ std::string_view take_line(std::string_view& text) noexcept {
   text.remove_prefix(std::min(end + 1, text.size()));
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 bool is_accept(std::string_view name) noexcept {

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire {
 namespace {
 
@@ -238,12 +240,6 @@ class Writer {
   std::string out_;
   std::set<std::string> taken_;
 };
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 bool equal_without_case(std::string_view a, std::string_view b) noexcept {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {

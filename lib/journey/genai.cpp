@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "lib/base/ascii.hpp"
 #include "spanwire/journey/request.hpp"
 
 namespace spanwire::journey {
@@ -57,12 +58,6 @@ static_assert(static_cast<std::size_t>(GenAi::time_to_first_chunk) + 1 == kGenAi
 
 constexpr std::uint8_t kUnread = 0xFF;
 constinit std::atomic<std::uint8_t> in_force{kUnread};
-
-std::string_view trimmed(std::string_view text) noexcept {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
 
 // Two threads that come first read the same.
 Vocabulary read_environment() noexcept {

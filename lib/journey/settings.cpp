@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "lib/base/ascii.hpp"
 #include "spanwire/base/log.hpp"
 
 namespace spanwire::journey {
@@ -45,19 +46,13 @@ std::uint8_t index_under_lock(Names& all, std::string_view name) {
   return static_cast<std::uint8_t>(all.names.size());
 }
 
-std::string_view trim(std::string_view text) noexcept {
-  const std::size_t first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
-
 }  // namespace
 
 std::atomic<Level> level_in_force{level_of_environment()};
 constinit std::atomic<std::uint64_t> modules_in_force{~std::uint64_t{0}};
 
 std::optional<Level> level_named(std::string_view text) noexcept {
-  text = trim(text);
+  text = trimmed(text);
   if (text.empty()) return kEverything;
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -111,7 +106,7 @@ Result<void> set_trace_modules(std::string_view modules) {
   std::vector<std::string_view> list;
   while (!modules.empty()) {
     const std::size_t comma = std::min(modules.find(','), modules.size());
-    const std::string_view name = trim(modules.substr(0, comma));
+    const std::string_view name = trimmed(modules.substr(0, comma));
     if (!name.empty()) list.push_back(name);
     modules.remove_prefix(std::min(comma + 1, modules.size()));
   }

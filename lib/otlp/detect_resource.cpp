@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 
 namespace spanwire::otlp {
@@ -85,7 +86,7 @@ void detect_host(trace::Resource& resource, const std::string& root) {
   utsname names{};
   if (uname(&names) == 0)
     set_if_known(resource, "host.arch", std::string(architecture(names.machine)));
-  set_if_known(resource, "host.id", std::string(trimmed(content_of(root + "/etc/machine-id"))));
+  set_if_known(resource, "host.id", std::string(stripped(content_of(root + "/etc/machine-id"))));
   set_if_known(resource, "container.id", container_id(root));
 }
 
@@ -116,7 +117,7 @@ void detect_kubernetes(trace::Resource& resource, const Environment& environment
   set_if_known(resource, "k8s.container.name", first_of({"K8S_CONTAINER_NAME", "CONTAINER_NAME"}));
   std::string space = first_of({"K8S_NAMESPACE_NAME", "POD_NAMESPACE", "NAMESPACE"});
   if (space.empty()) {
-    space = trimmed(content_of(root + "/var/run/secrets/kubernetes.io/serviceaccount/namespace"));
+    space = stripped(content_of(root + "/var/run/secrets/kubernetes.io/serviceaccount/namespace"));
   }
   set_if_known(resource, "k8s.namespace.name", std::move(space));
 }

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/environment_reader.hpp"
 
@@ -52,7 +53,7 @@ class Arguments {
 // As engines read their variables: more than OpenTelemetry's "true".
 bool is_true(const std::optional<std::string>& value) {
   if (!value) return false;
-  const std::string lower = lower_case(trimmed(*value));
+  const std::string lower = lower_case(stripped(*value));
   return lower == "true" || lower == "1" || lower == "yes" || lower == "on";
 }
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/detect_resource.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "spanwire/admin/metrics_listener.hpp"
@@ -69,9 +70,9 @@ std::string read_paths(EnvironmentReader& reader, std::string sampler,
   std::string names;
   for (const std::string_view part : split_list(list)) {
     const std::size_t equals = part.rfind('=');
-    const std::string_view prefix = trimmed(part.substr(0, equals));
+    const std::string_view prefix = stripped(part.substr(0, equals));
     trace::SamplerPtr chosen;
-    if (equals != std::string_view::npos) chosen = path_sampler(trimmed(part.substr(equals + 1)));
+    if (equals != std::string_view::npos) chosen = path_sampler(stripped(part.substr(equals + 1)));
     if (chosen != nullptr && !prefix.empty()) {
       configuration.sampled_paths.emplace_back(prefix);
       entries.push_back({std::string(prefix), std::move(chosen)});

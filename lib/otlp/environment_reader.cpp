@@ -2,15 +2,10 @@
 
 #include <charconv>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::otlp {
 namespace {
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string result;
@@ -38,18 +33,11 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-std::string_view trimmed(std::string_view text) noexcept {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 std::vector<std::string_view> split_list(std::string_view text) {
   std::vector<std::string_view> parts;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    if (const std::string_view part = trimmed(text.substr(0, comma)); !part.empty()) {
+    if (const std::string_view part = stripped(text.substr(0, comma)); !part.empty()) {
       parts.push_back(part);
     }
     text.remove_prefix(std::min(comma + 1, text.size()));
@@ -59,8 +47,8 @@ std::vector<std::string_view> split_list(std::string_view text) {
 
 std::optional<std::string> EnvironmentReader::text(std::string_view variable) const {
   const std::optional<std::string> value = environment_(variable);
-  if (!value || trimmed(*value).empty()) return std::nullopt;
-  return std::string(trimmed(*value));
+  if (!value || stripped(*value).empty()) return std::nullopt;
+  return std::string(stripped(*value));
 }
 
 std::optional<EnvironmentReader::Named> EnvironmentReader::first_of(
@@ -107,8 +95,8 @@ std::vector<std::pair<std::string, std::string>> EnvironmentReader::pairs(std::s
     std::optional<std::string> key;
     std::optional<std::string> decoded;
     if (equals != std::string_view::npos) {
-      key = percent_decoded(trimmed(part.substr(0, equals)));
-      decoded = percent_decoded(trimmed(part.substr(equals + 1)));
+      key = percent_decoded(stripped(part.substr(0, equals)));
+      decoded = percent_decoded(stripped(part.substr(equals + 1)));
     }
     if (!key || key->empty() || !decoded) {
       warn(variable, show == Show::shown ? *value : "...",

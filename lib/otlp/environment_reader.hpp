@@ -47,8 +47,7 @@ class EnvironmentReader {
 };
 
 std::string lower_case(std::string_view text);
-std::string_view trimmed(std::string_view text) noexcept;
-// The parts between commas, trimmed, without empty ones.
+// The parts between commas, stripped, without empty ones.
 std::vector<std::string_view> split_list(std::string_view text);
 
 // What OTEL_EXPORTER_OTLP_* says.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <protozero/pbf_reader.hpp>
 
+#include "lib/base/ascii.hpp"
 #include "lib/base/base64.hpp"
 #include "lib/otlp/gzip.hpp"
 #include "lib/otlp/http_client.hpp"
@@ -15,13 +16,6 @@ namespace {
 using Wire = protozero::pbf_wire_type;
 
 constexpr std::string_view kRetryInfo = "type.googleapis.com/google.rpc.RetryInfo";
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 std::string_view text_of(const protozero::data_view& view) { return {view.data(), view.size()}; }
 
@@ -113,8 +107,8 @@ std::string grpc_code_name(GrpcCode code) {
 std::string decode_grpc_message(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
     if (low < 0) {
       result += text[i];
       continue;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/http1_text.hpp"
 #include "spanwire/base/clock.hpp"
@@ -140,7 +141,7 @@ Result<void> Http1Reader::read_field(std::string_view line) {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || colon == 0) return malformed("not a header field", line);
   const std::string name = lower_case(line.substr(0, colon));
-  const std::string_view value = trimmed(line.substr(colon + 1));
+  const std::string_view value = stripped(line.substr(colon + 1));
   if (name == "content-length") return read_length(value);
   if (name == "content-type") answer_.content_type = lower_case(value);
   if (name == "retry-after") answer_.retry_after = read_retry_after(value);
@@ -231,7 +232,7 @@ Result<void> Http1Reader::take_chunked(std::string_view& bytes) {
 }
 
 Result<void> Http1Reader::read_chunk_line() {
-  const std::string_view line = trimmed(
+  const std::string_view line = stripped(
       std::string_view(line_).substr(0, line_.ends_with('\r') ? line_.size() - 1 : line_.size()));
   if (state_ == State::trailers) {
     if (line.empty()) state_ = State::whole;
@@ -239,7 +240,7 @@ Result<void> Http1Reader::read_chunk_line() {
     if (!line.empty()) return malformed("a chunk that is longer than it says", line);
     state_ = State::chunk_size;
   } else {
-    const auto size = number_in(trimmed(line.substr(0, line.find(';'))), 16);
+    const auto size = number_in(stripped(line.substr(0, line.find(';'))), 16);
     if (!size) return malformed("not the size of a chunk", line);
     left_ = *size;
     state_ = *size == 0 ? State::trailers : State::chunk;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 
 namespace spanwire::otlp {
@@ -48,8 +49,8 @@ std::size_t take_header(char* data, std::size_t, std::size_t bytes, void* to) no
     const std::string_view line(data, bytes);
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) return bytes;
-    const std::string name = lower_case(trimmed(line.substr(0, colon)));
-    const std::string_view value = trimmed(line.substr(colon + 1));
+    const std::string name = lower_case(stripped(line.substr(0, colon)));
+    const std::string_view value = stripped(line.substr(colon + 1));
     if (name == "content-type") answer.content_type = lower_case(value);
     if (name == "grpc-status") answer.grpc_status = value;
     if (name == "grpc-message") answer.grpc_message = value;

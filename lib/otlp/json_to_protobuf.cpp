@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/base/base64.hpp"
 #include "lib/otlp/protobuf_schema.hpp"
 #include "spanwire/otlp/receiving.hpp"
@@ -68,13 +69,6 @@ std::optional<double> real_in(std::string_view text) {
   if (text == "Infinity") return std::numeric_limits<double>::infinity();
   if (text == "-Infinity") return -std::numeric_limits<double>::infinity();
   return number_in<double>(text);
-}
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // An id in hex; or in base64, as a plain converter of protobuf writes it.

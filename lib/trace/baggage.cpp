@@ -31,12 +31,12 @@ std::string with_replacements(std::string_view bytes) {
 BaggageMember split_member(std::string_view member) noexcept {
   const std::size_t equals = member.find('=');
   BaggageMember parts;
-  parts.key = trim(member.substr(0, equals));
+  parts.key = trimmed(member.substr(0, equals));
   if (equals == std::string_view::npos) return parts;
   const std::string_view rest = member.substr(equals + 1);
   const std::size_t semicolon = rest.find(';');
-  parts.encoded_value = trim(rest.substr(0, semicolon));
-  if (semicolon != std::string_view::npos) parts.metadata = trim(rest.substr(semicolon + 1));
+  parts.encoded_value = trimmed(rest.substr(0, semicolon));
+  if (semicolon != std::string_view::npos) parts.metadata = trimmed(rest.substr(semicolon + 1));
   return parts;
 }
 
@@ -51,7 +51,8 @@ bool is_token(std::string_view key) noexcept { return !key.empty() && all_of_cla
 
 bool good_member(std::string_view member) noexcept {
   const std::size_t equals = member.find('=');
-  if (equals == std::string_view::npos || !is_token(trim(member.substr(0, equals)))) return false;
+  if (equals == std::string_view::npos || !is_token(trimmed(member.substr(0, equals))))
+    return false;
   return printable(member.substr(equals + 1));
 }
 

@@ -90,11 +90,11 @@ void FieldSink::join(Field field, std::string_view value) {
   if (counts_[index] == 0) text.clear();
   if (counts_[index] != 0) {
     // Blanks around a value are the carrier's.
-    if (text.empty()) text = trim(this->value(field));
+    if (text.empty()) text = trimmed(this->value(field));
     text += ',';
   }
   counts_[index] = std::max<std::uint8_t>(counts_[index], 1);
-  text += trim(value);
+  text += trimmed(value);
   keep(index, text);
 }
 
@@ -148,14 +148,14 @@ void Extracted::refuse(Errc cause) { count_refused(cause); }
 void Extracted::take_texts(const FieldSink& fields) {
   if (fields.count(Field::baggage) != 0 && trust_ != TrustRemote::ignore) take_baggage(fields);
   if (fields.count(Field::x_request_id) != 0) {
-    const std::string_view id = trim(fields.value(Field::x_request_id));
+    const std::string_view id = trimmed(fields.value(Field::x_request_id));
     if (check_request_id(id)) texts_.x_request_id = id;
   }
   // The legacy name only where there is no word of the other, as Dynamo's workers read it.
   const bool legacy = fields.count(Field::request_id) == 0;
   if (!legacy || fields.counts_[FieldSink::kLegacy] != 0) {
     const std::string_view id =
-        trim(legacy ? fields.legacy_request_id() : fields.value(Field::request_id));
+        trimmed(legacy ? fields.legacy_request_id() : fields.value(Field::request_id));
     if (check_request_id(id)) texts_.request_id = id;
   }
 }

@@ -165,11 +165,11 @@ void ForeignFields::add(std::string_view header_name, std::string_view value) {
   const std::string_view key =
       header_name.substr(std::min(header_name.size(), kUberContext.size()));
   if (!key.empty() && equal(header_name.substr(0, kUberContext.size()), kUberContext)) {
-    return add_baggage(key, trim(value));
+    return add_baggage(key, trimmed(value));
   }
   for (std::size_t place = 0; place < kNames; ++place) {
     if (!equal(header_name, kFieldNamesForeign[place])) continue;
-    values_[place] = trim(value);
+    values_[place] = trimmed(value);
     if (counts_[place] < 2) ++counts_[place];
     return;
   }

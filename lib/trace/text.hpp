@@ -1,4 +1,4 @@
-// What the W3C texts have in common: blanks, lists, classes of characters.
+// What the W3C texts have in common: lists, classes of characters.
 #pragma once
 
 #include <array>
@@ -6,23 +6,16 @@
 #include <cstdint>
 #include <string_view>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::trace {
-
-inline constexpr bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-
-// Without blanks and tabs at both ends.
-inline constexpr std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // Takes the next member of a comma-separated list off the front of `rest`, trimmed, empty ones
 // skipped; empty at the end.
 inline constexpr std::string_view next_in_list(std::string_view& rest) noexcept {
   while (!rest.empty()) {
     const std::size_t comma = rest.find(',');
-    const std::string_view member = trim(rest.substr(0, comma));
+    const std::string_view member = trimmed(rest.substr(0, comma));
     rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
     if (!member.empty()) return member;
   }

@@ -22,7 +22,7 @@ Errc check_other_version(std::string_view text) noexcept {
 }  // namespace
 
 Errc detail::read_unusual_traceparent(std::string_view text, SpanContext& span) noexcept {
-  text = trim(text);
+  text = trimmed(text);
   if (text.size() < kTraceparentBytes) return Errc::traceparent_malformed;
   if (!text.starts_with("00-")) {
     if (const Errc cause = check_other_version(text); cause != Errc::ok) return cause;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lib/base/ascii.hpp"
 #include "lib/wire/scan.hpp"
 #include "spanwire/base/utf8.hpp"
 #include "spanwire/wire/limits.hpp"
@@ -10,13 +11,6 @@
 
 namespace spanwire::wire {
 namespace {
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 

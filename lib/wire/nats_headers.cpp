@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/wire/scan.hpp"
 #include "spanwire/wire/headers.hpp"
 
@@ -13,14 +14,6 @@ namespace {
 
 constexpr std::string_view kVersion = "NATS/1.0";
 constexpr std::string_view kLineEnd = "\r\n";
-
-bool is_blank(char c) noexcept { return c == ' ' || c == '\t'; }
-
-std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 bool is_name(std::string_view name) noexcept {
   bool good = !name.empty();
@@ -76,7 +69,7 @@ Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
   if (line.substr(0, kVersion.size()) != kVersion) return Errc::bad_version;
   std::string_view rest = line.substr(kVersion.size());
   if (!rest.empty() && !is_blank(rest.front())) return Errc::bad_version;
-  rest = trim(rest);
+  rest = trimmed(rest);
   if (rest.empty()) return Errc::ok;
   unsigned status = 0;
   std::size_t digits = 0;
@@ -86,7 +79,7 @@ Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
   const bool ends = digits == rest.size() || is_blank(rest[digits]);
   if (digits != 3 || !ends || status < 100) return Errc::bad_status;
   status_ = static_cast<std::uint16_t>(status);
-  description_ = trim(rest.substr(digits));
+  description_ = trimmed(rest.substr(digits));
   return Errc::ok;
 }
 
@@ -98,7 +91,7 @@ Errc NatsHeaders::parse_line(const char* at, const char* end) noexcept {
   if (size_ == kHeaderMembersMax) return Errc::headers_too_many;
   const std::string_view name(at, static_cast<std::size_t>(colon - at));
   const std::string_view value(colon + 1, static_cast<std::size_t>(end - colon - 1));
-  new (lines() + size_++) NatsHeader{name, trim(value)};
+  new (lines() + size_++) NatsHeader{name, trimmed(value)};
   return Errc::ok;
 }
 

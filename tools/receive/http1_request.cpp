@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/http1_text.hpp"
 
@@ -12,7 +13,6 @@ namespace {
 using otlp::has_word;
 using otlp::lower_case;
 using otlp::number_in;
-using otlp::trimmed;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr std::size_t kChunkLineBytesMax = 1'024;
@@ -67,7 +67,7 @@ std::size_t Http1Request::feed_head(std::string_view bytes) {
 }
 
 bool Http1Request::read_request_line(std::string_view line) {
-  line = trimmed(line);
+  line = stripped(line);
   const std::size_t first = line.find(' ');
   const std::size_t last = line.rfind(' ');
   const std::string_view version = last == std::string_view::npos ? "" : line.substr(last + 1);
@@ -90,7 +90,7 @@ bool Http1Request::read_request_line(std::string_view line) {
 void Http1Request::read_head() {
   std::string_view rest = head_;
   rest.remove_prefix(rest.find('\n') + 1);
-  while (!trimmed(rest.substr(0, rest.find('\n'))).empty()) {
+  while (!stripped(rest.substr(0, rest.find('\n'))).empty()) {
     const std::size_t end = rest.find('\n');
     if (!read_header(rest.substr(0, end))) return;
     rest.remove_prefix(end + 1);
@@ -106,7 +106,7 @@ bool Http1Request::read_header(std::string_view line) {
     return false;
   }
   const std::string name = lower_case(line.substr(0, colon));
-  const std::string value(trimmed(line.substr(colon + 1)));
+  const std::string value(stripped(line.substr(colon + 1)));
   if (name == "content-type") content_type_ = lower_case(value);
   if (name == "content-encoding") encoding_ = lower_case(value);
   if (name == "expect") expects_ = lower_case(value) == "100-continue";
@@ -176,7 +176,7 @@ std::optional<std::string> Http1Request::take_line(std::string_view& bytes) {
   }
   bytes.remove_prefix(end == std::string_view::npos ? bytes.size() : end + 1);
   if (end == std::string_view::npos) return std::nullopt;
-  return std::string(trimmed(std::exchange(line_, {})));
+  return std::string(stripped(std::exchange(line_, {})));
 }
 
 std::size_t Http1Request::feed_chunk(std::string_view bytes) {
@@ -207,7 +207,7 @@ std::size_t Http1Request::feed_chunk(std::string_view bytes) {
 }
 
 void Http1Request::begin_chunk(const std::string& line) {
-  const std::string_view digits = trimmed(std::string_view(line).substr(0, line.find(';')));
+  const std::string_view digits = stripped(std::string_view(line).substr(0, line.find(';')));
   const std::optional<std::uint64_t> size = number_in(digits, 16);
   if (!size) return break_off(400, "not the size of a chunk");
   left_ = *size;
