@@ -1,7 +1,6 @@
 // perfetto/convert: OTLP JSON lines in a file become a native timeline in another, spans a second
 // of CPU time.  inspect/load_100k: 100,000 spans are read and assembled into trees, seconds.  The
 // references are what is asked for, not other programs.
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -97,8 +96,7 @@ class TextFile {
   std::string path_ = "/tmp/spanwire_bench_XXXXXX";
 };
 
-// The CPU seconds that `body` takes, of the fastest round: there is no other program beside it that
-// would have the same bad moment, and what else runs on the machine only adds to them.
+// The median over rounds of the CPU seconds that `body` takes.
 template <class Body>
 double seconds_of(const bench::Bench& bench, const Body& body) {
   std::vector<double> seconds;
@@ -107,7 +105,7 @@ double seconds_of(const bench::Bench& bench, const Body& body) {
     body();
     seconds.push_back(bench::thread_cpu_seconds() - begin);
   }
-  return *std::min_element(seconds.begin(), seconds.end());
+  return bench::median(std::move(seconds));
 }
 
 void convert(const bench::Bench& bench, std::size_t spans) {
