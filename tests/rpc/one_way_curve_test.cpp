@@ -83,6 +83,17 @@ TEST_F(OneWayCurve, AClientWithKeysDoesNotSpeakToAListenerWithout) {
   EXPECT_EQ(connect(at, OneWayOptions()), Errc::ok);
 }
 
+// Somebody else may come yet.
+TEST_F(OneWayCurve, WhoIsRefusedDoesNotEndTheListenersWait) {
+  const std::string at = listen_puller(address("tcp"), listening());
+  EXPECT_EQ(connect(at, connecting("stranger")), Errc::security_refused);
+  const auto briefly = trace::Context().with_timeout(std::chrono::milliseconds(20));
+  EXPECT_EQ(puller().connected_blocking(briefly).error(), Errc::deadline_exceeded);
+  Pusher known(runtime_, connecting("known").connect(at));
+  ASSERT_TRUE(known.start());
+  EXPECT_TRUE(puller().connected_blocking(soon()));
+}
+
 TEST_F(OneWayCurve, TheListIsReadAgainWhileRunning) {
   const std::string at = listen_puller(address("ipc"), listening());
   EXPECT_EQ(connect(at, connecting("known")), Errc::ok);
