@@ -43,6 +43,14 @@ Task<void> LoopClient::until(bool (LoopClient::*holds)() const noexcept) {
   }
 }
 
+Task<void> LoopClient::until_by(bool (LoopClient::*holds)() const noexcept,
+                                MonotonicTime deadline) {
+  const std::chrono::nanoseconds left = deadline - loop_.clock().monotonic();
+  if ((this->*holds)() || left.count() <= 0) co_return;
+  auto outcome = co_await when_any(until(holds), sleep_for(left));
+  static_cast<void>(outcome);
+}
+
 void LoopClient::tell_waiters() noexcept {
   while (detail::Waiter* waiter = waiters_.pop()) waiter->resume_later();
 }
@@ -51,9 +59,7 @@ Task<Result<void>> LoopClient::until_ready(MonotonicTime deadline) {
   if (!ready_or_refusing()) {
     connect_where_idle();
     note_state();
-    auto outcome =
-        co_await when_any(until(&LoopClient::ready_or_refusing), sleep_for(deadline - loop_.now()));
-    static_cast<void>(outcome);
+    co_await until_by(&LoopClient::ready_or_refusing, deadline);
   }
   if (refuses_new()) co_return fail(Errc::shutting_down, "the client is being closed");
   if (!ready_.empty()) co_return Result<void>();

@@ -3,7 +3,6 @@
 
 #include "lib/rpc/client_core.hpp"
 #include "lib/rpc/each_loop.hpp"
-#include "spanwire/base/sleep.hpp"
 #include "spanwire/base/when.hpp"
 #include "spanwire/rpc/client.hpp"
 
@@ -19,14 +18,6 @@ std::string ShutdownReport::text() const {
 }
 
 Task<void> LoopClient::until_ended() { return until(&LoopClient::has_ended); }
-
-Task<void> LoopClient::until_by(bool (LoopClient::*holds)() const noexcept,
-                                MonotonicTime deadline) {
-  const std::chrono::nanoseconds left = deadline - loop_.clock().monotonic();
-  if ((this->*holds)() || left.count() <= 0) co_return;
-  auto outcome = co_await when_any(until(holds), sleep_for(left));
-  static_cast<void>(outcome);
-}
 
 Task<ShutdownReport> LoopClient::shut_down(MonotonicTime deadline,
                                            std::shared_ptr<ClientCore> keep) {
@@ -84,7 +75,8 @@ Task<ShutdownReport> ClientCore::shutdown(std::shared_ptr<ClientCore> self,
                                           std::chrono::nanoseconds timeout) {
   ShutdownReport report;
   if (self->runtime_.inherited_over_fork()) co_return report;
-  const MonotonicTime began = Clock::system().monotonic();
+  const Clock& clock = self->loops_.front()->loop().clock();
+  const MonotonicTime began = clock.monotonic();
   const MonotonicTime deadline = began + std::min(timeout, kDrainMax);
   std::vector<Task<ShutdownReport>> ends =
       on_each(self->loops_, &LoopClient::shut_down, deadline, self);
@@ -96,7 +88,7 @@ Task<ShutdownReport> ClientCore::shutdown(std::shared_ptr<ClientCore> self,
     report.refused += one.refused;
     report.unwritten_bytes += one.unwritten_bytes;
   }
-  report.took = Clock::system().monotonic() - began;
+  report.took = clock.monotonic() - began;
   co_return report;
 }
 

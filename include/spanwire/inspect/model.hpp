@@ -68,8 +68,8 @@ struct Span {
   std::uint32_t process = 0;  // index into TraceSet::processes
   std::uint32_t scope = 0;    // index into TraceSet::scopes
   std::uint32_t flags = 0;
-  std::uint32_t dropped =
-      0;  // attributes, events, links, and attributes of these, cut off by limits
+  // Attributes, events, links, and attributes of these, that limits cut off.
+  std::uint32_t dropped = 0;
   SpanKind kind = SpanKind::unspecified;
   SpanStatus status = SpanStatus::unset;
   bool backwards = false;  // what was read ended before it started
