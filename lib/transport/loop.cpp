@@ -19,6 +19,8 @@ namespace {
 
 // A handler's path may be as long as it likes.
 constexpr std::size_t kShownLabelBytesMax = 256;
+// So that jobs which post each other for ever cannot keep a loop from its end.
+constexpr int kLastTurnsMax = 1'024;
 
 constinit NamedCounter slow_segments("spanwire.transport.slow_segments");
 
@@ -122,6 +124,11 @@ void Loop::run() {
     if (stop_requested_.load()) continue;
     context.run();
   }
+  // Each job may hold what nobody else gives back.
+  for (int turn = 0; turn < kLastTurnsMax && has_jobs(); ++turn) {
+    context.restart();
+    if (context.poll_one() == 0) break;
+  }
 }
 
 bool Loop::run_one(std::chrono::nanoseconds at_most) {
@@ -135,6 +142,8 @@ void Loop::stop() noexcept {
   stop_requested_.store(true);
   impl_->context.stop();
 }
+
+bool Loop::has_jobs() const noexcept { return !from_inside_.empty() || !from_outside_.empty(); }
 
 void Loop::run_jobs(JobList& jobs) noexcept {
   while (Job* job = jobs.pop()) job->run(job);

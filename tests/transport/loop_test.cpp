@@ -115,6 +115,38 @@ TEST(Loop, AStopBeforeRunIsNotForgottenAndRunMayBeCalledAgain) {
   EXPECT_EQ(loop.stats().wakes, 1u);
 }
 
+TEST(Loop, RunsAtAStopWhatWasPostedBefore) {
+  Loop loop;
+  std::vector<int> seen;
+  Counting last([&] { seen.push_back(3); });
+  Counting second([&] {
+    seen.push_back(2);
+    loop.post(last);
+  });
+  Counting first([&] {
+    seen.push_back(1);
+    loop.post(second);
+    loop.stop();
+  });
+  loop.post(first);
+  loop.run();
+  EXPECT_EQ(seen, (std::vector<int>{1, 2, 3}));
+}
+
+TEST(Loop, IsNotKeptFromItsEndByJobsThatPostEachOther) {
+  Loop loop;
+  int times = 0;
+  std::function<void()> again;
+  Counting endless([&] { again(); });
+  again = [&] {
+    if (++times == 1) loop.stop();
+    loop.post(endless);
+  };
+  loop.post(endless);
+  loop.run();
+  EXPECT_GT(times, 1);
+}
+
 TEST(Loop, TheTimeOfATurnStandsStill) {
   ManualClock clock;
   TestLoop test(clock);

@@ -45,7 +45,7 @@ class Loop final : public Executor {
   // Runs at most one turn and waits no longer than `at_most` for it; true if there was one.  For
   // tests and for loops of yours.
   bool run_one(std::chrono::nanoseconds at_most);
-  // run() returns after the turn that is under way.
+  // run() returns after the turn that is under way and those of the jobs that were posted before.
   void stop() noexcept;
 
   // Called on the loop for each slow segment, from one label() or the turn's beginning to the next
@@ -89,6 +89,7 @@ class Loop final : public Executor {
   void end_segment(std::int64_t now_ns) noexcept;
   void end_labelled() noexcept override;
   std::int64_t segment_clock() const noexcept;
+  bool has_jobs() const noexcept;
   void run_jobs(JobList& jobs) noexcept;
   void arm_timer() noexcept;
 
