@@ -109,10 +109,13 @@ void CurlHandle::wait(MonotonicTime until, curl_waitfd* socket) {
 }
 
 Error CurlHandle::late() const {
+  curl_off_t resolved = 0;
   curl_off_t connected = 0;
   curl_off_t sent = 0;
+  curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
   curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
   curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  if (resolved == 0) return {Errc::export_timeout, "while resolving the name"};
   if (connected == 0) return {Errc::export_timeout, "while connecting"};
   return {Errc::export_timeout, "without an answer, " + std::to_string(sent) + " bytes sent"};
 }

@@ -106,6 +106,18 @@ TEST_F(ExporterTest, ABackendThatNeverAnswersCostsTheBatchItsTime) {
   EXPECT_NE(report.cause.detail().find("without an answer"), std::string_view::npos);
 }
 
+TEST_F(ExporterTest, AnAttemptThatTimeCutsOffDoesNotHideWhatTheOneBeforeSaid) {
+  FaultSink sink("[{\"status\": 503, \"body\": \"full\"}, {\"after\": 60}]");
+  OtlpOptions options = to(sink.endpoint());
+  options.timeout = std::chrono::seconds(2);
+  start(std::move(options));
+  const FlushReport report = send();
+  EXPECT_EQ(report.cause.code(), Errc::export_timeout);
+  const std::string said = report.to_string();
+  EXPECT_NE(said.find("without an answer"), std::string::npos) << said;
+  EXPECT_NE(said.find("the attempt before: export_unavailable"), std::string::npos) << said;
+}
+
 // Only the haste of the shutdown can end this in time: the batch by itself has an hour.
 TEST_F(ExporterTest, AShutdownHoldsItsDeadlineAgainstABlackHole) {
   const Port hole(true);
