@@ -12,7 +12,7 @@ import time
 import unittest
 
 from receiving import Receive
-from tool import run
+from tool import closed_port, run
 
 
 def doctor(*arguments, **variables):
@@ -125,9 +125,8 @@ class Finds(unittest.TestCase):
         return said
 
     def test_nothing_listening(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        said = self.found("endpoint.nothing_listening", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
+        with closed_port() as port:
+            said = self.found("endpoint.nothing_listening", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}")
         self.assertIn(f"127.0.0.1:{port}: Connection refused", said)
 
     def test_a_name_without_an_address(self):

@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from receiving import Receive
-from tool import run
+from tool import closed_port, run
 
 ROOT = pathlib.Path(os.environ.get("SPANWIRE_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
 PAGE = (ROOT / "docs/how-to/missing-traces.md").read_text(encoding="utf-8")
@@ -58,9 +58,9 @@ class MissingTraces(unittest.TestCase):
                    "sampler: using parentbased_always_on\"", OTEL_TRACES_SAMPLER="allways_on", **self.endpoint(1))
 
     def test_nobody_is_there(self):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        self.check("an exporter failed … connect_failed … Couldn't connect to server", **self.endpoint(port, timeout_ms=2_000))
+        with closed_port() as port:
+            self.check("an exporter failed … connect_failed … Couldn't connect to server",
+                       **self.endpoint(port, timeout_ms=2_000))
         self.check("… resolve_failed", OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.invalid:4318")
 
     def test_somebody_else_is_there(self):

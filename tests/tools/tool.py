@@ -1,8 +1,10 @@
 """Runs the spanwire command for the tests beside this file."""
 
+import contextlib
 import mmap
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,18 @@ def clean_environment(**extra):
         for name, value in os.environ.items()
         if not name.startswith(("OTEL_", "SPANWIRE_")) and name not in ("NO_COLOR", "COLUMNS")
     }
-    kept.update(LC_ALL="C.UTF-8", OTEL_LOG_LEVEL="error")
+    # Also where no server of names answers is a name that nobody has given up soon.
+    kept.update(LC_ALL="C.UTF-8", OTEL_LOG_LEVEL="error", RES_OPTIONS="timeout:1 attempts:1")
     kept.update(extra)
     return kept
+
+
+@contextlib.contextmanager
+def closed_port():
+    """A port at which nobody listens, and which nobody else gets meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def run(*arguments, input=b"", **extra):
