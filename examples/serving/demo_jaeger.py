@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import urllib.error
@@ -42,11 +43,23 @@ def container_tool():
     return None
 
 
+def has_image(tool, say):
+    """Jaeger's image is here, now if not before."""
+    if subprocess.run([tool, "image", "inspect", IMAGE], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                      check=False).returncode == 0:
+        return True
+    say(f"{tool} pull {IMAGE}, once")
+    return subprocess.run([tool, "pull", IMAGE], stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
 def in_container(tool, folder):
     """A program that is Jaeger in a container, with the run's folder and the host's ports."""
+    command = [tool, "run", "--rm", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}"]
+    if tool == "podman" and os.getuid() != 0:
+        command += ["--userns", "keep-id"]  # else the user in there is another one outside
+    command += ["--volume", f"{folder}:{folder}", IMAGE]
     program = folder / "jaeger-in-container"
-    program.write_text(f"#!/bin/sh\nexec {tool} run --rm --network host --user {os.getuid()}:{os.getgid()} "
-                       f"--volume '{folder}:{folder}' {IMAGE} \"$@\"\n")
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(command)} \"$@\"\n")
     program.chmod(0o755)
     return program
 
@@ -92,7 +105,7 @@ class Jaeger:
         if found:
             return found
         tool = container_tool()
-        if tool:
+        if tool and has_image(tool, self.say):
             self.folder.mkdir(parents=True, exist_ok=True)
             return str(in_container(tool, self.folder))
         self.has_ui = False
