@@ -74,7 +74,8 @@ CLI::App* add_command(CLI::App& app, const char* name, const char* what,
   command->add_option("SOURCE", arguments->source,
                       "The address of Jaeger's query server; for fetch also of a Tempo,\n"
                       "tempo+http://HOST:3200, or a file or folder of OTLP JSON.  Default:\n"
-                      "SPANWIRE_JAEGER_URL, then http://127.0.0.1:16686");
+                      "SPANWIRE_JAEGER_URL, then where the run's manifest says that its traces\n"
+                      "are (spanwire jaeger up, or an earlier fetch), then http://127.0.0.1:16686");
   add_query_options(*command, *arguments);
   command->add_option("--probe-depth", arguments->probe_depth, "Traces of the probe")
       ->type_name("N")

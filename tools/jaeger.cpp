@@ -98,6 +98,13 @@ bool wait_until_ready(pid_t child, const JaegerArguments& arguments,
   return false;
 }
 
+// For `down`, and for those who fetch without an address.
+Result<void> note(pid_t child, const JaegerArguments& arguments, const inspect::RunFolder& run) {
+  SPANWIRE_TRY_VOID(inspect::write_whole_file(run.of(kPidFile), std::to_string(child) + '\n'));
+  return note_source(arguments.query, run,
+                     "http://127.0.0.1:" + std::to_string(arguments.ports.query));
+}
+
 int start(const JaegerArguments& arguments, const inspect::RunFolder& run) {
   ChildOptions options;
   options.command = {arguments.program, "--config", run.of(inspect::kJaegerConfigFile)};
@@ -111,9 +118,12 @@ int start(const JaegerArguments& arguments, const inspect::RunFolder& run) {
     return kExitUnreachable;
   }
   if (!wait_until_ready(*child, arguments, run)) return kExitUnreachable;
-  const Result<void> noted =
-      inspect::write_whole_file(run.of(kPidFile), std::to_string(*child) + '\n');
-  if (!noted) return complain_of(noted.error());
+  const Result<void> noted = note(*child, arguments, run);
+  if (!noted) {
+    ::kill(*child, SIGTERM);
+    wait_for_child(*child);
+    return complain_of(noted.error());
+  }
   print("ready: UI http://localhost:" + std::to_string(arguments.ports.query) +
         ", OTLP gRPC 127.0.0.1:" + std::to_string(arguments.ports.otlp_grpc) +
         ", OTLP HTTP 127.0.0.1:" + std::to_string(arguments.ports.otlp_http) + '\n');
@@ -224,7 +234,8 @@ void add_jaeger(CLI::App& app, int& exit_code) {
       "  spanwire jaeger down --run runs/7\n"
       "\n"
       "All ports are on loopback.  configs/jaeger.yaml is what it runs with, logs/jaeger.log what\n"
-      "it says.  VALIDATE_ONLY=1 prints the configuration and does nothing.");
+      "it says; `spanwire fetch --run` of the same folder asks this one.  VALIDATE_ONLY=1 prints\n"
+      "the configuration and does nothing.");
   start_it->callback([arguments, &exit_code] { exit_code = up(*arguments); });
   stop_it->callback([arguments, &exit_code] { exit_code = down(*arguments); });
 }

@@ -103,6 +103,33 @@ Result<inspect::RequestHeaders> headers_of(const QueryArguments& arguments) {
   return headers;
 }
 
+// Empty when the folder has none that can be read.
+inspect::Manifest manifest_in(const std::string& run) {
+  const std::string path = std::filesystem::path(run) / inspect::kManifestFile;
+  const Result<std::string> text = read_whole_file(path);
+  Result<inspect::Manifest> manifest = text ? inspect::parse_manifest(*text) : inspect::Manifest();
+  return manifest ? std::move(*manifest) : inspect::Manifest();
+}
+
+// The address, and nothing of files.
+std::string source_of_run(const QueryArguments& arguments) {
+  const Result<std::string> run = run_path_of(arguments);
+  std::string source = run ? manifest_in(*run).source : std::string();
+  return is_url(source) ? source : std::string();
+}
+
+void describe_folder(const QueryArguments& arguments, const inspect::RunFolder& run,
+                     inspect::Manifest& to) {
+  to.tool = "spanwire " SPANWIRE_VERSION;
+  to.host_path = std::filesystem::absolute(run.path()).lexically_normal().string();
+  to.run_id = arguments.run_id.empty() ? std::filesystem::path(to.host_path).filename().string()
+                                       : arguments.run_id;
+  if (!arguments.container_root.empty()) {
+    to.container_path = arguments.container_root + "/container_runs/" + to.run_id;
+  }
+  to.created = inspect::rfc3339(Clock::system().wall().time_since_epoch().count());
+}
+
 }  // namespace
 
 std::string count_text(const inspect::Fetched& fetched) {
@@ -183,6 +210,8 @@ Result<Query> query_of(const QueryArguments& arguments) {
     query.options.url = arguments.source;
   } else if (const std::string url = variable("SPANWIRE_JAEGER_URL"); !url.empty()) {
     query.options.url = url;
+  } else if (const std::string kept = source_of_run(arguments); !kept.empty()) {
+    query.options.url = kept;
   }
   query.tempo = query.options.url.starts_with(kTempo);
   if (query.tempo) query.options.url.erase(0, kTempo.size());
@@ -240,21 +269,21 @@ Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& ma
 inspect::Manifest manifest_of(const QueryArguments& arguments, const Query& query,
                               const inspect::RunFolder& run) {
   inspect::Manifest manifest;
-  manifest.tool = "spanwire " SPANWIRE_VERSION;
-  manifest.host_path = std::filesystem::absolute(run.path()).lexically_normal().string();
-  manifest.run_id = arguments.run_id.empty()
-                        ? std::filesystem::path(manifest.host_path).filename().string()
-                        : arguments.run_id;
-  if (!arguments.container_root.empty()) {
-    manifest.container_path = arguments.container_root + "/container_runs/" + manifest.run_id;
-  }
-  manifest.created = inspect::rfc3339(Clock::system().wall().time_since_epoch().count());
+  describe_folder(arguments, run, manifest);
   manifest.source = query.tempo ? std::string(kTempo) + query.options.url : query.options.url;
   manifest.services = query.services;
   manifest.start_ns = query.start_ns;
   manifest.end_ns = query.end_ns;
   manifest.depth = query.options.depth;
   return manifest;
+}
+
+Result<void> note_source(const QueryArguments& arguments, const inspect::RunFolder& run,
+                         std::string source) {
+  inspect::Manifest manifest = manifest_in(run.path());
+  describe_folder(arguments, run, manifest);
+  manifest.source = std::move(source);
+  return write_manifest(run, manifest);
 }
 
 Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query& query,

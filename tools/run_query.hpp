@@ -30,7 +30,7 @@ struct QueryArguments {
 };
 
 // Flags win over the environment (SPANWIRE_JAEGER_URL, HOST_TELEMETRY_ROOT, RUN_ID,
-// VALIDATE_ONLY), that over the defaults.
+// VALIDATE_ONLY), that over what the run's manifest says of its source, that over the defaults.
 void add_query_options(CLI::App& command, QueryArguments& to);
 
 // With flags, environment and defaults put together.
@@ -60,6 +60,9 @@ Result<inspect::Manifest> fetch_run(const QueryArguments& arguments, const Query
 // The parts of it that other sources than Jaeger share.
 inspect::Manifest manifest_of(const QueryArguments& arguments, const Query& query,
                               const inspect::RunFolder& run);
+// What `spanwire jaeger up` knows: the folder, and the address of its Jaeger; the rest as it was.
+Result<void> note_source(const QueryArguments& arguments, const inspect::RunFolder& run,
+                         std::string source);
 Result<void> write_manifest(const inspect::RunFolder& run, inspect::Manifest& manifest);
 // "12 spans in 3 traces, 1 search"
 std::string count_text(const inspect::Fetched& fetched);

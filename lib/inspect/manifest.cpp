@@ -58,6 +58,11 @@ Fetched fetched_of(const Json& json) {
   return fetched;
 }
 
+std::string root_of(const Json& json, const char* view) {
+  const Json paths = json.value("paths", Json::object()).value(view, Json::object());
+  return paths.value("run", std::string());
+}
+
 void read_files(const Json& json, Manifest& to) {
   if (!json.contains("files")) return;
   for (const auto& item : json.at("files").items()) {
@@ -90,14 +95,15 @@ bool exists(const std::string& path) {
 }  // namespace
 
 std::string manifest_text(const Manifest& manifest) {
-  Json json = {
-      {"tool", manifest.tool},
-      {"run_id", manifest.run_id},
-      {"created", manifest.created},
-      {"source", manifest.source},
-      {"services", manifest.services},
-      {"window", {{"start", rfc3339(manifest.start_ns)}, {"end", rfc3339(manifest.end_ns)}}},
-      {"depth", manifest.depth}};
+  Json json = {{"tool", manifest.tool},
+               {"run_id", manifest.run_id},
+               {"created", manifest.created},
+               {"source", manifest.source},
+               {"services", manifest.services}};
+  if (manifest.end_ns != 0) {
+    json["window"] = {{"start", rfc3339(manifest.start_ns)}, {"end", rfc3339(manifest.end_ns)}};
+    json["depth"] = manifest.depth;
+  }
   if (manifest.probe) {
     json["probe"] = json_of(*manifest.probe);
     json["probe"]["asked_depth"] = manifest.probe_depth.value_or(0);
@@ -125,6 +131,8 @@ Result<Manifest> parse_manifest(std::string_view text) {
     manifest.source = json.value("source", std::string());
     manifest.services = json.value("services", std::vector<std::string>());
     manifest.depth = json.value("depth", std::size_t{0});
+    manifest.host_path = root_of(json, "host");
+    manifest.container_path = root_of(json, "container");
     const Json window = json.value("window", Json::object());
     SPANWIRE_TRY(manifest.start_ns, parse_time(window.value("start", rfc3339(0)), 0));
     SPANWIRE_TRY(manifest.end_ns, parse_time(window.value("end", rfc3339(0)), 0));
@@ -153,6 +161,7 @@ Result<BackendAnswers> answers_of(const RunFolder& run) {
   if (!exists(run.of(kManifestFile))) return answers;
   SPANWIRE_TRY(const std::string text, read_text(run.of(kManifestFile)));
   SPANWIRE_TRY(const Manifest manifest, parse_manifest(text));
+  if (manifest.end_ns == 0) return answers;  // nothing was asked yet
   answers.asked = manifest.services;
   answers.window_start = manifest.start_ns;
   answers.window_end = manifest.end_ns;

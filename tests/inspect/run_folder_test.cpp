@@ -102,6 +102,8 @@ TEST_F(RunFolders, AManifestIsReadAsItWasWritten) {
   const Result<Manifest> read = parse_manifest(manifest_text(manifest));
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_EQ(read->run_id, "7");
+  EXPECT_EQ(read->host_path, manifest.host_path);
+  EXPECT_EQ(read->container_path, manifest.container_path);
   EXPECT_EQ(read->services, manifest.services);
   EXPECT_EQ(read->start_ns, manifest.start_ns);
   EXPECT_EQ(read->end_ns, manifest.end_ns);
@@ -116,6 +118,19 @@ TEST_F(RunFolders, AManifestIsReadAsItWasWritten) {
   }
 }
 
+TEST_F(RunFolders, AManifestOfARunThatFetchedNothingYetHasNoWindowAndNoAnswers) {
+  const Result<RunFolder> run = RunFolder::create(path("r"));
+  ASSERT_TRUE(run);
+  Manifest manifest;
+  manifest.source = "http://127.0.0.1:1";
+  manifest.services = {"a"};
+  const std::string text = manifest_text(manifest);
+  EXPECT_EQ(text.find("window"), std::string::npos);
+  EXPECT_EQ(parse_manifest(text)->source, manifest.source);
+  ASSERT_TRUE(write_whole_file(run->of(kManifestFile), text));
+  EXPECT_TRUE(answers_of(*run)->asked.empty());
+}
+
 TEST_F(RunFolders, AnswersComeFromTheFilesThatAreThere) {
   const Result<RunFolder> run = RunFolder::create(path("r"));
   ASSERT_TRUE(run);
@@ -125,6 +140,7 @@ TEST_F(RunFolders, AnswersComeFromTheFilesThatAreThere) {
                                R"({"error":{"httpCode":404,"message":"No traces found"}})"));
   Manifest manifest;
   manifest.services = {"a"};
+  manifest.end_ns = 1;
   manifest.depth = 100;
   manifest.traces = Fetched{12, 3, 0, 4, 50, true, true, true};
   ASSERT_TRUE(write_whole_file(run->of(kManifestFile), manifest_text(manifest)));

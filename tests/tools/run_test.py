@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,11 @@ class Runs(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done
 
+    def dry_fetch(self, *words, **extra):
+        done = tool.run("fetch", *words, "--dry-run", "--run", self.run_path, **extra)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
     def test_jaeger_comes_up_in_the_folder_and_goes_down(self):
         program = self.write("jaeger", textwrap.dedent(PROGRAM.format(python=sys.executable)))
         os.chmod(program, 0o755)
@@ -133,6 +139,14 @@ class Runs(unittest.TestCase):
         self.assertFalse(config["extensions"]["jaeger_query"]["enable_tracing"])
         self.assertEqual(config["service"]["pipelines"]["traces"]["receivers"], ["otlp"])
         self.assertIn("up on", self.content("logs/jaeger.log"))
+        query = re.search(rb"http://localhost:(\d+)", done.stdout)[1].decode()
+        manifest = json.loads(self.content("manifest.json"))
+        self.assertEqual(manifest["source"], f"http://127.0.0.1:{query}")
+        self.assertEqual(list(manifest["files"]), ["configs/jaeger.yaml"])
+        self.assertNotIn("window", manifest)
+        self.assertIn(f"GET http://127.0.0.1:{query}/api/v3/services", self.dry_fetch())
+        self.assertIn("GET http://other:1/api/v3/services", self.dry_fetch(SPANWIRE_JAEGER_URL="http://other:1"))
+        self.assertIn("GET http://named:2/api/v3/services", self.dry_fetch("http://named:2"))
         self.assertIn(b"already up", self.jaeger(*up, code=1).stderr)
         self.jaeger("down")
         self.assertIn(b"no Jaeger is up", self.jaeger("down", code=1).stderr)

@@ -30,7 +30,7 @@ struct Manifest {
   std::string container_path;  // the same folder as a container sees it; empty: there is none
   std::vector<std::string> services;  // that were asked for; empty: all
   std::int64_t start_ns = 0;
-  std::int64_t end_ns = 0;
+  std::int64_t end_ns = 0;  // 0: nothing was fetched yet
   std::size_t depth = 0;
   std::optional<std::size_t> probe_depth;
   std::optional<Fetched> probe;
