@@ -126,7 +126,10 @@ int execute(const ExecArguments& arguments) {
     return kExitOk;
   }
   const Result<inspect::RunFolder> run = inspect::RunFolder::create(*path);
-  if (!run) return complain_of(run.error());
+  if (!run) {
+    complain(run.error().message());
+    return kExitFailed;
+  }
   ChildOptions options;
   options.command = arguments.command;
   options.environment = environment_with(variables);
@@ -180,7 +183,8 @@ void add_exec(CLI::App& app, int& exit_code) {
       "\n"
       "VALIDATE_ONLY=1 prints what would be set and started.\n"
       "OTEL_TRACES_SAMPLER is always_on unless it is set.  The exit code is the server's (128 and\n"
-      "the signal when one ended it), 127 when it cannot be started.  Afterwards:\n"
+      "the signal when one ended it), 127 when it cannot be started, 1 when the folder cannot be\n"
+      "written.  Afterwards:\n"
       "spanwire fetch --run runs/7; spanwire verify runs/7 --log runs/7/logs/server.log --run-id "
       "7.");
   command->callback([arguments, &exit_code] { exit_code = execute(*arguments); });

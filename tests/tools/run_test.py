@@ -80,6 +80,9 @@ class Runs(unittest.TestCase):
         self.execute("--", sys.executable, "-c", "import os; os.kill(os.getpid(), 9)", code=128 + 9)
         self.assertIn(b"no/such/program", self.execute("--", "no/such/program", code=127).stderr)
         self.assertEqual(tool.run("exec", "--", "true").returncode, 2, "no folder")
+        unwritable = tool.run("exec", "--run", "/dev/null/7", "--", "true")
+        self.assertEqual(unwritable.returncode, 1)
+        self.assertIn(b"/dev/null/7", unwritable.stderr)
 
     def test_exec_passes_signals_on(self):
         script = "import signal, sys; signal.signal(15, lambda *_: sys.exit(3)); print('up', flush=True); signal.pause()"
