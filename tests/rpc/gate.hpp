@@ -10,11 +10,22 @@ namespace spanwire::rpc {
 
 class Gate {
  public:
+  Gate() = default;
+  // A handler that nobody waits for any more may still be on its way through.
+  ~Gate() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_ == passed_; });
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
   void pass() {
     std::unique_lock lock(mutex_);
     ++waiting_;
     changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
+    ++passed_;
+    changed_.notify_all();
   }
   void open() {
     const std::lock_guard lock(mutex_);
@@ -29,7 +40,8 @@ class Gate {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  int waiting_ = 0;
+  int waiting_ = 0;  // and those that have passed
+  int passed_ = 0;
   bool open_ = false;
 };
 
