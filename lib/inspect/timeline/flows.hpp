@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,30 +52,49 @@ class Flows {
 
  private:
   enum class Role : std::uint8_t { definition, child, link, launched };
-  // One slice in its role for the id that the record is sorted by.
+  // One slice in its role for the id that the record is sorted by.  There are several of each
+  // slice: no more than what is needed.
   struct Reference {
-    SliceHead slice;
-    std::uint64_t name_hash = 0;
-    std::optional<std::int64_t> clock_offset{};
+    static constexpr std::int64_t kNotMeasured = std::numeric_limits<std::int64_t>::min();
+
+    std::uint64_t number = 0;  // as in SliceHead, and those below
+    std::int64_t start_ns = 0;
+    std::int64_t end_ns = 0;
+    std::uint64_t identity = 0;  // a hash of the span's ids and name; 0: no span's
+    std::int64_t clock_offset = kNotMeasured;
+    std::uint32_t process = 0;
+    std::uint32_t thread = kNoThread;
     SpanKind kind = SpanKind::unspecified;
     bool failed = false;
     Role role = Role::definition;
 
+    static Reference of(const SliceHead& slice) noexcept;
+    static Reference of(const SliceHead& slice, const Span& span) noexcept;
     ClockSpan clock() const noexcept;
+  };
+  struct Target {
+    const trace::TraceId& trace;
+    const trace::SpanId& span;
+  };
+  // A reference as it is read: what it refers to, and the trace of its own slice.
+  struct Record {
+    SortKey key{};
+    Reference reference;
+    trace::TraceId trace;
   };
   enum class Mark : std::uint64_t { flow_starts, flow_ends, duplicate };
 
-  Result<void> refer(const trace::TraceId& trace, const trace::SpanId& id,
-                     const Reference& reference);
+  // A reference of `span`; its own trace follows where the target is in another.
+  Result<void> refer(const Target& target, const Reference& reference, const Span& span);
   static bool wants_arrow(const Reference& target, const Reference& source) noexcept;
   // False at the end.
-  Result<bool> next(SortKey& key, Reference& reference);
+  Result<bool> next(Record& record);
   static bool same(const Reference& a, const Reference& b) noexcept;
   // What a call says of two clocks.
   static void compare(const Places& places, const Reference& parent, const Reference& child,
                       Clocks& clocks);
   Result<void> connect(const Reference& target, const Reference& source, ConvertReport& report);
-  Result<void> mark(const SliceHead& slice, std::uint64_t id, Mark mark);
+  Result<void> mark(const Reference& slice, std::uint64_t id, Mark mark);
 
   std::optional<SpillSorter> references_;  // until start()
   std::uint64_t references_bytes_ = 0;
@@ -82,6 +102,7 @@ class Flows {
   std::string folder_;
   std::size_t memory_bytes_;
   std::uint64_t order_ = 0;
+  std::string payload_;
   SortKey next_key_{};
   std::string_view next_payload_;
   bool more_ends_ = false;

@@ -114,10 +114,4 @@ std::uint32_t Places::profile_thread(std::uint32_t process, std::string_view tid
   return intern_thread(key, {"thread " + std::string(tid), number_of(tid)});
 }
 
-void Places::move(SliceHead& slice) const noexcept {
-  const std::int64_t shift_ns = processes_[slice.process].shift_ns;
-  slice.start_ns = std::max<std::int64_t>(slice.start_ns + shift_ns, 0);
-  slice.end_ns = std::max(slice.end_ns + shift_ns, slice.start_ns);
-}
-
 }  // namespace spanwire::inspect

@@ -1,6 +1,7 @@
 // Who recorded what: processes and threads, under numbers of this file.  Internal to inspect.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,8 +36,13 @@ class Places {
   std::uint32_t profile_process(std::string_view pid);
   std::uint32_t profile_thread(std::uint32_t process, std::string_view tid);
   std::size_t processes() const noexcept { return processes_.size(); }
-  // By its process's shift_ns; never before 1970.
-  void move(SliceHead& slice) const noexcept;
+  // A slice, or what has its process and times: by the process's shift_ns; never before 1970.
+  template <class Head>
+  void move(Head& slice) const noexcept {
+    const std::int64_t shift_ns = processes_[slice.process].shift_ns;
+    slice.start_ns = std::max<std::int64_t>(slice.start_ns + shift_ns, 0);
+    slice.end_ns = std::max(slice.end_ns + shift_ns, slice.start_ns);
+  }
   Process& process(std::uint32_t index) { return processes_[index]; }
   const Process& process(std::uint32_t index) const { return processes_[index]; }
   Thread& thread(std::uint32_t index) { return threads_[index]; }

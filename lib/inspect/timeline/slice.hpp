@@ -26,18 +26,22 @@ struct SliceHead {
   bool by_time = false;              // nests by its times: a slice of a profile
 };
 
+// By start, the longer first, the later read first: a span is written at its end, so that of two
+// with equal times the parent comes later in a file.  Of a SliceHead, or what has its number and
+// times.
+template <class Head>
+SortKey slice_key(const Head& head) noexcept {
+  return {static_cast<std::uint64_t>(head.start_ns), ~static_cast<std::uint64_t>(head.end_ns),
+          ~head.number, 0};
+}
+
 // Views into what was read; valid as long as that.
 struct Slice {
   SliceHead head;
   std::string_view body;    // name and attributes in the writer's format
   std::string_view events;  // see SliceEvents
 
-  // By start, the longer first, the later read first: a span is written at its end, so that of two
-  // with equal times the parent comes later in a file.
-  SortKey key() const noexcept {
-    return {static_cast<std::uint64_t>(head.start_ns), ~static_cast<std::uint64_t>(head.end_ns),
-            ~head.number, 0};
-  }
+  SortKey key() const noexcept { return slice_key(head); }
 };
 
 // Replaces `out` by the slice as bytes; `events` as append_event() has made it.

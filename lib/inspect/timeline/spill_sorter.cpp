@@ -28,6 +28,8 @@ SpillSorter::~SpillSorter() {
 }
 
 Result<void> SpillSorter::add(const SortKey& key, std::string_view payload) {
+  // Address space costs nothing until it is used; a vector that grows uses all of it twice.
+  if (entries_.capacity() == 0) entries_.reserve(memory_bytes_ / (2 * sizeof(Entry)));
   entries_.push_back({key, arena_.store(payload), static_cast<std::uint32_t>(payload.size())});
   ++size_;
   if (arena_.stored_bytes() + entries_.size() * sizeof(Entry) < memory_bytes_) return {};
