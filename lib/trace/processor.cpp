@@ -56,15 +56,17 @@ void Processor::run() noexcept {
   Lane::adopt_thread(shared_);
   SpanBatch batch(core_.options().batch_spans_max);
   make_lanes();
+  std::uint32_t seen = 0;  // of wake_ before anybody woke it
   for (bool stop = false; !stop;) {
-    const std::uint32_t seen = wake_.load();
+    // Also before the first pass: a first batch of one span serves nobody.
+    wake_.wait(seen, now() + core_.options().schedule_delay);
+    seen = wake_.load();
     const std::uint64_t ticket = requested_.load(std::memory_order_acquire);
     stop = stops(ticket);
     refresh_wall_offset();
     drain(batch);
     core_.publish();
     if (ticket != finished_.load(std::memory_order_relaxed)) finish_request(ticket);
-    if (!stop) wake_.wait(seen, now() + core_.options().schedule_delay);
   }
 }
 

@@ -64,8 +64,6 @@ void record(const Context& caller) {
 int main(int argc, char** argv) {
   trace::Provider* provider = otlp::init_from_env();
   if (provider == nullptr) return 2;
-  // The export thread makes its first pass now, so that all spans leave in one batch.
-  provider->force_flush(kShutdownMax);
   std::vector<std::pair<std::string, std::string>> headers;
   if (argc > 1) headers.emplace_back("traceparent", argv[1]);
   if (argc > 2) headers.emplace_back("tracestate", argv[2]);

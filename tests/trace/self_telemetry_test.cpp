@@ -63,7 +63,7 @@ class SelfTelemetry : public ProviderFaults {
 TEST_F(SelfTelemetry, EachExporterHasItsOwnNumbersInTheRegistry) {
   faults_->fails = true;
   init(two());
-  record(1);  // of more, the export thread's first pass may take some
+  record(1);
   flush();
   Provider().publish_stats();
   EXPECT_EQ(value(R"(spanwire_trace_exporter_spans_exported_total{exporter="faulty"})"), 0);
