@@ -1,6 +1,7 @@
 #include "spanwire/inspect/reader.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -288,9 +289,14 @@ TEST(Reader, ReadsAnArrayOfExports) {
             "[2].resourceSpans[0].scopeSpans[0].spans[1]: not an object");
 }
 
+// Of this process: the same tests may run beside it, built in another way.
+std::string own_path() {
+  return ::testing::TempDir() + "spanwire_reader_" + std::to_string(::getpid()) + ".jsonl";
+}
+
 // Lines of every length around the reader's block, and one without an end.
 TEST(Reader, ReadsLinesAcrossBlocks) {
-  const std::string path = ::testing::TempDir() + "spanwire_reader_blocks.jsonl";
+  const std::string path = own_path();
   std::size_t spans = 0;
   {
     std::ofstream file(path);
@@ -325,7 +331,7 @@ TEST(Reader, AClockThatSteppedBackMakesNoNegativeDuration) {
 }
 
 TEST(Reader, ReadsAFileAndNamesOneThatIsNotThere) {
-  const std::string path = ::testing::TempDir() + "spanwire_reader_test.jsonl";
+  const std::string path = own_path();
   std::ofstream(path) << line_of(kSpan);
   Reader reader;
   ASSERT_TRUE(reader.read_file(path));

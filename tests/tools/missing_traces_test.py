@@ -61,7 +61,7 @@ class MissingTraces(unittest.TestCase):
         with closed_port() as port:
             self.check("an exporter failed … connect_failed … Couldn't connect to server",
                        **self.endpoint(port, timeout_ms=2_000))
-        self.check("… resolve_failed", OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.invalid:4318")
+        self.check("… resolve_failed", OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.invalid.:4318")
 
     def test_somebody_else_is_there(self):
         with Receive() as receive:
