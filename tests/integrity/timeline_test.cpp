@@ -1,5 +1,6 @@
 // A request's journey, as the journey layer writes it and the converter draws it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -47,9 +48,9 @@ void trace_request(const std::string& path) {
 }
 
 TEST(Timeline, DrawsAJourneyOverTwoThreads) {
-  const std::string folder = ::testing::TempDir();
-  const std::string traces = folder + "spanwire_journey.jsonl";
-  const std::string output = folder + "spanwire_journey.json";
+  const std::string own = ::testing::TempDir() + "spanwire_journey_" + std::to_string(::getpid());
+  const std::string traces = own + ".jsonl";
+  const std::string output = own + ".json";
   std::remove(traces.c_str());
   trace_request(traces);
 

@@ -115,8 +115,7 @@ TEST_F(RpcTest, NamesAnAddressThatIsNone) {
 
 TEST_F(RpcTest, FailsFastWhereNobodyListens) {
   client();
-  server_.reset();
-  Client other(runtime_, address_);
+  Client other(runtime_, address_of_nobody());
   const Result<Reply> reply = other.call_blocking(trace::Context(), "a", Slice());
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code(), Errc::not_connected);

@@ -13,6 +13,7 @@
 #include "spanwire/base/when.hpp"
 #include "spanwire/rpc/client.hpp"
 #include "spanwire/rpc/server.hpp"
+#include "tests/support/closed_port.hpp"
 #include "tests/support/leak_check.hpp"
 
 namespace spanwire::rpc {
@@ -108,6 +109,12 @@ class RpcTest : public ::testing::Test {
     client_ = std::make_unique<Client>(runtime_, address_, std::move(options));
     return *client_;
   }
+  // Like the server's, which ends; nobody is there, nor comes there.
+  std::string address_of_nobody() {
+    server_.reset();
+    const std::size_t at = address_.find("127.0.0.1:");
+    return at == std::string::npos ? address_ : address_.substr(0, at) + closed_.host_and_port();
+  }
   Result<Reply> call(std::string_view path, std::string_view payload, CallOptions options = {}) {
     return client_->call_blocking(trace::Context(), path, Slice::copy_of(payload), options);
   }
@@ -117,6 +124,9 @@ class RpcTest : public ::testing::Test {
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
   std::string address_;
+
+ private:
+  testing::ClosedPort closed_;
 };
 
 }  // namespace spanwire::rpc

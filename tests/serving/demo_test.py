@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ sys.path += [str(ROOT / "tests" / "tools"), str(ROOT / "tests" / "support")]
 import timeline  # noqa: E402
 from otlp_files import spans  # noqa: E402
 from receiving import Receive  # noqa: E402
+from tool import closed_port  # noqa: E402
 
 SCRIPT = ROOT / "examples" / "serving" / "run_demo.py"
 
@@ -123,10 +123,10 @@ class Runs(unittest.TestCase):
                 self.assertIn(f" {recorded} spans, ", receive.stop()[1])
 
     def test_an_endpoint_where_nobody_listens_is_told(self):
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with Demo("--aggregated", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as demo:
-            code, output, errors = demo.end()
+        with closed_port() as port:
+            endpoint = f"http://127.0.0.1:{port}"
+            with Demo("--aggregated", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as demo:
+                code, output, errors = demo.end()
         self.assertEqual((code, errors), (0, ""), output)
         self.assertRegex(output, rf"Spans did not arrive: .*connect_failed: .*{endpoint}/v1/traces")
 

@@ -12,12 +12,13 @@ STREAMS = 200
 FOR_EVER = {"worker": ["--step-ms=50", "--batch=512", "--blocks=8192"]}  # with 4,096 tokens: minutes
 
 
+# A worker that does not answer in time has no numbers.
 def idle(health):
-    return health["in_flight"] == 0 and all(w["running"] + w["waiting"] == 0 for w in health["workers"])
+    return health["in_flight"] == 0 and all(w.get("running", 1) + w.get("waiting", 1) == 0 for w in health["workers"])
 
 
 def cancelled(health):
-    return sum(worker["cancelled"] for worker in health["workers"] if worker["role"] != "prefill")
+    return sum(worker.get("cancelled", 0) for worker in health["workers"] if worker["role"] != "prefill")
 
 
 class Load(unittest.TestCase):
@@ -110,15 +111,16 @@ class Load(unittest.TestCase):
     def test_a_worker_that_dies_costs_its_own_requests_only(self):
         with Cluster(decode=2, **FOR_EVER) as cluster:
             streams = [cluster.stream(text=f"{n}?", max_tokens=4096, ignore_eos=True) for n in range(2)]
-            cluster.until("one each", lambda health: [w["running"] for w in health["workers"][1:]] == [1, 1])
+            cluster.until("one each", lambda health: [w.get("running") for w in health["workers"][1:]] == [1, 1])
             cluster.kill("decode-0")
             end = [event for event in streams[0].events() if event is None or "error" in event]
             self.assertIn("error", end[0])
             for stream in streams:
                 stream.close()
-            for _ in range(4):
-                status, _ = cluster.chat(max_tokens=2)
-                self.assertEqual(status, 200)
+            # At the same time: the frontend leaves the dead one alone for a second only.
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                answers = list(pool.map(lambda _: cluster.chat(max_tokens=2), range(4)))
+            self.assertEqual([status for status, _ in answers], [200] * 4)
             self.assertEqual(cluster.health()["status"], "degraded")
 
 

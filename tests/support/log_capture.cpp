@@ -21,9 +21,9 @@ LogCapture::LogCapture() : level_before_(log_level()), sink_(std::make_shared<Si
 }
 
 LogCapture::~LogCapture() {
-  set_log_sink(nullptr);
-  set_log_level(level_before_);
   set_log_clock(nullptr);
+  set_log_sink(nullptr);  // by a lock: whoever has read the clock has done with it
+  set_log_level(level_before_);
 }
 
 std::vector<std::string> LogCapture::lines() const {
