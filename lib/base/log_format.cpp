@@ -1,10 +1,10 @@
 // How a line looks, as text and as JSON.
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <ctime>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "spanwire/base/log.hpp"
 
 namespace spanwire {
@@ -83,12 +83,8 @@ std::optional<LogLevel> log_level_of(std::string_view name) noexcept {
       {"debug", LogLevel::debug},  {"info", LogLevel::info},     {"warn", LogLevel::warn},
       {"warning", LogLevel::warn}, {"error", LogLevel::error},   {"fatal", LogLevel::error},
       {"none", LogLevel::off},     {"off", LogLevel::off}};
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
   for (const auto& [known, level] : kNames) {
-    if (std::equal(name.begin(), name.end(), known.begin(), known.end(),
-                   [&](char a, char b) { return lower(a) == b; })) {
-      return level;
-    }
+    if (equal_without_case(name, known)) return level;
   }
   return std::nullopt;
 }

@@ -241,13 +241,6 @@ class Writer {
   std::set<std::string> taken_;
 };
 
-bool equal_without_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
 // "q=0", "q=0.0", "q=0.000"
 bool has_zero_weight(std::string_view parameter) noexcept {
   if (parameter.size() < 3 || !equal_without_case(parameter.substr(0, 2), "q=")) return false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "lib/base/ascii.hpp"
 #include "lib/inspect/case.hpp"
 #include "spanwire/inspect/text.hpp"
 
@@ -98,21 +99,14 @@ void check_foreign(Case& of) {
   }
 }
 
-std::string lower(std::string_view text) {
-  std::string made(text);
-  for (char& c : made) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return made;
-}
-
 void check_log(Case& of, const LogText& log) {
   std::vector<std::string> patterns;
-  for (const std::string& pattern : of.expected().log_patterns) patterns.push_back(lower(pattern));
+  for (const std::string& pattern : of.expected().log_patterns)
+    patterns.push_back(lower_case(pattern));
   std::string_view rest = log.text;
   for (std::size_t line = 1; !rest.empty(); ++line) {
     const std::size_t end = rest.find('\n');
-    const std::string text = lower(rest.substr(0, end));
+    const std::string text = lower_case(rest.substr(0, end));
     for (const std::string& pattern : patterns) {
       if (text.find(pattern) == std::string::npos) continue;
       of.add(Rule::log_clean, log.name,

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <array>
 
+#include "lib/base/ascii.hpp"
 #include "lib/journey/vllm_log.hpp"
 #include "lib/journey/vllm_settings.hpp"
 #include "spanwire/journey/vllm.hpp"
@@ -55,12 +55,6 @@ Outcome outcome_of(VllmFinish status) noexcept {
       break;
   }
   return Outcome::error;
-}
-
-bool equal_without_case(std::string_view a, std::string_view lower) noexcept {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + 32) : x) == y;
-  });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "spanwire/otlp/console_exporter.hpp"

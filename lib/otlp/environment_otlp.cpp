@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/environment_reader.hpp"
 

@@ -46,7 +46,6 @@ class EnvironmentReader {
   std::vector<std::string>& warnings_;
 };
 
-std::string lower_case(std::string_view text);
 // The parts between commas, stripped, without empty ones.
 std::vector<std::string_view> split_list(std::string_view text);
 

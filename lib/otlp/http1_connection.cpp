@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/url.hpp"
 

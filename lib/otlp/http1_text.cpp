@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 
 namespace spanwire::otlp {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/backoff.hpp"
 #include "lib/otlp/endpoint.hpp"
 #include "lib/otlp/environment_reader.hpp"

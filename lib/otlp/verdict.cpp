@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <protozero/pbf_reader.hpp>
 
+#include "lib/base/ascii.hpp"
 #include "lib/otlp/environment_reader.hpp"
 #include "lib/otlp/grpc_status.hpp"
 #include "lib/otlp/otlp_fields.hpp"

@@ -1,7 +1,6 @@
 #include "spanwire/rpc/reply.hpp"
 
-#include <algorithm>
-
+#include "lib/base/ascii.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/wire/headers.hpp"
 
@@ -31,11 +30,7 @@ void Headers::set(std::string_view name, std::string_view value) {
     item.second = value;
     return;
   }
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  items_.emplace_back(std::move(lower), std::string(value));
+  items_.emplace_back(lower_case(name), std::string(value));
 }
 
 std::optional<std::string_view> Headers::get(std::string_view name) const noexcept {

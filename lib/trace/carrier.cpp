@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/trace/text.hpp"
 #include "spanwire/trace/baggage.hpp"
 #include "spanwire/trace/context_counters.hpp"
@@ -10,23 +11,6 @@
 #include "spanwire/wire/utf8.hpp"
 
 namespace spanwire::trace {
-namespace {
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-// `wanted` is in lower case and of the same size.
-bool equal_without_case(std::string_view text, std::string_view wanted) noexcept {
-  if (text == wanted) return true;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (lower(text[i]) != wanted[i]) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
 bool check_request_id(std::string_view text) noexcept {
   if (text.size() <= kRequestIdBytesMax && wire::printable_ascii(text)) [[likely]]
     return true;
@@ -43,7 +27,7 @@ bool check_request_id(std::string_view text) noexcept {
 }
 
 bool is_field(std::string_view header_name, Field field) noexcept {
-  return header_name.size() == name(field).size() && equal_without_case(header_name, name(field));
+  return equal_without_case(header_name, name(field));
 }
 
 bool field_of(std::string_view header_name, Field& field) noexcept {
@@ -99,7 +83,7 @@ void FieldSink::join(Field field, std::string_view value) {
 }
 
 bool is_header(std::string_view header_name, std::string_view name) noexcept {
-  return header_name.size() == name.size() && equal_without_case(header_name, name);
+  return equal_without_case(header_name, name);
 }
 
 Extracted::Extracted(FieldSink&& fields, const detail::ForeignFields& foreign,

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
 #include "lib/trace/text.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/trace/context_counters.hpp"
@@ -22,15 +23,6 @@ constexpr std::array<std::string_view, 6> kFieldNamesForeign = {
 constexpr std::string_view kUberContext = "uberctx-";
 
 constinit NamedCounter not_injected_foreign("spanwire.trace.not_injected.propagator");
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-bool equal(std::string_view text, std::string_view lower_case) noexcept {
-  return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                    [](char a, char b) { return lower(a) == b; });
-}
 
 // 0 to 15, or 16.
 constexpr unsigned digit(char c) noexcept {
@@ -103,8 +95,8 @@ Errc read_b3_fields(std::string_view trace_text, std::string_view span_text,
   TraceId trace_id;
   SpanId span_id;
   const bool debug = sampled == "d" || flags == "1";
-  const bool yes = sampled == "1" || equal(sampled, "true");
-  const bool no = sampled.empty() || sampled == "0" || equal(sampled, "false");
+  const bool yes = sampled == "1" || equal_without_case(sampled, "true");
+  const bool no = sampled.empty() || sampled == "0" || equal_without_case(sampled, "false");
   const bool known = yes || no || sampled == "d";
   if (!known || !read_b3_ids(trace_text, span_text, trace_id, span_id)) return Errc::b3_malformed;
   return make(trace_id, span_id, debug ? kDebug : yes ? kYes : kNo, span);
@@ -139,7 +131,7 @@ std::string_view name(Propagator propagator) noexcept {
 
 std::optional<Propagator> propagator_of(std::string_view text) noexcept {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (equal(text, kNames[i])) return static_cast<Propagator>(i + 1);
+    if (equal_without_case(text, kNames[i])) return static_cast<Propagator>(i + 1);
   }
   return std::nullopt;
 }
@@ -164,11 +156,12 @@ constinit std::atomic<Propagators> propagators_of_process{Propagators::w3c()};
 void ForeignFields::add(std::string_view header_name, std::string_view value) {
   const std::string_view key =
       header_name.substr(std::min(header_name.size(), kUberContext.size()));
-  if (!key.empty() && equal(header_name.substr(0, kUberContext.size()), kUberContext)) {
+  if (!key.empty() &&
+      equal_without_case(header_name.substr(0, kUberContext.size()), kUberContext)) {
     return add_baggage(key, trimmed(value));
   }
   for (std::size_t place = 0; place < kNames; ++place) {
-    if (!equal(header_name, kFieldNamesForeign[place])) continue;
+    if (!equal_without_case(header_name, kFieldNamesForeign[place])) continue;
     values_[place] = trimmed(value);
     if (counts_[place] < 2) ++counts_[place];
     return;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::trace {
 namespace {
 
@@ -91,14 +93,6 @@ class ParentBased final : public Sampler {
 
   ParentBasedSlots slots_;
 };
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return result;
-}
 
 Result<double> parse_ratio(std::string_view text) {
   if (text.empty()) return 1.0;

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::transport {
 namespace {
 
@@ -123,20 +125,12 @@ Result<void> parse_name(std::string_view text, std::string_view rest, Address& a
   return {};
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 }  // namespace
 
 Result<Address> parse_address(std::string_view text) {
   const std::size_t end = text.find("://");
   if (end == std::string_view::npos) return refuse(text, kExpected);
-  const std::string name = lower(text.substr(0, end));
+  const std::string name = lower_case(text.substr(0, end));
   const std::string_view rest = text.substr(end + 3);
   const auto* const known = std::find_if(std::begin(kSchemes), std::end(kSchemes),
                                          [&](const NamedScheme& one) { return one.name == name; });

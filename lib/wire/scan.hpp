@@ -11,6 +11,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::wire {
 
 // What a JSON string cannot hold as it is, or what has to be checked: quote, backslash, control
@@ -250,10 +252,6 @@ inline bool copy_clean(char* to, const char* from, std::size_t size) noexcept {
     special |= special_in_string(from[i]);
   }
   return !special;
-}
-
-inline char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
 // The same with ASCII letters in lower case; what is copied means nothing if it returns false.

@@ -11,7 +11,6 @@ namespace spanwire::tools {
 namespace {
 
 using otlp::has_word;
-using otlp::lower_case;
 using otlp::number_in;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "lib/base/ascii.hpp"
+
 namespace spanwire::inspect {
 namespace {
 
@@ -10,13 +12,6 @@ namespace {
 constexpr std::array<std::string_view, 5> kRequestKeys = {"rid", "request.id", "x-request-id",
                                                           "gen_ai.request.id", "request_id"};
 constexpr std::uint64_t kProgressBytes = std::uint64_t{4} << 20;
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 }  // namespace
 
