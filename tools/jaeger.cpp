@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "tools/child.hpp"
 #include "tools/command.hpp"
@@ -33,41 +34,51 @@ struct JaegerArguments {
   bool memory = false;
 };
 
-// The port, when nobody listens on it now; of 0 any such; 0 when there is none.
-unsigned free_port(unsigned port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int reuse = 1;  // as Jaeger does: what waits for its time to pass is free
-  if (port != 0) ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  socklen_t length = sizeof address;
-  const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) == 0;
-  ::close(socket);
-  return bound ? ntohs(address.sin_port) : 0;
-}
-
-std::array<unsigned*, 5> all_of(inspect::JaegerPorts& ports) {
-  return {&ports.query, &ports.query_grpc, &ports.otlp_grpc, &ports.otlp_http, &ports.health};
-}
-
-void fill_ports(inspect::JaegerPorts& ports) {
-  for (unsigned* port : all_of(ports)) {
-    if (*port == 0) *port = free_port(0);
+// Ports that nobody else is given while it lives: each is bound, and never listened on.  Who sets
+// SO_REUSEADDR, as Jaeger does, binds and listens beside it all the same.
+class HeldPorts {
+ public:
+  HeldPorts() = default;
+  HeldPorts(const HeldPorts&) = delete;
+  HeldPorts& operator=(const HeldPorts&) = delete;
+  ~HeldPorts() {
+    for (const int socket : sockets_) ::close(socket);
   }
-}
 
-// Another Jaeger on the port of the health would answer that it is well, for one that ends at once.
-bool ports_are_free(inspect::JaegerPorts& ports) {
-  for (const unsigned* port : all_of(ports)) {
-    if (free_port(*port) != 0) continue;
-    complain("port " + std::to_string(*port) +
-             " is taken: another Jaeger? (spanwire jaeger down, or other ports: up --help)");
-    return false;
+  // False when somebody listens on it; 0 becomes one on which nobody does.
+  bool hold(unsigned& port) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return false;
+    sockets_.push_back(socket);
+    const int reuse = 1;  // also for what waits for its time to pass: that is free
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    socklen_t length = sizeof address;
+    if (::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return false;
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
+    port = ntohs(address.sin_port);
+    return true;
   }
-  return true;
+
+ private:
+  std::vector<int> sockets_;
+};
+
+// The first that is taken; nullptr when all are held.  Those that are named come first, so that no
+// other is chosen to be one of them.
+const unsigned* hold_all(inspect::JaegerPorts& ports, HeldPorts& held) {
+  const std::array<unsigned*, 5> all = {&ports.query, &ports.query_grpc, &ports.otlp_grpc,
+                                        &ports.otlp_http, &ports.health};
+  const unsigned* taken = nullptr;
+  for (const bool named : {true, false}) {
+    for (unsigned* port : all) {
+      if ((*port != 0) == named && !held.hold(*port) && taken == nullptr) taken = port;
+    }
+  }
+  return taken;
 }
 
 // The process of that number still runs this run's configuration: numbers are given again.
@@ -134,7 +145,8 @@ int up(JaegerArguments arguments) {
   Result<std::string> path = run_path_of(arguments.query);
   if (!path) return complain_of(path.error());
   *path = std::filesystem::absolute(*path).lexically_normal().string();
-  fill_ports(arguments.ports);
+  HeldPorts held;  // until it listens on them itself
+  const unsigned* taken = hold_all(arguments.ports, held);
   const std::string badger = arguments.memory ? std::string() : *path + "/jaeger/badger";
   const std::string config = inspect::jaeger_config(arguments.ports, badger);
   if (only_validate()) {
@@ -151,7 +163,12 @@ int up(JaegerArguments arguments) {
     complain("already up in this folder, process " + *pid);
     return kExitFailed;
   }
-  if (!ports_are_free(arguments.ports)) return kExitFailed;
+  // Another Jaeger on the health's port would answer that it is well, for one that ends at once.
+  if (taken != nullptr) {
+    complain("port " + std::to_string(*taken) +
+             " is taken: another Jaeger? (spanwire jaeger down, or other ports: up --help)");
+    return kExitFailed;
+  }
   const Result<void> written =
       inspect::write_whole_file(run->of(inspect::kJaegerConfigFile), config);
   if (!written) return complain_of(written.error());

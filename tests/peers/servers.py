@@ -1,4 +1,5 @@
 """Jaeger and the OpenTelemetry Collector as processes on free ports, for as long as a test needs them."""
+import contextlib
 import json
 import pathlib
 import shutil
@@ -66,13 +67,15 @@ service:
 """
 
 
-def free_ports(count):
-    """All are taken at once, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+@contextlib.contextmanager
+def held_ports(count):
+    """Nobody else is given them meanwhile; programs of Go, which set SO_REUSEADDR, can listen on them all the same."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+        yield [one.getsockname()[1] for one in sockets]
 
 
 def until(what, found):
@@ -93,13 +96,15 @@ class Server:
     def __init__(self, program, template, health_path, **more):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="spanwire-peer-"))
         names = ("health", "query", "query_grpc", "grpc", "http")
-        self.ports = dict(zip(names, free_ports(len(names))))
         config = self.folder / "config.yaml"
-        config.write_text(template.format(folder=self.folder, **self.ports, **more).replace("FOLDER", str(self.folder)))
         self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen([program, "--config", str(config)], stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log)
-        until(f"{program} ready", lambda: self.get("health", health_path) is not None)
+        with held_ports(len(names)) as ports:
+            self.ports = dict(zip(names, ports))
+            text = template.format(folder=self.folder, **self.ports, **more)
+            config.write_text(text.replace("FOLDER", str(self.folder)))
+            self.process = subprocess.Popen([program, "--config", str(config)], stdin=subprocess.DEVNULL,
+                                            stdout=self.log, stderr=self.log)
+            until(f"{program} ready", lambda: self.get("health", health_path) is not None)
 
     def get(self, port, path):
         """The body; None when there is no good answer."""

@@ -15,11 +15,11 @@ import unittest
 import tool
 from view_test import line, span
 
-# Stands in for the program: it reads its configuration, answers on the health port and ends at SIGTERM.  The
-# real one is among the peers.
+# Stands in for the program: it reads its configuration, says how many of its ports nobody else is given, answers on
+# the health port and ends at SIGTERM.  The real one is among the peers.
 PROGRAM = """\
     #!{python}
-    import http.server, json, signal, sys
+    import http.server, json, re, signal, socket, sys
     config = json.load(open(sys.argv[sys.argv.index("--config") + 1]))
     class Health(http.server.BaseHTTPRequestHandler):
         def log_message(self, *_):
@@ -30,6 +30,15 @@ PROGRAM = """\
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+    def is_held(port):
+        with socket.socket() as other:
+            try:
+                other.bind(("127.0.0.1", int(port)))
+                return False
+            except OSError:
+                return True
+    ports = set(re.findall("127[.]0[.]0[.]1:([0-9]+)", json.dumps(config)))
+    print(sum(map(is_held, ports)), "ports are held", flush=True)
     host, port = config["extensions"]["healthcheckv2"]["http"]["endpoint"].split(":")
     print("up on", port, flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -141,7 +150,7 @@ class Runs(unittest.TestCase):
         self.assertFalse(store["ephemeral"])
         self.assertFalse(config["extensions"]["jaeger_query"]["enable_tracing"])
         self.assertEqual(config["service"]["pipelines"]["traces"]["receivers"], ["otlp"])
-        self.assertIn("up on", self.content("logs/jaeger.log"))
+        self.assertRegex(self.content("logs/jaeger.log"), r"5 ports are held\nup on \d+\n")
         query = re.search(rb"http://localhost:(\d+)", done.stdout)[1].decode()
         manifest = json.loads(self.content("manifest.json"))
         self.assertEqual(manifest["source"], f"http://127.0.0.1:{query}")
