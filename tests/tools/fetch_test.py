@@ -221,15 +221,17 @@ class Fetch(unittest.TestCase):
         self.assertIn(b"query_timeout", done.stderr)
 
     def test_nobody_there_and_a_wrong_address(self):
-        server = Jaeger()
-        server.server.server_close()
-        self.assertIn(b"connect_failed", self.fetch(server, code=3).stderr)
+        with tool.closed_port() as port:
+            address = f"http://127.0.0.1:{port}"
+            nobody = tool.run("fetch", address, *WINDOW, "--run", self.run_path)
+            self.assertEqual(nobody.returncode, 3, nobody.stderr)
+            self.assertIn(b"connect_failed", nobody.stderr)
         for url in ("ftp://h:1", "http://", "h:x", "h:0"):
             done = tool.run("fetch", url, "--run", self.run_path, *WINDOW)
             self.assertEqual(done.returncode, 2, (url, done.stderr))
-        self.assertEqual(tool.run("fetch", server.url, *WINDOW).returncode, 2, "no folder")
+        self.assertEqual(tool.run("fetch", address, *WINDOW).returncode, 2, "no folder")
         for words in (["--start", "yesterday"], ["--start", "1m", "--end", "2m"]):
-            self.assertEqual(tool.run("fetch", server.url, "--run", self.run_path, *words).returncode, 2)
+            self.assertEqual(tool.run("fetch", address, "--run", self.run_path, *words).returncode, 2)
 
     def test_a_folder_that_cannot_be_written_is_known_before_asking(self):
         server = self.serve([span(1)])

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import tool
-from tool import EchoServer, run
+from tool import EchoServer, closed_port, run
 
 
 class Rpc(unittest.TestCase):
@@ -81,7 +81,8 @@ class Rpc(unittest.TestCase):
             late = run("call", quiet, "echo", "--timeout", "200ms")
             self.assertEqual(late.returncode, 1)
             self.assertIn(b"deadline_exceeded", late.stderr)
-        refused = run("call", quiet, "echo")
+        with closed_port() as port:
+            refused = run("call", f"tcp://127.0.0.1:{port}", "echo")
         self.assertEqual(refused.returncode, 1)
         self.assertIn(b"connect", refused.stderr)
 

@@ -152,7 +152,8 @@ class View(unittest.TestCase):
             self.assertEqual([gates[1], gates[2], gates[3]], ["pass", "pass", "pass"])
             nothing = tool.run("view", server.url, "--service", "nobody")
             self.assertEqual(nothing.returncode, 1)
-        self.assertEqual(tool.run("view", server.url).returncode, 3)
+        with tool.closed_port() as port:
+            self.assertEqual(tool.run("view", f"http://127.0.0.1:{port}").returncode, 3)
 
     def test_shows_the_folder_of_a_run(self):
         run = os.path.join(self.folder.name, "run")
