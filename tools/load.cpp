@@ -1,4 +1,5 @@
 // spanwire load: calls a service as fast as it answers and says how fast that is.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -27,6 +28,9 @@ using Json = nlohmann::ordered_json;
 
 // After a failure, so that a server that refuses is not also flooded.
 constexpr std::chrono::nanoseconds kPauseAfterFailure = 10ms;
+// How often a stage looks whether it is over; the second when its time is up and no call has ended.
+constexpr std::chrono::nanoseconds kLook = 50ms;
+constexpr std::chrono::nanoseconds kLookForTheFirst = 1ms;
 
 struct LoadArguments {
   std::string address;
@@ -43,9 +47,11 @@ struct LoadArguments {
   transport::CurveOptions curve;
 };
 
-// What the calls of one loop have shown.  Written on that loop; `calls` is read elsewhere.
+// What the calls of one loop have shown.  Written on that loop; `calls` and `ended` are read
+// elsewhere.
 struct Tally {
   std::atomic<std::uint64_t> calls{0};
+  std::atomic<bool> ended{false};  // one has, well or not
   std::uint64_t bytes_back = 0;
   std::uint64_t slowest_ns = 0;
   std::array<std::uint64_t, kHistogramBuckets> buckets{};
@@ -82,6 +88,7 @@ Task<void> caller(std::shared_ptr<const Round> round, Tally* tally) {
         trace::Context(), rpc::Path::of_static(round->path), std::move(payload), round->options);
     const std::chrono::nanoseconds took = Clock::system().monotonic() - start;
     if (now == Stage::warming || stage.load() == Stage::over) continue;
+    tally->ended.store(true, std::memory_order_relaxed);
     if (reply) {
       tally->count(static_cast<std::uint64_t>(took.count()), reply->payload().size());
     } else {
@@ -116,14 +123,23 @@ Measured sum_of(const std::vector<std::unique_ptr<Tally>>& tallies) {
   return sum;
 }
 
-// True when the time is up, false when somebody interrupted.
-bool wait_for(std::chrono::nanoseconds length, const char* what, std::size_t size,
+// A machine may be too busy for a single call in all of the time that is to be measured.
+bool has_measured(const std::vector<std::unique_ptr<Tally>>& tallies) {
+  return std::any_of(tallies.begin(), tallies.end(), [](const auto& tally) {
+    return tally->ended.load(std::memory_order_relaxed);
+  });
+}
+
+// Until the time is up and, of the measurement, a call has ended; or somebody interrupts.
+void wait_for(std::chrono::nanoseconds length, const char* what, std::size_t size,
               const std::vector<std::unique_ptr<Tally>>& tallies, bool quiet) {
   const auto start = std::chrono::steady_clock::now();
+  const bool measuring = stage.load() == Stage::measuring;
   auto next_line = start + 1s;
-  for (auto now = start; now < start + length; now = std::chrono::steady_clock::now()) {
-    if (interrupted.load()) return false;
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(50ms, start + length - now));
+  for (auto now = start; !interrupted.load(); now = std::chrono::steady_clock::now()) {
+    const std::chrono::nanoseconds left = start + length - now;
+    if (left <= 0ns && (!measuring || has_measured(tallies))) return;
+    std::this_thread::sleep_for(left > 0ns ? std::min(kLook, left) : kLookForTheFirst);
     if (quiet || now < next_line) continue;
     next_line += 1s;
     std::uint64_t calls = 0;
@@ -132,7 +148,6 @@ bool wait_for(std::chrono::nanoseconds length, const char* what, std::size_t siz
                  std::chrono::duration<double>(now - start).count(),
                  static_cast<unsigned long long>(calls));
   }
-  return true;
 }
 
 Measured run(rpc::Runtime& runtime, rpc::Client& client, const LoadArguments& arguments,
@@ -283,7 +298,9 @@ void add_load(CLI::App& app, int& exit_code) {
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
-  command->add_option("--seconds", arguments->duration, "How long to measure each size")
+  command
+      ->add_option("--seconds", arguments->duration,
+                   "How long to measure each size, at least until a call has ended")
       ->type_name("T")
       ->capture_default_str()
       ->check(duration_check());

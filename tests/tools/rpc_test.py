@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
 import tempfile
 import unittest
 
@@ -159,13 +162,32 @@ class Rpc(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(b"not a duration", done.stderr)
 
+    def test_load_measures_until_a_call_has_ended(self):
+        address = self.serve().addresses[0]
+        words = ["--warmup", "0", "--seconds", "1us", "--json", "-", "--quiet"]
+        done = run("load", address, "echo", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads(done.stdout)[0]["calls"], 0)
+        # More than a payload may be: a call that fails has ended, too.
+        done = run("load", address, "echo", "--in-flight", "1", "--size", "33M", *words)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        result = json.loads(done.stdout)[0]
+        self.assertEqual((result["calls"], list(result["failures"])), (0, ["payload_too_long"]))
+
     def test_load_tells_progress_and_failures(self):
         address = self.serve().addresses[0]
-        done = run("load", address, "echo", "--seconds", "1.2s", "--warmup", "10ms")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn(b"256 bytes: ", done.stdout)
-        self.assertIn(b"p99.9", done.stdout)
-        self.assertIn(b"measuring 256 bytes", done.stderr)
+        process = subprocess.Popen([tool.TOOL, "load", address, "echo", "--seconds", "60m", "--warmup", "10ms"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=tool.clean_environment())
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        while line := process.stderr.readline():
+            if re.fullmatch(rb"measuring 256 bytes: [1-9]\d* s, [1-9]\d* calls\n", line):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=tool.GUARD_S)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn(b"256 bytes: ", out)
+        self.assertIn(b"p99.9", out)
         self.assertEqual(run("load", address, "nope", "--seconds", "1s").returncode, 1)
 
     def test_the_server_ends_at_sigterm(self):
