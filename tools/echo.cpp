@@ -1,5 +1,6 @@
 // spanwire echo: a server that answers with what it was sent.
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/rpc/signals.hpp"
 #include "spanwire/otlp/environment.hpp"
 #include "spanwire/rpc/server.hpp"
 #include "tools/command.hpp"
@@ -44,39 +46,38 @@ Task<rpc::Status> serve(rpc::Call& call) {
   co_return rpc::Status(rpc::status_code_of(echoed.error().code()), echoed.error().message());
 }
 
+// From its start to its end; what it says then.
+Result<std::string> serve_until_signal(const EchoArguments& arguments) {
+  rpc::RuntimeOptions runtime_options;
+  runtime_options.threads = arguments.threads;
+  rpc::Runtime runtime(runtime_options);
+  rpc::ServerOptions options;
+  for (const std::string& address : arguments.addresses) options.listen(address);
+  options.zmq.curve = arguments.curve;
+  const std::chrono::nanoseconds drain_timeout = options.drain_timeout;
+  std::atomic<std::uint64_t> served{0};  // outlives what counts
+  rpc::Server server(runtime, std::move(options));
+  const auto serve_counted = [&served](rpc::Call& call) {
+    served.fetch_add(1, std::memory_order_relaxed);
+    return serve(call);
+  };
+  for (const std::string& path : arguments.paths) server.handle(rpc::Path(path), serve_counted);
+  // Who has read the first line may end it at once.
+  SPANWIRE_TRY(rpc::SignalWait signals, rpc::SignalWait::make());
+  SPANWIRE_TRY_VOID(server.start());
+  for (const std::string& address : server.addresses()) print("listening on " + address + '\n');
+  std::fflush(stdout);
+  signals.wait();
+  const rpc::DrainReport report = server.drain_blocking(drain_timeout);
+  return "served " + std::to_string(served.load()) + " calls; " + report.text();
+}
+
 int echo(const EchoArguments& arguments) {
   otlp::init_from_env();
-  int exit_code = kExitOk;
-  {
-    rpc::RuntimeOptions runtime_options;
-    runtime_options.threads = arguments.threads;
-    rpc::Runtime runtime(runtime_options);
-    rpc::ServerOptions options;
-    for (const std::string& address : arguments.addresses) options.listen(address);
-    options.zmq.curve = arguments.curve;
-    std::atomic<std::uint64_t> served{0};  // outlives what counts
-    rpc::Server server(runtime, std::move(options));
-    const auto serve_counted = [&served](rpc::Call& call) {
-      served.fetch_add(1, std::memory_order_relaxed);
-      return serve(call);
-    };
-    for (const std::string& path : arguments.paths) server.handle(rpc::Path(path), serve_counted);
-    if (const Result<void> started = server.start(); !started) {
-      complain(started.error().message());
-      return kExitFailed;
-    }
-    for (const std::string& address : server.addresses()) print("listening on " + address + '\n');
-    std::fflush(stdout);
-    const Result<rpc::DrainReport> report = server.run_until_signal();
-    if (report) {
-      complain("served " + std::to_string(served.load()) + " calls; " + report->text());
-    } else {
-      complain(report.error().message());
-      exit_code = kExitFailed;
-    }
-  }
+  const Result<std::string> told = serve_until_signal(arguments);
+  complain(told ? *told : told.error().message());
   finish_tracing();
-  return exit_code;
+  return told ? kExitOk : kExitFailed;
 }
 
 }  // namespace

@@ -195,6 +195,12 @@ class Rpc(unittest.TestCase):
         self.assertEqual(run("call", server.addresses[0], "echo").returncode, 0)
         self.assertEqual(server.stop(), 0)
 
+    def test_the_server_ends_in_order_as_soon_as_it_says_where_it_listens(self):
+        for _ in range(10):
+            server = self.serve()
+            self.assertEqual(server.stop(), 0)
+            self.assertIn(b"served 0 calls", server.said)
+
 
 if __name__ == "__main__":
     unittest.main()
