@@ -32,6 +32,7 @@ constexpr std::chrono::milliseconds kKnockMax{1'000};
 struct DoctorArguments {
   std::string query;
   std::string timeout = "5s";
+  std::string query_timeout;  // empty: as the other
   std::string clock_max = "10s";
   std::uint64_t load = 0;
 };
@@ -270,7 +271,11 @@ int doctor(const DoctorArguments& arguments) {
     const Canary canary = send_canary(std::move(options), timeout);
     check_canary(canary, findings);
     check_queue(queue, batch, canary, arguments.load, findings);
-    if (!arguments.query.empty()) read_back(arguments.query, canary.trace_id, timeout, findings);
+    if (!arguments.query.empty()) {
+      const std::string& wait = arguments.query_timeout;
+      read_back(arguments.query, canary.trace_id, wait.empty() ? timeout : milliseconds_of(wait),
+                findings);
+    }
     print_counters(canary);
   }
   print_findings(findings);
@@ -288,6 +293,11 @@ void add_doctor(CLI::App& app, int& exit_code) {
   command->add_option("--timeout", to->timeout, "For each step")
       ->type_name("T")
       ->capture_default_str()
+      ->check(duration_check());
+  command
+      ->add_option("--query-timeout", to->query_timeout,
+                   "For reading the canary back; as --timeout unless it is given")
+      ->type_name("T")
       ->check(duration_check());
   command->add_option("--load", to->load, "Spans a second that the queue has to stand")
       ->type_name("N");

@@ -228,7 +228,7 @@ class Finds(unittest.TestCase):
     def test_a_canary_that_the_backend_does_not_have(self):
         with Receive() as receive:
             address = f"http://127.0.0.1:{receive.port}"
-            self.found("canary.not_found", "--query", address, "--timeout", "300ms",
+            self.found("canary.not_found", "--query", address, "--query-timeout", "300ms",
                        OTEL_EXPORTER_OTLP_ENDPOINT=address)
 
 
