@@ -1,15 +1,16 @@
-"""`spanwire receive` on free ports, and spans to send to it."""
+"""`spanwire receive` on free ports, spans to send to it, and what it needs."""
 import http.client
 import json
 import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
-from tool import GUARD_S, TOOL, clean_environment
+from tool import GUARD_S, TOOL, clean_environment, is_sanitized
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -117,3 +118,51 @@ class Receive:
             self.process.kill()
         self.process.communicate()
         self.folder.cleanup()
+
+
+def memory_kib(receive):
+    """The most that it ever had; not to be asked of a sanitizer, which keeps what is freed."""
+    if is_sanitized():
+        return 0
+    with open(f"/proc/{receive.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+class Peer:
+    """A socket to one of the ports."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=GUARD_S)
+
+    def say(self, *parts):
+        """False when the other side has closed."""
+        try:
+            for part in parts:
+                self.socket.sendall(part)
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+
+    def rest(self):
+        """All that comes until the other side closes."""
+        got = b""
+        try:
+            while block := self.socket.recv(65536):
+                got += block
+        except ConnectionResetError:
+            pass
+        return got
+
+    def until(self, wanted):
+        got = b""
+        while wanted not in got:
+            block = self.socket.recv(65536)
+            assert block, got
+            got += block
+        return got
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
