@@ -71,6 +71,10 @@ class HistogramCells {
 // Index 0 means "not registered"; counter 1 is where names beyond the limit are counted.
 inline constexpr std::uint32_t kOverflow = 1;
 
+// When the handlers of forks are registered: those that come first have their locks taken last.
+inline constexpr int kForkHandlersOfCounters = 200;
+inline constexpr int kForkHandlersOfLog = 201;  // it counts under its lock
+
 // Never destroyed, and constant-initialised, so that static objects may count at any time.
 struct Registry {
   struct HistogramShape {
@@ -91,7 +95,6 @@ struct Registry {
   std::array<HistogramShape, kHistogramsMax> histogram_shape{};
   std::uint32_t histograms = 1;
   MetricFamily* families = nullptr;
-  bool handles_forks = false;
 
   std::string_view counter_name(std::uint32_t i) const {
     return {counter_text[i], counter_size[i]};
@@ -103,7 +106,6 @@ struct Registry {
 Registry& registry() noexcept;
 
 // All of these with the registry's lock held.
-void handle_forks() noexcept;
 // kOverflow if there is no room.
 std::uint32_t counter_index(std::string_view name) noexcept;
 // 0 if there is no room, or if the name stands for a histogram of another shape.

@@ -37,6 +37,14 @@ void after_fork_in_child() noexcept {
   storage.registry.mutex.unlock();
 }
 
+// Before there are threads: one of them could hold the lock while a process forks whose handlers
+// are not there yet.  Before all other handlers, too: whoever counts under a lock of his own has it
+// taken before ours.
+[[gnu::constructor(detail::kForkHandlersOfCounters)]] void watch_forks() {
+  pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
+                 &after_fork_in_child);
+}
+
 constinit thread_local bool thread_ended = false;
 
 struct CellsHolder {
@@ -54,7 +62,6 @@ thread_local CellsHolder holder;
 // With the lock held.
 CounterCells* claim_cells() {
   Registry& all = registry();
-  handle_forks();
   for (CounterCells* cells = all.cells.load(); cells != nullptr; cells = cells->next) {
     if (!cells->in_use.exchange(true, std::memory_order_acquire)) return cells;
   }
@@ -89,13 +96,6 @@ std::uint32_t index_of(std::array<const char*, N>& text, std::array<std::size_t,
 }  // namespace
 
 Registry& registry() noexcept { return storage.registry; }
-
-void handle_forks() noexcept {
-  if (registry().handles_forks) return;
-  registry().handles_forks = true;
-  pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
-                 &after_fork_in_child);
-}
 
 std::uint32_t counter_index(std::string_view name) noexcept {
   Registry& all = registry();
@@ -209,9 +209,9 @@ std::int64_t NamedCounter::value() const noexcept {
 }
 
 NamedCounter& counter(std::string_view name) {
-  static auto& made = *new std::vector<NamedCounter*>;
   const std::lock_guard lock(registry().mutex);
-  detail::handle_forks();
+  // Under the lock: a fork amid the making of a static leaves its child waiting for it.
+  static auto& made = *new std::vector<NamedCounter*>;
   const auto found =
       std::lower_bound(made.begin(), made.end(), name,
                        [](const NamedCounter* c, std::string_view n) { return c->name() < n; });

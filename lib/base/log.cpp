@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "lib/base/counter_registry.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/spawn.hpp"
 
@@ -95,7 +96,6 @@ class SpdlogSink final : public LogSink {
 struct Log {
   Log() : level(level_of_environment()) {}
 
-  std::mutex mutex;  // all but the level
   std::atomic<LogLevel> level;
   std::atomic<const Clock*> clock{&Clock::system()};
   SpdlogSink spdlog_sink;
@@ -103,17 +103,22 @@ struct Log {
   std::vector<Site> sites;
 };
 
+// Of all but the level, and of the making.
+constinit std::mutex log_mutex;
+constinit std::atomic<Log*> made_log{nullptr};
+
+// No other thread is inside a sink, or makes the log, while the process forks: the child finds both
+// whole.
+[[gnu::constructor(detail::kForkHandlersOfLog)]] void watch_forks() {
+  pthread_atfork([] { log_mutex.lock(); }, [] { log_mutex.unlock(); }, [] { log_mutex.unlock(); });
+}
+
+// Without the lock held.
 Log& the_log() noexcept {
-  static Log& log = *new Log;
-  // No other thread is inside a sink while the process forks, so the child finds it whole. Counters
-  // are added to under our lock: a fork has to take theirs after ours, so their handlers come
-  // first.
-  static const int registered =
-      (suppressed_lines.add(0),
-       pthread_atfork([] { the_log().mutex.lock(); }, [] { the_log().mutex.unlock(); },
-                      [] { the_log().mutex.unlock(); }));
-  static_cast<void>(registered);
-  return log;
+  if (Log* log = made_log.load(std::memory_order_acquire)) return *log;
+  const std::lock_guard lock(log_mutex);
+  if (made_log.load(std::memory_order_relaxed) == nullptr) made_log.store(new Log);
+  return *made_log.load(std::memory_order_relaxed);
 }
 
 // With the lock held.
@@ -161,8 +166,9 @@ void write(Log& log, Site& site, LogLevel level, std::string_view text,
 
 void set_log_sink(std::shared_ptr<LogSink> sink) {
   // The former one ends outside of the lock.
-  const std::lock_guard lock(the_log().mutex);
-  the_log().sink.swap(sink);
+  Log& log = the_log();
+  const std::lock_guard lock(log_mutex);
+  log.sink.swap(sink);
 }
 
 LogLevel log_level() noexcept { return the_log().level.load(std::memory_order_relaxed); }
@@ -179,7 +185,7 @@ void log_made(LogLevel level, LogText place, std::string_view text,
               std::initializer_list<LogField> fields, bool limited) noexcept {
   if (level == LogLevel::off || !log_enabled(level)) return;
   Log& log = the_log();
-  const std::lock_guard lock(log.mutex);
+  const std::lock_guard lock(log_mutex);
   Site& site = site_of(log, place, level);
   if (limited && !admit(site, log.clock.load()->monotonic().time_since_epoch().count())) return;
   write(log, site, level, text, fields);
@@ -187,7 +193,7 @@ void log_made(LogLevel level, LogText place, std::string_view text,
 
 void flush_log() noexcept {
   Log& log = the_log();
-  const std::lock_guard lock(log.mutex);
+  const std::lock_guard lock(log_mutex);
   for (Site& site : log.sites) {
     if (site.suppressed != 0) write(log, site, site.level, site.text, {});
   }

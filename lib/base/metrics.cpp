@@ -117,7 +117,6 @@ class MetricsReader {
 
  private:
   static void enlist(MetricFamily& family) {
-    detail::handle_forks();
     family.next_ = registry().families;
     registry().families = &family;
     // Without labels there is one series, and nothing to overflow.
