@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lib/base/ascii.hpp"
+#include "lib/base/json_number.hpp"
 #include "spanwire/base/log.hpp"
 
 namespace spanwire {
@@ -67,6 +68,11 @@ std::string number_text(T value) {
   std::array<char, 32> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
   return {buffer.data(), end};
+}
+
+std::string number_text(double value) {
+  std::array<char, 32> buffer{};
+  return {buffer.data(), write_json_number(buffer.data(), buffer.data() + buffer.size(), value)};
 }
 
 // JSON has no infinity and no NaN.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/base/json_number.hpp"
 #include "lib/otlp/utf8_text.hpp"
 #include "spanwire/base/utf8.hpp"
 
@@ -38,7 +39,7 @@ void JsonWriter::number(double value) {
   if (std::isnan(value)) return literal("\"NaN\"");
   if (std::isinf(value)) return value > 0 ? literal("\"Infinity\"") : literal("\"-Infinity\"");
   if (room() < kNumberBytesMax) make_room(kNumberBytesMax);
-  at_ = std::to_chars(at_, at_ + kNumberBytesMax, value).ptr;
+  at_ = write_json_number(at_, at_ + kNumberBytesMax, value);
 }
 
 // Writes one character that is special; returns what follows it.

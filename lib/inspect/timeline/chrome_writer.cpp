@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "lib/base/json_number.hpp"
 #include "lib/inspect/timeline/writer.hpp"
 
 namespace spanwire::inspect {
@@ -34,6 +35,11 @@ void append_number(Number number, std::string& out) {
   char text[32];
   const auto [end, error] = std::to_chars(text, text + sizeof text, number);
   out.append(text, end);
+}
+
+void append_number(double number, std::string& out) {
+  char text[32];
+  out.append(text, write_json_number(text, text + sizeof text, number));
 }
 
 // Readers keep numbers as doubles: a larger one goes as text.
