@@ -124,8 +124,12 @@ TEST_P(LinkContract, KeepsTheOrderInBothDirections) {
       }
     });
   }
+  // A ROUTER whose peer was full tries again after a while, by a clock that stands still here.
+  std::size_t seen = 0;
   ASSERT_TRUE(test.until([&] {
-    return count_frames(left_events) == kFrames && count_frames(right_events) == kFrames;
+    const std::size_t arrived = count_frames(left_events) + count_frames(right_events);
+    if (arrived == std::exchange(seen, arrived)) clock.advance(std::chrono::milliseconds(5));
+    return arrived == 2 * kFrames;
   }));
   const std::vector<SeenFrame> at_right = frames_of(right_events);
   const std::vector<SeenFrame> at_left = frames_of(left_events);
