@@ -120,12 +120,11 @@ Error with_hint(const Error& error, bool grpc) {
                             (grpc ? "http/protobuf" : "grpc")};
 }
 
-// An attempt that time cuts off hides what the one before it has said.
+// An attempt that time cuts off hides what an earlier one has said.
 Error with_cause(Error error, const Error& before) {
   if (error.code() != Errc::export_timeout || before == Error()) return error;
-  if (before.code() == Errc::export_timeout) return error;
   return {error.code(), std::string(error.detail()) + (error.detail().empty() ? "" : "; ") +
-                            "the attempt before: " + before.message()};
+                            "an attempt before: " + before.message()};
 }
 
 Outcome lost(const Error& error) { return {0, error, reason_of(error)}; }
@@ -237,7 +236,8 @@ Outcome Sender::deliver(Batch& batch, Part part, const WorkTime& time) {
   for (unsigned attempts = 1;; ++attempts) {
     if (now() >= client_.limit(time)) return lost(with_cause(Errc::export_timeout, before));
     Verdict verdict = attempt(*request, time);
-    before = verdict.error = with_cause(std::move(verdict.error), before);
+    if (verdict.error.code() != Errc::export_timeout) before = verdict.error;
+    verdict.error = with_cause(std::move(verdict.error), before);
     if (verdict.kind == Verdict::Kind::delivered) return settle(verdict, part.count);
     if (verdict.kind == Verdict::Kind::too_large && part.count > 1) {
       // Later batches of this size need not be sent to be refused.
