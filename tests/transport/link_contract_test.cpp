@@ -1,109 +1,12 @@
 // One contract for every kind of link.
-#include <unistd.h>
-
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "spanwire/transport/memory_link.hpp"
-#include "tests/support/leak_check.hpp"
-#include "tests/transport/link_contract_support.hpp"
+#include "tests/transport/link_contract_fixture.hpp"
 
 namespace spanwire::transport {
 namespace {
-
-class LinkContract : public ::testing::TestWithParam<LinkKind> {
- protected:
-  ~LinkContract() override {
-    left.reset();
-    right.reset();
-    acceptor_.links.clear();
-    listener_.reset();
-    test.settle();
-  }
-
-  void SetUp() override {
-    if (std::string_view(GetParam().address).empty()) {
-      MemoryOptions options;
-      options.mode = GetParam().mode;
-      MemoryLinks links = make_memory_links(test.loop(), test.loop(), options);
-      left = std::move(links.first);
-      right = std::move(links.second);
-    } else {
-      connect();
-    }
-    if (left == nullptr || right == nullptr) return;
-    test.in_turn([&] {
-      left->start(left_events);
-      right->start(right_events);
-    });
-  }
-
-  void connect() {
-    const std::string text = GetParam().address;
-    const Address where =
-        address_of(text.ends_with("://") ? text + temporary_path("contract.sock") : text);
-    Result<std::unique_ptr<Listener>> listener = listen(test.loop(), where, {}, acceptor_);
-    if (!listener && where.host == "::1") GTEST_SKIP() << "no IPv6 here";
-    ASSERT_TRUE(listener) << listener.error().message();
-    listener_ = std::move(*listener);
-    DialOptions options;
-    options.zmq.receive_messages_max = 64;  // what fill() has to exceed
-    Result<Dialled> dialled = test.run(dial(test.loop(), listener_->address(), options));
-    ASSERT_TRUE(dialled) << dialled.error().message();
-    ASSERT_TRUE(test.until([&] { return !acceptor_.links.empty(); }));
-    left = std::move(dialled->link);
-    right = std::move(acceptor_.links.front());
-    acceptor_.links.clear();
-    if (GetParam().left_listens) std::swap(left, right);
-  }
-
-  // libzmq's thread does that for its own links.
-  static bool gathers() { return !std::string_view(GetParam().address).starts_with("zmq"); }
-
-  // Moves the time on and lets the loop notice.
-  void advance(std::chrono::nanoseconds by) {
-    clock.advance(by);
-    test.in_turn([] {});
-    test.settle();
-  }
-
-  // Who waits for room tries again by the clock too.
-  template <class Predicate>
-  bool until_later(Predicate happened,
-                   std::chrono::nanoseconds step = std::chrono::milliseconds(1)) {
-    return test.until([&] {
-      advance(step);
-      return happened();
-    });
-  }
-
-  // Sends a peer that does not read, in one turn, more than all that lies between the two can hold:
-  // whatever moves on afterwards, more than the high-water mark stays with the link.
-  std::size_t fill() {
-    constexpr std::size_t kFrames = 2'048;
-    const std::string payload(32u << 10, 'f');
-    test.in_turn([&] {
-      for (std::uint32_t i = 0; i < kFrames; ++i) send_frame(*left, i, payload);
-    });
-    test.settle();
-    EXPECT_GT(left->queued_bytes(), kLinkHighWaterBytes);
-    return kFrames;
-  }
-
-  testing::LeakCheck leaks_;
-  ManualClock clock;
-  testing::TestLoop test{clock};
-  Recorder left_events;
-  Recorder right_events;
-  std::unique_ptr<Link> left;
-  std::unique_ptr<Link> right;
-
- private:
-  Acceptor acceptor_{test.loop()};
-  std::unique_ptr<Listener> listener_;
-};
 
 TEST_P(LinkContract, SaysWhatItIs) {
   EXPECT_EQ(left->info().mode, GetParam().mode);
@@ -342,63 +245,10 @@ TEST_P(LinkContract, GivesUpAPeerThatNeverReads) {
   EXPECT_EQ(left->queued_bytes(), 0u);
 }
 
-// What only runs of bytes can do.
-class ByteLinkContract : public LinkContract {};
-
-TEST_P(ByteLinkContract, FillsTheReadTargetFirst) {
-  std::vector<std::byte> target(300'000);
-  right_events.target = target;
-  std::string sent(target.size() + 1'000, 'x');
-  for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<char>('a' + i % 26);
-  test.in_turn([&] { left->send_raw(bytes_of(sent)); });
-  ASSERT_TRUE(test.until([&] { return right_events.received.size() == 1'000; }));
-  EXPECT_EQ(right_events.target_filled, target.size());
-  EXPECT_EQ(text_of(ByteView(target)), std::string_view(sent).substr(0, target.size()));
-  EXPECT_EQ(right_events.received, sent.substr(target.size()));
-}
-
-TEST_P(ByteLinkContract, BytesLiveAsLongAsTheirBlockIsRetained) {
-  right_events.keep_slices = true;
-  for (char c = 'a'; c <= 'z'; ++c) {
-    const std::size_t before = right_events.received.size();
-    test.in_turn([&] { left->send_raw(bytes_of(std::string(40'000, c))); });
-    ASSERT_TRUE(test.until([&] { return right_events.received.size() == before + 40'000; }));
-  }
-  std::string kept;
-  for (const Slice& slice : right_events.slices) kept.append(slice.text());
-  EXPECT_EQ(kept, right_events.received);
-  right_events.slices.clear();
-}
-
-TEST_P(ByteLinkContract, DeliversAHalfWrittenFrameBeforeTheEnd) {
-  test.in_turn([&] {
-    left->send_raw(bytes_of("half a fra"));
-    left->close(Errc::shutting_down);
-  });
-  ASSERT_TRUE(test.until([&] { return right_events.closed.has_value(); }));
-  EXPECT_EQ(right_events.received, "half a fra");
-  EXPECT_EQ(right_events.closed, Errc::peer_closed);
-}
-
-constexpr LinkKind kMemoryBytes{"memory_bytes", ""};
-constexpr LinkKind kMemoryMultipart{"memory_multipart", "", LinkMode::multipart};
-constexpr LinkKind kTcp4{"tcp_v4", "tcp://127.0.0.1:0"};
-constexpr LinkKind kTcp6{"tcp_v6", "tcp://[::1]:0"};
-constexpr LinkKind kUnix{"unix", "unix://"};
-constexpr LinkKind kZmqTcp4{"zmq_tcp_v4", "zmq+tcp://127.0.0.1:0", LinkMode::multipart, true};
-constexpr LinkKind kZmqTcp6{"zmq_tcp_v6", "zmq+tcp://[::1]:0", LinkMode::multipart, true};
-constexpr LinkKind kZmqIpc{"zmq_ipc", "zmq+ipc://", LinkMode::multipart, true};
-constexpr LinkKind kZmqInproc{"zmq_inproc", "zmq+inproc://link contract", LinkMode::multipart,
-                              true};
-
-std::string name_of(const ::testing::TestParamInfo<LinkKind>& kind) { return kind.param.name; }
-
 INSTANTIATE_TEST_SUITE_P(Kinds, LinkContract,
                          ::testing::Values(kMemoryBytes, kMemoryMultipart, kTcp4, kTcp6, kUnix,
                                            kZmqTcp4, kZmqTcp6, kZmqIpc, kZmqInproc),
                          &name_of);
-INSTANTIATE_TEST_SUITE_P(Kinds, ByteLinkContract,
-                         ::testing::Values(kMemoryBytes, kTcp4, kTcp6, kUnix), &name_of);
 
 }  // namespace
 }  // namespace spanwire::transport
