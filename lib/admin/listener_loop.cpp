@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "lib/base/fork_order.hpp"
 #include "lib/base/own_thread.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
@@ -41,7 +42,7 @@ Listeners& listeners() {
 }
 
 // Before there are threads: a fork amid the making of a static leaves its child waiting for it.
-[[gnu::constructor]] void watch_forks() {
+[[gnu::constructor(spanwire::detail::kForkHandlersOfListeners)]] void watch_forks() {
   listeners();
   pthread_atfork([] { listeners().mutex.lock(); }, [] { listeners().mutex.unlock(); },
                  [] {

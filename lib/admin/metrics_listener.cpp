@@ -42,7 +42,7 @@ Result<std::unique_ptr<MetricsListener>> MetricsListener::start(ListenerOptions 
 }
 
 Result<std::string> listen_once(const ListenerOptions& options) {
-  static auto& mutex = *new std::mutex;
+  static constinit std::mutex mutex;
   static MetricsListener* the_one = nullptr;
   const std::scoped_lock lock(mutex);
   if (the_one != nullptr) {

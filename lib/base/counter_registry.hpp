@@ -71,10 +71,6 @@ class HistogramCells {
 // Index 0 means "not registered"; counter 1 is where names beyond the limit are counted.
 inline constexpr std::uint32_t kOverflow = 1;
 
-// When the handlers of forks are registered: those that come first have their locks taken last.
-inline constexpr int kForkHandlersOfCounters = 200;
-inline constexpr int kForkHandlersOfLog = 201;  // it counts under its lock
-
 // Never destroyed, and constant-initialised, so that static objects may count at any time.
 struct Registry {
   struct HistogramShape {

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "lib/base/counter_registry.hpp"
+#include "lib/base/fork_order.hpp"
 
 namespace spanwire {
 namespace detail {
@@ -37,9 +38,7 @@ void after_fork_in_child() noexcept {
   storage.registry.mutex.unlock();
 }
 
-// Before there are threads: one of them could hold the lock while a process forks whose handlers
-// are not there yet.  Before all other handlers, too: whoever counts under a lock of his own has it
-// taken before ours.
+// One of the threads could hold the lock while a process forks whose handlers are not there yet.
 [[gnu::constructor(detail::kForkHandlersOfCounters)]] void watch_forks() {
   pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
                  &after_fork_in_child);

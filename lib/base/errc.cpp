@@ -338,4 +338,9 @@ const std::error_category& error_category() noexcept {
   return category;
 }
 
+namespace {
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_category() { error_category(); }
+}  // namespace
+
 }  // namespace spanwire

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "lib/base/fork_order.hpp"
+
 namespace spanwire {
 
 namespace detail {
@@ -10,7 +12,7 @@ constinit std::atomic<std::uint32_t> forks{1};
 
 namespace {
 
-[[gnu::constructor]] void watch_forks() {
+[[gnu::constructor(detail::kForkHandlersOfGeneration)]] void watch_forks() {
   pthread_atfork(nullptr, nullptr, [] { detail::forks.fetch_add(1, std::memory_order_relaxed); });
 }
 

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <vector>
 
-#include "lib/base/counter_registry.hpp"
+#include "lib/base/fork_order.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/spawn.hpp"
 

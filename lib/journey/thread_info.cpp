@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <system_error>
 
 #include "lib/journey/thread_identity.hpp"
@@ -90,10 +92,15 @@ bool set_thread_info(std::string_view label, const Ranks& ranks) {
   return true;
 }
 
-// Never destroyed: threads may be named while the process ends.
+// Never destroyed: threads may be named while the process ends.  No static: a fork amid its making
+// leaves the child waiting for it.
 const std::string& host_id() {
-  static const std::string& id = *new std::string(read_host_id());
-  return id;
+  static constinit std::atomic<const std::string*> known{nullptr};
+  if (const std::string* id = known.load(std::memory_order_acquire)) return *id;
+  auto made = std::make_unique<const std::string>(read_host_id());
+  const std::string* first = nullptr;
+  if (!known.compare_exchange_strong(first, made.get(), std::memory_order_acq_rel)) return *first;
+  return *made.release();
 }
 
 }  // namespace spanwire::journey

@@ -62,6 +62,11 @@ const trace::Tracer& tracer_of(VllmScope scope) noexcept {
   return scope == VllmScope::api ? api : scheduler;
 }
 
+namespace {
+// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
+[[gnu::constructor]] void make_tracers() { tracer_of(VllmScope::api); }
+}  // namespace
+
 trace::Tracer init_vllm(VllmScope scope, std::string_view endpoint,
                         trace::ProviderOptions options) {
   vllm_log::initializing(scope, endpoint);

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/fork_order.hpp"
 #include "lib/trace/core.hpp"
 #include "lib/trace/scopes.hpp"
 #include "spanwire/base/log.hpp"
@@ -35,9 +36,6 @@ Control& control() {
   static Control& instance = *new Control;
   return instance;
 }
-
-// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
-[[gnu::constructor]] void make_control() { control(); }
 
 void before_fork() {
   control().mutex.lock();
@@ -98,12 +96,11 @@ void shut_down_at_exit() {
   if (timeout.count() > 0) active->shutdown(timeout);
 }
 
-void register_handlers() {
-  static const int registered = [] {
-    std::atexit(shut_down_at_exit);
-    return pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  }();
-  static_cast<void>(registered);
+// Before there are threads: one of them could hold a lock while a process forks whose handlers are
+// not there yet.
+[[gnu::constructor(spanwire::detail::kForkHandlersOfTrace)]] void watch_forks() {
+  control();
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 // False, and `options` untouched, if there is an active provider already.  Nothing is logged under
@@ -111,6 +108,8 @@ void register_handlers() {
 bool activate(Control& all, ProviderOptions& options) {
   const std::scoped_lock lock(all.mutex);
   if (active_core.load(std::memory_order_acquire) != nullptr) return false;
+  // Here, not earlier: it runs before what is static and was made before goes.
+  if (all.all.empty()) std::atexit(shut_down_at_exit);
   options.resource = Resource::of_process().merge(options.resource);
   auto* core = new Core(std::move(options));
   all.all.push_back(core);
@@ -154,7 +153,6 @@ using detail::Control;
 using detail::Core;
 
 Provider& init(ProviderOptions options) {
-  detail::register_handlers();
   Control& all = detail::control();
   if (!detail::activate(all, options)) detail::log_second_init(options);
   return all.provider;

@@ -1,0 +1,14 @@
+// In which order the handlers of forks are registered: as constructors of these priorities, before
+// there are threads.  The locks of those that come first are taken last, and their children run
+// first.
+#pragma once
+
+namespace spanwire::detail {
+
+inline constexpr int kForkHandlersOfGeneration = 200;  // the others' children ask for it
+inline constexpr int kForkHandlersOfCounters = 201;
+inline constexpr int kForkHandlersOfLog = 202;  // it counts under its lock
+inline constexpr int kForkHandlersOfListeners = 203;
+inline constexpr int kForkHandlersOfTrace = 204;  // whatever is read for export may do all that
+
+}  // namespace spanwire::detail
