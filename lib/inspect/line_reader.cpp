@@ -8,6 +8,7 @@
 
 #include "lib/inspect/json_fault.hpp"
 #include "lib/inspect/json_fields.hpp"
+#include "lib/inspect/json_parse.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -82,7 +83,7 @@ void LineReader::read(std::string_view name, std::size_t number, std::string_vie
   number_ = number;
   place_ = place;
   Json root;
-  const auto error = parser_.parse(line.data(), line.size(), false).get(root);
+  const simdjson::error_code error = parse_json(parser_, line, true, root);
   if (error != SUCCESS) {
     reader_.add_problem(name, number, json_fault_text(line, complete, error));
     return;

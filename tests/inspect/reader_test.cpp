@@ -69,6 +69,8 @@ TEST(Reader, ReadsEveryKindOfValue) {
       {R"({"intValue":"9223372036854775807"})", "9223372036854775807"},
       {R"({"intValue":7})", "7"},
       {R"({"doubleValue":0.5})", "0.5"},
+      {R"({"doubleValue":480000000000000000000})", "4.8e+20"},
+      {R"({"doubleValue":-18446744073709551616})", "-1.8446744073709552e+19"},
       {R"({"doubleValue":"NaN"})", "NaN"},
       {R"({"doubleValue":"-Infinity"})", "-Infinity"},
       {R"({"bytesValue":"AAE="})", "base64:AAE="},
@@ -85,6 +87,36 @@ TEST(Reader, ReadsEveryKindOfValue) {
     EXPECT_EQ(text_of(reader.traces().spans[0].attributes, "k"), item.text) << item.json;
     EXPECT_EQ(reader.report().problem_count, 0u) << item.json;
   }
+}
+
+// JavaScript and Go write doubles below 1e21 as their digits.
+TEST(Reader, AnIntegerOfMoreThan64BitsIsADoubleAndChangesNoOther) {
+  Reader reader;
+  reader.read_text("f",
+                   line_of(with(R"("attributes":[)"
+                                R"({"key":"\"99999999999999999999","value":{"intValue":7}},)"
+                                R"({"key":"max","value":{"intValue":9223372036854775807}},)"
+                                R"({"key":"wide","value":{"doubleValue":1e20}},)"
+                                R"({"key":"wider","value":{"doubleValue":100000000000000000000}})"
+                                R"(])")));
+  EXPECT_EQ(reader.report().problem_count, 0u);
+  ASSERT_EQ(reader.traces().spans.size(), 1u);
+  const std::vector<Attribute>& attributes = reader.traces().spans[0].attributes;
+  EXPECT_EQ(text_of(attributes, "\"99999999999999999999"), "7");
+  EXPECT_EQ(text_of(attributes, "max"), "9223372036854775807");
+  EXPECT_EQ(text_of(attributes, "wide"), text_of(attributes, "wider"));
+}
+
+// Only where the value is one: as a time it is none.
+TEST(Reader, AnIntegerOfMoreThan64BitsIsNoTime) {
+  Reader reader;
+  reader.read_text("f", line_of(R"({"traceId":"0af7651916cd43dd8448eb211c80319c",)"
+                                R"("spanId":"b7ad6b7169203331","name":"a",)"
+                                R"("startTimeUnixNano":99999999999999999999,)"
+                                R"("endTimeUnixNano":1754000000000000001})"));
+  ASSERT_EQ(reader.report().problem_count, 1u);
+  EXPECT_NE(reader.report().problems[0].text.find("startTimeUnixNano"), std::string::npos)
+      << reader.report().problems[0].text;
 }
 
 struct BadLine {

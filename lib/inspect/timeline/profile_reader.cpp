@@ -7,6 +7,7 @@
 
 #include "lib/inspect/input_file.hpp"
 #include "lib/inspect/json_fields.hpp"
+#include "lib/inspect/json_parse.hpp"
 
 namespace spanwire::inspect {
 namespace {
@@ -37,8 +38,10 @@ class ProfileEvents {
       : options_(options), sink_(sink), report_(report), offset_ns_(offset_ns) {}
 
   void on_event(std::string_view text) {
+    simdjson::dom::element root;
     simdjson::dom::object event;
-    if (parser_.parse(text.data(), text.size()).get(event) != simdjson::SUCCESS) {
+    if (parse_json(parser_, text, false, root) != simdjson::SUCCESS ||
+        root.get(event) != simdjson::SUCCESS) {
       ++report_.merge_skipped;
       return;
     }
