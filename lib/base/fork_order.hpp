@@ -9,6 +9,7 @@ inline constexpr int kForkHandlersOfGeneration = 200;  // the others' children a
 inline constexpr int kForkHandlersOfCounters = 201;
 inline constexpr int kForkHandlersOfLog = 202;  // it counts under its lock
 inline constexpr int kForkHandlersOfListeners = 203;
-inline constexpr int kForkHandlersOfTrace = 204;  // whatever is read for export may do all that
+inline constexpr int kForkHandlersOfZmq = 204;
+inline constexpr int kForkHandlersOfTrace = 205;  // whatever is read for export may do all that
 
 }  // namespace spanwire::detail

@@ -1,10 +1,12 @@
 #include "lib/transport/zmq/context.hpp"
 
+#include <pthread.h>
 #include <zmq.h>
 
 #include <cerrno>
 #include <mutex>
 
+#include "lib/base/fork_order.hpp"
 #include "lib/transport/zmq/flood_guard.hpp"
 #include "lib/transport/zmq/zap_handler.hpp"
 #include "spanwire/base/fork.hpp"
@@ -23,6 +25,14 @@ struct Shared {
     return *shared;
   }
 };
+
+// Before there are threads: a fork amid the making of a static, or with the lock held, leaves its
+// child waiting for it.
+[[gnu::constructor(detail::kForkHandlersOfZmq)]] void watch_forks() {
+  Shared::instance();
+  pthread_atfork([] { Shared::instance().mutex.lock(); }, [] { Shared::instance().mutex.unlock(); },
+                 [] { Shared::instance().mutex.unlock(); });
+}
 
 }  // namespace
 
