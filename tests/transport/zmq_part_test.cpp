@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <utility>
@@ -71,17 +72,67 @@ TEST_F(Lent, IsGivenBackByWhatComesInItsPlace) {
   EXPECT_EQ(released.load(), 2);
 }
 
-TEST_F(Lent, IsNotGivenBackByWhoHandedItOver) {
+// Two sockets inside this process.
+struct Pair {
+  Pair() {
+    zmq_bind(from, "inproc://pair");
+    zmq_connect(to, "inproc://pair");
+  }
+  ~Pair() {
+    zmq_close(from);
+    zmq_close(to);
+    zmq_ctx_term(context);
+  }
+
+  void* context = zmq_ctx_new();
+  void* from = zmq_socket(context, ZMQ_PAIR);
+  void* to = zmq_socket(context, ZMQ_PAIR);
+};
+
+TEST_F(Lent, IsGivenBackByWhoReceivedIt) {
+  Pair pair;
   ZmqPart part;
   lend(part);
-  zmq_msg_t taken;
-  zmq_msg_init(&taken);
-  zmq_msg_move(&taken, part.handle());
-  part.taken();
+  ASSERT_TRUE(part.send(pair.from, ZMQ_DONTWAIT));
+  EXPECT_EQ(part.size(), 0u);
+  EXPECT_EQ(part.data(), nullptr);
   part = ZmqPart();
   EXPECT_EQ(released.load(), 0);
-  zmq_msg_close(&taken);
+  {
+    ZmqPart received;
+    ASSERT_TRUE(received.receive(pair.to, ZMQ_DONTWAIT));
+    EXPECT_EQ(received.size(), memory.size());
+    EXPECT_EQ(received.data(), memory.data());
+  }
   EXPECT_EQ(released.load(), 1);
+}
+
+TEST(ZmqPart, IsAsLargeAsWhatCameLast) {
+  Pair pair;
+  for (const std::string text : {"a", "", "longer than what a part holds in itself"}) {
+    ZmqPart part(bytes_of(text));
+    EXPECT_TRUE(part.send(pair.from, ZMQ_DONTWAIT));
+  }
+  ZmqPart part(bytes_of("before"));
+  for (const std::string text : {"a", "", "longer than what a part holds in itself"}) {
+    ASSERT_TRUE(part.receive(pair.to, ZMQ_DONTWAIT));
+    EXPECT_EQ(text_in(part), text);
+  }
+  EXPECT_FALSE(part.receive(pair.to, ZMQ_DONTWAIT));
+  EXPECT_EQ(errno, EAGAIN);
+  EXPECT_EQ(part.size(), 0u);
+  EXPECT_EQ(part.data(), nullptr);
+}
+
+TEST_F(Lent, StaysWhereItIsWhenItIsNotTaken) {
+  Pair pair;
+  ZmqPart part;
+  lend(part);
+  void* const alone = zmq_socket(pair.context, ZMQ_PAIR);
+  EXPECT_FALSE(part.send(alone, ZMQ_DONTWAIT));
+  zmq_close(alone);
+  EXPECT_EQ(part.size(), memory.size());
+  EXPECT_EQ(released.load(), 0);
 }
 
 // Blocks go back and forth between the thread that fills them and those that drop what is in them.

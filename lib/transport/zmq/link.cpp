@@ -180,15 +180,14 @@ void ZmqCore::park(std::span<ZmqPart> parts) {
 }
 
 void ZmqCore::take(std::span<ZmqPart> parts) {
-  const ByteView control = part_bytes(parts[0]);
   // An empty message says that a peer is there, which is known.
-  if (parts.size() == 1 && control.empty()) return;
-  if (parts.size() == 1 && wire::is_farewell(control)) {
+  if (parts.size() == 1 && parts[0].size() == 0) return;
+  if (parts.size() == 1 && wire::is_farewell(part_bytes(parts[0]))) {
     peer_left_ = true;
     return finish(Errc::peer_closed);
   }
   if (state_ != State::open) return;
-  if (!std::exchange(heard_, true)) naive_ = wire::is_request(control);
+  if (!std::exchange(heard_, true)) naive_ = wire::is_request(part_bytes(parts[0]));
   PartSlices slices(parts);
   events_->on_message(slices.view());
 }

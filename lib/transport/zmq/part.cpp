@@ -9,6 +9,7 @@ ZmqPart& ZmqPart::operator=(ZmqPart&& other) noexcept {
   if (this == &other) return *this;
   drop();
   message_ = other.message_;
+  size_ = std::exchange(other.size_, 0);
   live_ = std::exchange(other.live_, false);
   return *this;
 }
@@ -18,7 +19,8 @@ void ZmqPart::copy(ByteView bytes) {
   if (bytes.empty()) return;
   if (zmq_msg_init_size(&message_, bytes.size()) != 0) throw std::bad_alloc();
   live_ = true;
-  if (!bytes.empty()) std::memcpy(zmq_msg_data(&message_), bytes.data(), bytes.size());
+  size_ = bytes.size();
+  std::memcpy(zmq_msg_data(&message_), bytes.data(), bytes.size());
 }
 
 void ZmqPart::lend(std::byte* data, std::size_t size, zmq_free_fn* release, void* hint) {
@@ -28,6 +30,9 @@ void ZmqPart::lend(std::byte* data, std::size_t size, zmq_free_fn* release, void
     throw std::bad_alloc();
   }
   live_ = true;
+  size_ = size;
 }
+
+std::size_t ZmqPart::ask_size() const noexcept { return zmq_msg_size(&message_); }
 
 }  // namespace spanwire::transport

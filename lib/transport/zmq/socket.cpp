@@ -140,12 +140,9 @@ void ZmqSocket::start(ZmqSocketEvents& events) {
 
 bool ZmqSocket::receive_part(ZmqPart& part, int flags) noexcept {
   zmq_handed_over(kZmqWire);  // libzmq drops what is in the part
-  int received = 0;
-  do {
-    received = zmq_msg_recv(part.handle(), handle_, flags);
-  } while (received < 0 && errno == EINTR);
-  SPANWIRE_ASSERT(received >= 0 || flags != 0);
-  return received >= 0;
+  const bool received = part.receive(handle_, flags);
+  SPANWIRE_ASSERT(received || flags != 0);
+  return received;
 }
 
 std::size_t ZmqSocket::skip_parts() noexcept {
@@ -196,14 +193,7 @@ ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
   bool lost = false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const int flags = ZMQ_DONTWAIT | (i + 1 < parts.size() ? ZMQ_SNDMORE : 0);
-    int sent = 0;
-    do {
-      sent = zmq_msg_send(parts[i].handle(), handle_, flags);
-    } while (sent < 0 && errno == EINTR);
-    if (sent >= 0) {
-      parts[i].taken();
-      continue;
-    }
+    if (parts[i].send(handle_, flags)) continue;
     // libzmq waits for the end of a message that it has given up: the rest goes the same way, or it
     // would take the next message for it.
     lost = true;
