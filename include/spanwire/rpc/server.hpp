@@ -95,8 +95,9 @@ class Server {
   // From a thread that is not the runtime's.
   DrainReport drain_blocking(std::chrono::nanoseconds timeout);
 
-  // Starts unless started, waits for SIGTERM or SIGINT, drains with options.drain_timeout and
-  // returns the report.  From a thread that is not the runtime's.
+  // Takes SIGTERM and SIGINT over, which until then do what they do in any program; starts unless
+  // started, waits for one of the two, drains with options.drain_timeout and returns the report.
+  // From a thread that is not the runtime's.
   Result<DrainReport> run_until_signal();
 
  private:
