@@ -10,6 +10,6 @@ inline constexpr int kForkHandlersOfCounters = 201;
 inline constexpr int kForkHandlersOfLog = 202;  // it counts under its lock
 inline constexpr int kForkHandlersOfListeners = 203;
 inline constexpr int kForkHandlersOfZmq = 204;
-inline constexpr int kForkHandlersOfTrace = 205;  // whatever is read for export may do all that
+inline constexpr int kForkHandlersOfTrace = 205;  // what runs under its locks may count and log
 
 }  // namespace spanwire::detail

@@ -297,7 +297,7 @@ class Merges(Case):
         {"ph": "X", "name": "cudaLaunchKernel", "cat": "cuda_runtime", "pid": 9, "tid": 9, "ts": 2.5, "dur": 3,
          "args": {"correlation": 7, "External id": 3}},
         {"ph": "X", "name": "matmul", "cat": "kernel", "pid": 0, "tid": "stream 7", "ts": 4, "dur": 2.25,
-         "args": {"correlation": 7, "grid": [1, 2, 3]}},
+         "args": {"correlation": 7, "grid": [1, 2, 3], "more than 64 bits": 100000000000000000000}},
         {"ph": "X", "name": "across", "cat": "kernel", "pid": 0, "tid": "stream 7", "ts": 5, "dur": 9},
         {"ph": "s", "id": 7, "pid": 9, "tid": 9, "ts": 2.5, "cat": "ac2g", "name": "ac2g"},
         {"ph": "M", "name": "process_name", "pid": 0, "args": {"name": "GPU 0"}},

@@ -33,6 +33,4 @@ void ZmqPart::lend(std::byte* data, std::size_t size, zmq_free_fn* release, void
   size_ = size;
 }
 
-std::size_t ZmqPart::ask_size() const noexcept { return zmq_msg_size(&message_); }
-
 }  // namespace spanwire::transport

@@ -55,7 +55,6 @@ class ZmqPart {
   bool more() const noexcept { return live_ && zmq_msg_more(&message_) != 0; }
 
  private:
-  std::size_t ask_size() const noexcept;
   void drop() noexcept {
     size_ = 0;
     if (!std::exchange(live_, false)) return;
@@ -77,7 +76,7 @@ inline bool ZmqPart::receive(void* socket, int flags) noexcept {
   size_ = received > 0 ? static_cast<std::size_t>(received) : 0;
   // It says no larger number.
   if (received == std::numeric_limits<int>::max()) [[unlikely]]
-    size_ = ask_size();
+    size_ = zmq_msg_size(&message_);
   return received >= 0;
 }
 
