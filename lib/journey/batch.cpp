@@ -23,7 +23,6 @@ using trace::SpanRow;
 constexpr std::size_t kRowsMax = 128;
 constexpr std::size_t kColumnsMax = 16;
 
-bool nothing_lives() noexcept { return live_requests.load(std::memory_order_relaxed) == 0; }
 bool nothing_recorded() noexcept { return recorded_requests.load(std::memory_order_relaxed) == 0; }
 
 void keep_first(Errc& first, Errc error) noexcept {

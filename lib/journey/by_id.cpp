@@ -11,7 +11,7 @@ namespace spanwire::journey::by_id {
 namespace {
 
 // Nobody traces and nobody forwards.
-bool idle() noexcept { return live_requests.load(std::memory_order_relaxed) == 0 && tracing_off(); }
+bool idle() noexcept { return tracing_off() && nothing_lives(); }
 
 Errc unknown() { return count_misuse(Errc::unknown_request, "no request of this id"); }
 
@@ -23,8 +23,14 @@ RequestState* lock_request(std::string_view rid, std::uint32_t& generation) {
   return found.request;
 }
 
+// Nobody traces, and nobody has ever forwarded.
+bool unused() noexcept {
+  return tracing_off() && latest_registry.load(std::memory_order_relaxed) == nullptr;
+}
+
+// Out of line, behind unused(): where tracing is off nothing is saved and restored.
 template <class Call>
-Errc with(std::string_view rid, const Call& call) {
+[[gnu::noinline]] Errc with(std::string_view rid, const Call& call) {
   if (idle()) return Errc::ok;
   std::uint32_t generation = 0;
   RequestState* state = lock_request(rid, generation);
@@ -91,7 +97,8 @@ Errc start(const RequestOptions& options) {
 }
 
 Errc finish(std::string_view rid, MonotonicTime at, Attributes attributes) {
-  return with(rid, [&](Request& request) { return request.finish(at, attributes); });
+  if (unused()) return Errc::ok;
+  return with(rid, [=](Request& request) { return request.finish(at, attributes); });
 }
 
 Request find(std::string_view rid) {
@@ -104,18 +111,22 @@ Request find(std::string_view rid) {
 }
 
 Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at) {
-  return with(rid, [&](Request& request) { return request.slice_start(name, kImportant, at); });
+  if (unused()) return Errc::ok;
+  return with(rid, [=](Request& request) { return request.slice_start(name, kImportant, at); });
 }
 
 Errc anonymous_start(std::string_view rid, MonotonicTime at) {
-  return with(rid, [&](Request& request) { return request.anonymous_start(at); });
+  if (unused()) return Errc::ok;
+  return with(rid, [=](Request& request) { return request.anonymous_start(at); });
 }
 
 Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end) {
+  if (unused()) return Errc::ok;
   return with(rid, [&](Request& request) { return request.slice_end(name, end); });
 }
 
 Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes attributes) {
+  if (unused()) return Errc::ok;
   return with(rid, [&](Request& request) {
     bool open = true;
     if (ThreadContext* thread = RequestState::lock_thread(request)) {
@@ -129,7 +140,8 @@ Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes a
 }
 
 Errc slice_attributes(std::string_view rid, Attributes attributes) {
-  return with(rid, [&](Request& request) { return request.set_slice(attributes); });
+  if (unused()) return Errc::ok;
+  return with(rid, [=](Request& request) { return request.set_slice(attributes); });
 }
 
 Result<PropagateContext> propagate_context(std::string_view rid) {

@@ -12,7 +12,6 @@ void give_back(RequestState& request) {
   if (request.by_id()) registry().ids.remove(request.rid(), request);
   request.lock.unlock_and_retire();
   registry().requests.give(request);
-  live_requests.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void give_back(ThreadContext& thread) {
@@ -30,9 +29,8 @@ RequestState* make_request(const RequestBegin& begin) {
     count_misuse(Errc::too_many_requests, "a request is not followed");
     return nullptr;
   }
-  request->lock.lock(request->lock.generation());
+  request->lock.lock_new();
   request->begin(begin, now_ns);
-  live_requests.fetch_add(1, std::memory_order_relaxed);
   return request;
 }
 

@@ -1,59 +1,45 @@
 #include "lib/journey/registry.hpp"
 
 #include <mutex>
+#include <optional>
 
 #include "lib/journey/lifetime.hpp"
 #include "spanwire/journey/misuse.hpp"
 
 namespace spanwire::journey {
 
-constinit std::atomic<std::int64_t> live_requests{0};
 constinit std::atomic<std::int64_t> recorded_requests{0};
+
+constinit std::atomic<Registry*> latest_registry{nullptr};
 
 namespace {
 
-// Never destroyed, nor are registries: handles refer to their slots.
-struct Current {
+// For the next registry.
+struct Settings {
   std::mutex mutex;
-  std::atomic<Registry*> registry{nullptr};
-  JourneyOptions options;
+  std::optional<JourneyOptions> options;
 };
-Current& current() {
-  static Current& instance = *new Current;
-  return instance;
-}
-
-// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
-[[gnu::constructor]] void make_current() { current(); }
-
-Registry& renew(Current& all) {
-  const std::scoped_lock lock(all.mutex);
-  Registry* registry = all.registry.load(std::memory_order_relaxed);
-  if (registry == nullptr || registry->fork_generation != fork_generation()) {
-    if (registry == nullptr) warn_of_environment();
-    registry = new Registry(all.options);
-    live_requests.store(0, std::memory_order_relaxed);
-    recorded_requests.store(0, std::memory_order_relaxed);
-    all.registry.store(registry, std::memory_order_release);
-  }
-  return *registry;
-}
+constinit Settings settings;
 
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
 }  // namespace
 
-Registry& registry() {
-  Current& all = current();
-  Registry* registry = all.registry.load(std::memory_order_acquire);
-  if (registry != nullptr && registry->fork_generation == fork_generation()) return *registry;
-  return renew(all);
+Registry& renew_registry() {
+  const std::scoped_lock lock(settings.mutex);
+  Registry* registry = latest_registry.load(std::memory_order_relaxed);
+  if (registry == nullptr || registry->fork_generation != fork_generation()) {
+    if (registry == nullptr) warn_of_environment();
+    registry = new Registry(settings.options.value_or(JourneyOptions{}));
+    recorded_requests.store(0, std::memory_order_relaxed);
+    latest_registry.store(registry, std::memory_order_release);
+  }
+  return *registry;
 }
 
 void set_options(const JourneyOptions& options) {
-  Current& all = current();
-  const std::scoped_lock lock(all.mutex);
-  all.options = options;
+  const std::scoped_lock lock(settings.mutex);
+  settings.options = options;
 }
 
 std::int64_t Registry::sweep_if_due() {
@@ -68,15 +54,18 @@ std::int64_t Registry::sweep_if_due() {
   return now;
 }
 
+bool Registry::any_alive() const noexcept { return requests.any_in_use(); }
+
 std::size_t Registry::sweep() {
   if (options_.idle_max.count() == 0) return 0;
   const std::int64_t now = ns_of(options_.clock->monotonic());
   rooms.forget_older_than(now - options_.idle_max.count());
   std::size_t ended = 0;
   requests.for_each([&](RequestState& request) {
+    // In this order: one that is not alive may be taken and locked without regard to others.
     const std::uint32_t generation = request.lock.generation();
-    if (!request.lock.lock(generation)) return;
-    const bool idle = request.alive() && now - request.touched_ns() >= options_.idle_max.count();
+    if (!request.alive() || !request.lock.lock(generation)) return;
+    const bool idle = now - request.touched_ns() >= options_.idle_max.count();
     request.lock.unlock();
     if (!idle) return;
     if (end_request(request, generation, {.misuse = Errc::thread_left_open}) ==

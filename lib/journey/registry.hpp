@@ -21,6 +21,7 @@ class Registry {
   std::int64_t sweep_if_due();
   // How many it ended.
   std::size_t sweep();
+  bool any_alive() const noexcept;
 
   SlotPool<RequestState> requests;
   SlotPool<ThreadContext> threads;
@@ -33,12 +34,22 @@ class Registry {
   std::atomic<std::int64_t> swept_ns_{0};
 };
 
-// Made anew in a forked child: the requests of its parent are the parent's.
-Registry& registry();
+// Made anew in a forked child: the requests of its parent are the parent's.  Never destroyed:
+// handles refer to its slots.
+extern std::atomic<Registry*> latest_registry;
+Registry& renew_registry();
+inline Registry& registry() {
+  Registry* const latest = latest_registry.load(std::memory_order_acquire);
+  const bool own = latest != nullptr && latest->fork_generation == fork_generation();
+  return own ? *latest : renew_registry();
+}
 
-// Requests that are alive, and those among them that are recorded here and not only passed on; for
-// calls that have nothing to do where there are none.
-extern std::atomic<std::int64_t> live_requests;
+// For calls that have nothing to do where no request is alive, or none is recorded here and not
+// only passed on.
+inline bool nothing_lives() noexcept {
+  const Registry* const latest = latest_registry.load(std::memory_order_acquire);
+  return latest == nullptr || !latest->any_alive();
+}
 extern std::atomic<std::int64_t> recorded_requests;
 
 inline bool tracing_off() noexcept {

@@ -48,7 +48,7 @@ MonotonicTime time_of(std::int64_t ns) noexcept {
 }  // namespace
 
 void RequestState::begin(const RequestBegin& begin, std::int64_t now_ns) {
-  alive_ = true;
+  alive_.store(true, std::memory_order_release);
   ending_ = false;
   begun_ns_ = now_ns;
   rid_.assign(begin.rid);
@@ -94,16 +94,24 @@ void RequestState::begin_room(const RequestBegin& begin) {
   under_room_ = true;
 }
 
-void RequestState::begin_root(const RequestBegin& begin) {
+void RequestState::make_name(std::string_view role) {
   name_.clear();
-  if (is_role(begin.role)) name_.append(begin.role);
+  if (is_role(role)) name_.append(role);
   name_.append(" Req ").append(own_part(rid_).substr(0, kRidShown));
-  const trace::Decided decided = trace::decide(tracer(), above(), name_);
+}
+
+void RequestState::begin_root(const RequestBegin& begin) {
+  const bool named = trace::may_record(above());
+  if (named) make_name(begin.role);
+  const trace::Decided decided =
+      trace::decide(tracer(), above(), named ? trace::Key(name_) : trace::Key());
   recorder_ = decided.recorder;
   root_ = decided.context;
   tracestate_.assign(decided.tracestate);
   attributes_.add(decided.attributes);
-  if (recorder_.recording()) module_shown_.assign(kModulePrefix).append(module_);
+  if (!recorder_.recording()) return;
+  if (!named) make_name(begin.role);  // there was an init() in between
+  module_shown_.assign(kModulePrefix).append(module_);
 }
 
 // The request's span is somebody else's: the sampler is asked about the first thread's.
@@ -189,7 +197,7 @@ void RequestState::end(std::int64_t at_ns, Attributes attributes, Errc misuse) {
     registry().rooms.remove(std::to_string(std::strtoull(room_name_.c_str(), nullptr, 16)));
   }
   if (recorder_.recording()) recorded_requests.fetch_sub(1, std::memory_order_relaxed);
-  alive_ = false;
+  alive_.store(false, std::memory_order_relaxed);
   attributes_.clear();
   // What it refers to; the rest is made anew by the next one.
   if (received_.request.block() != nullptr) received_.request = trace::Context();

@@ -3,6 +3,7 @@
 // never foreign memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -37,6 +38,14 @@ class SlotPool {
     Shard& shard = shards_[slot.home];
     const std::scoped_lock lock(shard.mutex);
     shard.free.push_back(&slot);
+    shard.count(-1);
+  }
+  // Counted by shard, under its lock: one counter for all would cost each take and give a locked
+  // instruction.
+  bool any_in_use() const noexcept {
+    return std::any_of(shards_.begin(), shards_.end(), [](const Shard& shard) {
+      return shard.in_use.load(std::memory_order_relaxed) != 0;
+    });
   }
 
   // Every slot that was ever taken, in use or not.
@@ -56,7 +65,12 @@ class SlotPool {
   static constexpr std::uint32_t kShards = 16;
   static constexpr std::size_t kChunk = 64;
   struct alignas(64) Shard {
+    void count(std::int64_t more) noexcept {
+      in_use.store(in_use.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+
     SpinLock mutex;
+    std::atomic<std::int64_t> in_use{0};
     std::vector<T*> free;
     std::vector<std::unique_ptr<T[]>> chunks;
   };
@@ -68,6 +82,7 @@ class SlotPool {
   static T* pop(Shard& shard) {
     T* slot = shard.free.back();
     shard.free.pop_back();
+    shard.count(1);
     slot->lock.adopt();
     return slot;
   }

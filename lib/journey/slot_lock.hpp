@@ -20,8 +20,13 @@ namespace spanwire::journey {
 // none: a second one's stores could meet those of the first, which comes late with an old handle.
 class SlotLock {
  public:
-  std::uint32_t generation() const noexcept { return word_.load(std::memory_order_relaxed) >> 1; }
+  std::uint32_t generation() const noexcept { return word_.load(std::memory_order_acquire) >> 1; }
 
+  // Of a slot that was just taken: nobody else comes before it is alive.
+  void lock_new() noexcept {
+    as_owner_ = false;
+    word_.store(word_.load(std::memory_order_relaxed) | kLocked, std::memory_order_relaxed);
+  }
   // False if the generation is over, or the slot is a forked child's copy of its parent's.
   bool lock(std::uint32_t generation) noexcept {
     if (owner_.load(std::memory_order_relaxed) == this_thread() && lock_as_owner(generation)) {

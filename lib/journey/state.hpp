@@ -226,8 +226,8 @@ class RequestState {
   PropagateContext propagate(const trace::SpanContext& previous) const;
   // For the other nodes of its room.
   PropagateContext propagate_room(const trace::SpanContext& previous) const;
-  // Between begin() and end().
-  bool alive() const noexcept { return alive_; }
+  // Between begin() and end(); from any thread.
+  bool alive() const noexcept { return alive_.load(std::memory_order_acquire); }
   std::int64_t touched_ns() const noexcept;
   // Writes the request's span, unless it is a copy, and forgets everything.
   void end(std::int64_t at_ns, Attributes attributes, Errc misuse);
@@ -235,6 +235,7 @@ class RequestState {
  private:
   void begin_room(const RequestBegin& begin);
   void begin_root(const RequestBegin& begin);
+  void make_name(std::string_view role);
   void begin_copy();
   void write_root(std::int64_t at_ns, Attributes attributes, Errc misuse);
   void write_room(std::int64_t at_ns);
@@ -261,7 +262,7 @@ class RequestState {
   std::uint8_t module_index_ = 0;
   bool copy_ = false;
   bool by_id_ = false;
-  bool alive_ = false;
+  std::atomic<bool> alive_{false};
   bool ending_ = false;
   bool under_room_ = false;
   std::int64_t begun_ns_ = 0;

@@ -285,6 +285,22 @@ void Recorder::write(std::span<const SpanColumn> columns,
   detail::release_if_ending(state);
 }
 
+namespace detail {
+namespace {
+
+// What most of a process that samples one in a hundred are.
+bool dropped_unasked(const Core& core, const SpanContext& above) noexcept {
+  return !above.sampled() && above.valid() && core.drops_unsampled_children();
+}
+
+}  // namespace
+}  // namespace detail
+
+bool may_record(const Context& parent) noexcept {
+  const detail::Core* core = detail::active_core.load(std::memory_order_acquire);
+  return core != nullptr && !detail::dropped_unasked(*core, parent.span());
+}
+
 Decided decide(const Tracer& tracer, const Context& parent, Key name, SpanKind kind,
                std::span<const Attribute> attributes) noexcept {
   Decided decided;
@@ -294,11 +310,20 @@ Decided decide(const Tracer& tracer, const Context& parent, Key name, SpanKind k
     decided.tracestate = parent.tracestate();
     return decided;
   }
+  detail::ThreadState* state = detail::state_in(*core);
+  const SpanContext& above = parent.span();
+  if (detail::dropped_unasked(*core, above) && state != nullptr) {
+    state->unrecorded.add();
+    std::construct_at(&decided.context, above.trace_id(), SpanId::generate(state->random),
+                      above.flags() & kFlagsInherited);
+    decided.tracestate = parent.tracestate();
+    detail::release_if_ending(state);
+    return decided;
+  }
   SpanOptions options;
   options.attributes = attributes;
   const detail::Start start{parent, name, kind, &options, tracer.scope()};
   detail::Choice choice;
-  detail::ThreadState* state = detail::state_in(*core);
   detail::choose(*core, state != nullptr ? state->random : Random::of_thread(), start, choice);
   if (!choice.recorded && state != nullptr) state->unrecorded.add();
   detail::release_if_ending(state);

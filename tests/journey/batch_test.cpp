@@ -223,16 +223,16 @@ TEST_F(BatchTest, WithoutRecordedRequestsThereIsNone) {
 TEST_F(BatchTest, WithoutTracingThereIsNothingToLoopOver) {
   Request request = start_request({.rid = "r"});
   EXPECT_FALSE(request.propagate());
-  EXPECT_EQ(live_requests.load(), 0);
+  EXPECT_TRUE(nothing_lives());
   const trace::Context caller(trace::SpanContext(trace::TraceId::generate(Random::of_thread()),
                                                  trace::SpanId::generate(Random::of_thread()),
                                                  trace::kFlagSampled, true));
   Request passed_on = start_request({.rid = "p", .parent = &caller});
   EXPECT_EQ(passed_on.propagate().request.span(), caller.span());
-  EXPECT_EQ(live_requests.load(), 1);
+  EXPECT_FALSE(nothing_lives());
   EXPECT_EQ(recorded_requests.load(), 0);
   passed_on.finish();
-  EXPECT_EQ(live_requests.load(), 0);
+  EXPECT_TRUE(nothing_lives());
   start();
   Request recorded = start_request({.rid = "q"});
   EXPECT_EQ(recorded_requests.load(), 1);
