@@ -37,7 +37,7 @@ Task<std::size_t> count_subscriptions(const OneWaySender* port, std::string path
 
 }  // namespace
 
-Headers Message::headers() const { return parse_headers(header_block_.view()); }
+Headers Message::headers() const { return parse_headers(header_block()); }
 
 // ---- OneWaySocket
 
@@ -120,9 +120,7 @@ Result<void> Publisher::wait_for_subscribers_blocking(trace::Context context, st
 
 // ---- Receivers
 
-Task<Result<Message>> OneWayInput::receive() {
-  return on_loop_of(port_, receiver(port_).receive());
-}
+Task<Result<Message>> OneWayInput::receive() { return OneWayReceiver::receive(port_); }
 
 Task<Result<MessageBatch>> OneWayInput::receive_batch(trace::Context context,
                                                       std::size_t messages_max) {
@@ -130,7 +128,7 @@ Task<Result<MessageBatch>> OneWayInput::receive_batch(trace::Context context,
 }
 
 Result<Message> OneWayInput::receive_blocking() {
-  return blocking_on(*port_, receiver(port_).receive());
+  return blocking_on(*port_, OneWayReceiver::receive(port_));
 }
 
 Result<MessageBatch> OneWayInput::receive_batch_blocking(trace::Context context,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/rpc/hop.hpp"
 #include "lib/rpc/message_spans.hpp"
 #include "lib/rpc/shown_path.hpp"
 #include "lib/transport/zmq/message.hpp"
@@ -96,7 +97,7 @@ void OneWayReceiver::drop_unread() {
 
 // Its number stays missing, so that the next message of its path says what was lost before it.
 void OneWayReceiver::note_dropped(const Message& message) {
-  if (headers_.parse(message.header_block_.view()) != Errc::ok) return bad_header_blocks.add();
+  if (headers_.parse(message.header_block()) != Errc::ok) return bad_header_blocks.add();
   const wire::Header* header = headers_.find(wire::WellKnown::spanwire_sequence);
   if (header == nullptr) return;
   const std::optional<Sequence> sequence = parse_sequence(header->value);
@@ -118,32 +119,29 @@ bool OneWayReceiver::take_good(Message& message) {
   return false;
 }
 
-// Small parts in one piece of memory, a large payload as it lies in libzmq's.
+// In one piece of memory, but for a large payload, which stays where it lies in libzmq's.
 Result<void> OneWayReceiver::adopt(Message& message) {
   const std::span<transport::ZmqPart> parts = incoming_.parts();
   if (incoming_.surplus() != 0 || parts.size() != kPartsOfOneWay) {
     return fail(Errc::wrong_part_count);
   }
-  std::array<Slice, kPartsOfOneWay> slices;
-  for (std::size_t i = 0; i < parts.size(); ++i) slices[i] = transport::slice_of(parts[i]);
+  const ByteView path = transport::part_bytes(parts[0]);
+  const ByteView headers = transport::part_bytes(parts[1]);
+  std::array<Slice, kPartsOfOneWay> slices = {Slice::adopt(nullptr, path.data(), path.size()),
+                                              Slice::adopt(nullptr, headers.data(), headers.size()),
+                                              transport::slice_of(parts[2])};
   SPANWIRE_TRY_VOID(wire::decode_one_way(slices, options().limits));
-  Buffer small(parts[0].size() + parts[1].size() + parts[2].size());
-  std::array<std::size_t, kPartsOfOneWay> offsets{};
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    offsets[i] = small.size();
-    small.append(transport::part_bytes(parts[i]));
-  }
-  const std::array<std::size_t, kPartsOfOneWay> sizes = {parts[0].size(), parts[1].size(),
-                                                         parts[2].size()};
-  const Slice all = small.take();
-  // What slice_of() took over is no longer in its part.
-  const auto own = [&](std::size_t i) {
-    return slices[i].size() >= transport::kZmqCopyBelow ? std::move(slices[i])
-                                                        : all.part(offsets[i], sizes[i]);
-  };
-  message.path_ = own(0);
-  message.header_block_ = own(1);
-  message.payload_ = own(2);
+  Slice& payload = slices[2];
+  const bool lent = payload.size() >= transport::kZmqCopyBelow;
+  const std::size_t front_bytes = path.size() + headers.size();
+  Buffer all(front_bytes + (lent ? 0 : payload.size()));
+  all.append(path);
+  all.append(headers);
+  if (!lent) all.append(payload.view());
+  message.front_ = all.take();
+  message.path_bytes_ = path.size();
+  message.payload_ = lent ? std::move(payload) : message.front_.part(front_bytes, payload.size());
+  message.front_.narrow(0, front_bytes);
   return {};
 }
 
@@ -160,11 +158,10 @@ void OneWayReceiver::refuse(Errc cause) {
 
 trace::Extracted OneWayReceiver::read_sender(const Message& message) {
   // A damaged block costs what is damaged of it, not the message.
-  if (headers_.parse(message.header_block_.view()) != Errc::ok) bad_header_blocks.add();
+  if (headers_.parse(message.header_block()) != Errc::ok) bad_header_blocks.add();
   messages_received.add();
-  bytes_taken_.fetch_add(
-      message.path_.size() + message.header_block_.size() + message.payload_.size(),
-      std::memory_order_relaxed);
+  const std::size_t bytes = message.front_.size() + message.payload_.size();
+  bytes_taken_.store(bytes_taken() + bytes, std::memory_order_relaxed);  // written here alone
   return trace::extract(headers_, options().trust);
 }
 
@@ -194,14 +191,8 @@ Task<Result<void>> OneWayReceiver::wait_for_message() {
   co_return co_await wait;
 }
 
-Task<Result<Message>> OneWayReceiver::receive() {
-  const std::shared_ptr<OneWayPort> keep = shared_from_this();
-  Message message;
-  for (;;) {
-    SPANWIRE_CO_TRY_VOID(check_open());
-    if (take_good(message)) break;
-    SPANWIRE_CO_TRY_VOID(co_await wait_for_message());
-  }
+// Its consumer span, and what was lost before it.
+void OneWayReceiver::introduce(Message& message) {
   const trace::Extracted sender = read_sender(message);
   note_number(message);
   trace::Context parent = sender.context();
@@ -211,6 +202,23 @@ Task<Result<Message>> OneWayReceiver::receive() {
     message.span_.set("spanwire.messages_missed", static_cast<std::int64_t>(message.missed_));
   }
   message.context_ = std::move(parent).with_span(message.span_.context());
+}
+
+// One frame on the loop itself: a message costs little more than that.
+Task<Result<Message>> OneWayReceiver::receive(std::shared_ptr<OneWayPort> port) {
+  if (port->forked()) co_return fail(Errc::forked);
+  if (!port->on_loop()) {
+    Task<Result<Message>> there = receive(port);
+    co_return co_await run_on(port->loop(), std::move(there));
+  }
+  auto& self = static_cast<OneWayReceiver&>(*port);
+  Message message;
+  for (;;) {
+    SPANWIRE_CO_TRY_VOID(self.check_open());
+    if (self.take_good(message)) break;
+    SPANWIRE_CO_TRY_VOID(co_await self.wait_for_message());
+  }
+  self.introduce(message);
   co_return message;
 }
 

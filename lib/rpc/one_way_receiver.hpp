@@ -23,16 +23,14 @@ class OneWayReceiver final : public OneWayPort, private InsideSubscriber, privat
 
   // From any thread.
   std::uint64_t missed() const noexcept { return missed_.load(std::memory_order_relaxed); }
+  // Of a receiver, which the task keeps; wherever that is awaited.
+  static Task<Result<Message>> receive(std::shared_ptr<OneWayPort> port);
 
   // ---- On the loop
 
-  Task<Result<Message>> receive();
   Task<Result<MessageBatch>> receive_batch(trace::Context context, std::size_t messages_max);
 
  private:
-  // A message's parts, and what its headers say of its sender.
-  struct Incoming;
-
   Result<void> prepare(transport::ZmqSocket& socket) override;
   void on_zmq_ready() override;
   void on_opened() override;
@@ -48,8 +46,8 @@ class OneWayReceiver final : public OneWayPort, private InsideSubscriber, privat
   void note_dropped(const Message& message);
 
   Task<Result<void>> wait_for_message();
-  bool take(Message& message);
   bool take_good(Message& message);
+  void introduce(Message& message);
   Result<void> adopt(Message& message);
   void note_number(Message& message);
   void refuse(Errc cause);

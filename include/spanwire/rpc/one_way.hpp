@@ -88,7 +88,7 @@ class Message {
  public:
   Message() noexcept = default;
 
-  std::string_view path() const noexcept { return path_.text(); }
+  std::string_view path() const noexcept { return front_.text().substr(0, path_bytes_); }
   const Slice& payload() const& noexcept { return payload_; }
   Slice payload() && noexcept { return std::move(payload_); }
   // Parsed on each call: keep the result when several are looked up.
@@ -104,8 +104,10 @@ class Message {
 
  private:
   friend class OneWayReceiver;
-  Slice path_;
-  Slice header_block_;
+  ByteView header_block() const noexcept { return front_.view().subspan(path_bytes_); }
+
+  Slice front_;  // path, then header block
+  std::size_t path_bytes_ = 0;
   Slice payload_;
   trace::Context context_;
   trace::Span span_;
