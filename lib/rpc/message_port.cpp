@@ -34,13 +34,15 @@ struct MessagePort::Waiter final : Suspension {
   bool cancelled = false;
 };
 
-MessagePort::FlushJob::FlushJob(MessagePort* p) noexcept
+MessagePort::PortJob::PortJob(MessagePort* p, void (MessagePort::*w)() noexcept) noexcept
     : Job([](Job* job) noexcept {
-        MessagePort* self = static_cast<FlushJob*>(job)->port;
-        self->room();
-        self->port_release();
+        const auto* const self = static_cast<PortJob*>(job);
+        MessagePort& owner = *self->port;
+        (owner.*self->work)();
+        owner.port_release();
       }),
-      port(p) {}
+      port(p),
+      work(w) {}
 
 MessagePort::MessagePort() noexcept = default;
 MessagePort::~MessagePort() { SPANWIRE_ASSERT(reader_ == nullptr && writer_ == nullptr); }
@@ -56,6 +58,15 @@ void MessagePort::push(channel::InBody data, bool end) {
   // An end flag alone carries no message.
   if (!data.bytes.empty() || !end) in_.push_back(data.take());
   if (end) in_closed_ = true;
+  if (reader_ == nullptr) return;
+  if (in_.size() >= kMessagesAtOnce) return wake(reader_);
+  if (std::exchange(wake_scheduled_, true)) return;
+  port_retain();
+  port_loop_->at_turn_end(wake_job_);
+}
+
+void MessagePort::wake_reader() noexcept {
+  wake_scheduled_ = false;
   wake(reader_);
 }
 

@@ -22,6 +22,10 @@ namespace spanwire::rpc {
 // Bytes that writers on other threads may have waiting for the loop; beyond, try_write says full.
 inline constexpr std::size_t kForeignOutboxBytesMax = 256u << 10;
 
+// A reader waits for the end of the turn that brought its messages, or for so many of them: to
+// resume it costs more than a message does.
+inline constexpr std::size_t kMessagesAtOnce = 32;
+
 // Base of the counted object that owns the call.  Belongs to the call's loop; try_write is safe
 // from any one thread at a time.  read() and write() may be awaited on any executor, one of each at
 // a time.
@@ -63,9 +67,11 @@ class MessagePort {
 
  private:
   struct Waiter;
-  struct FlushJob : Job {
-    explicit FlushJob(MessagePort* p) noexcept;
+  // Keeps the port while it is posted.
+  struct PortJob : Job {
+    PortJob(MessagePort* p, void (MessagePort::*w)() noexcept) noexcept;
     MessagePort* port;
+    void (MessagePort::*work)() noexcept;
   };
   struct Outgoing {
     Slice message;
@@ -79,12 +85,15 @@ class MessagePort {
   TryWrite post_message(Slice& message, bool end);
   void flush_outbox() noexcept;
   void wake(Waiter*& waiter) noexcept;
+  void wake_reader() noexcept;
 
   transport::Loop* port_loop_ = nullptr;
   std::deque<Slice> in_;
   bool in_closed_ = false;
   Error in_end_;
   Waiter* reader_ = nullptr;
+  bool wake_scheduled_ = false;
+  PortJob wake_job_{this, &MessagePort::wake_reader};
   Waiter* writer_ = nullptr;
 
   std::atomic<bool> out_closed_{false};
@@ -93,7 +102,7 @@ class MessagePort {
   std::size_t outbox_bytes_ = 0;
   std::atomic<bool> outbox_used_{false};
   bool flush_posted_ = false;
-  FlushJob flush_job_{this};
+  PortJob flush_job_{this, &MessagePort::room};
 };
 
 }  // namespace spanwire::rpc
