@@ -213,7 +213,9 @@ BoundedHistogram& HistogramFamily::with(std::span<const std::string_view> values
 }
 
 inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexcept {
-  // Halves the range without a branch to mispredict; after it, `at` is the last bound below.
+  // Halves the range; after it, `at` is the last bound below.  Compilers make a branch of the
+  // choice, which is foreseen where values are alike; without one, each call would wait for the
+  // search of the one before, whose counters are the same.
   const std::uint64_t* at = bounds_.data();
   std::size_t left = bounds_.size();
   // Where most values are small they need no search, and the branch is foreseen.
@@ -226,32 +228,40 @@ inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexce
   return static_cast<std::size_t>(at - bounds_.data()) + (*at < value ? 1 : 0);
 }
 
-[[gnu::noinline]] detail::HistogramCells* BoundedHistogram::make_cells() noexcept {
-  const auto buckets = static_cast<std::uint32_t>(bounds_.size() + 1);
-  return detail::make_cells(index_, series_, {buckets, true, true, MetricUnit::none});
+inline void BoundedHistogram::add_to(HistogramCells& cells, std::uint64_t value,
+                                     const Exemplar* exemplar, std::uint64_t times) const noexcept {
+  const std::size_t bucket = bucket_of(value);
+  detail::add_to_cell(cells.bucket(bucket), static_cast<std::int64_t>(times));
+  detail::add_to_cell(cells.sum, static_cast<std::int64_t>(value * times));
+  if (exemplar != nullptr && exemplar->has_trace()) {
+    cells.exemplars()[bucket].write(value, *exemplar);
+  }
 }
 
-inline detail::HistogramCells* BoundedHistogram::add(std::uint64_t value, std::size_t bucket,
-                                                     std::uint64_t times) noexcept {
-  HistogramCells* cells = detail::known_cells(index_);
-  if (cells == nullptr) [[unlikely]] {
-    cells = make_cells();
-    if (cells == nullptr) return nullptr;
-  }
-  detail::add_to_cell(cells->bucket(bucket), static_cast<std::int64_t>(times));
-  detail::add_to_cell(cells->sum, static_cast<std::int64_t>(value * times));
-  return cells;
+// Of this thread.  Apart, so that all others save no registers for it.
+[[gnu::noinline]] void BoundedHistogram::add_first(std::uint64_t value, const Exemplar* exemplar,
+                                                   std::uint64_t times) noexcept {
+  const auto buckets = static_cast<std::uint32_t>(bounds_.size() + 1);
+  HistogramCells* const cells =
+      detail::make_cells(index_, series_, {buckets, true, true, MetricUnit::none});
+  if (cells != nullptr) add_to(*cells, value, exemplar, times);
+}
+
+inline void BoundedHistogram::add(std::uint64_t value, const Exemplar* exemplar,
+                                  std::uint64_t times) noexcept {
+  HistogramCells* const cells = detail::known_cells(index_);
+  if (cells == nullptr) [[unlikely]]
+    return add_first(value, exemplar, times);
+  add_to(*cells, value, exemplar, times);
 }
 
 void BoundedHistogram::observe(std::uint64_t value, std::uint64_t times) noexcept {
-  add(value, bucket_of(value), times);
+  add(value, nullptr, times);
 }
 
 void BoundedHistogram::observe(std::uint64_t value, const Exemplar& exemplar,
                                std::uint64_t times) noexcept {
-  const std::size_t bucket = bucket_of(value);
-  HistogramCells* cells = add(value, bucket, times);
-  if (cells != nullptr && exemplar.has_trace()) cells->exemplars()[bucket].write(value, exemplar);
+  add(value, &exemplar, times);
 }
 
 const SeriesReading* FamilyReading::find(

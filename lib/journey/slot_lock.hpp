@@ -70,7 +70,7 @@ class SlotLock {
   static constexpr std::uint32_t kGeneration = 2;
 
   static const void* this_thread() noexcept {
-    static thread_local constinit char thread = 0;
+    [[gnu::tls_model("initial-exec")]] static thread_local constinit char thread = 0;
     return &thread;
   }
   bool lock_as_owner(std::uint32_t generation) noexcept {

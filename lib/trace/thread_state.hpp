@@ -69,7 +69,7 @@ struct ThreadState {
   std::uint64_t taken_to = 0;
 };
 
-extern constinit thread_local ThreadState* state_of_thread;
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local ThreadState* state_of_thread;
 
 // The calling thread's state in `core`, made or taken over as needed; null when kThreadsMax threads
 // have one.  A thread that is ending gets one for the moment: hand it to release_if_ending().

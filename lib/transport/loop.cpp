@@ -26,7 +26,7 @@ constinit NamedCounter slow_segments("spanwire.transport.slow_segments");
 
 // The address of a thread-local names the thread for the price of an addition.
 const void* this_thread_mark() noexcept {
-  static constinit thread_local char mark = 0;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local char mark = 0;
   return &mark;
 }
 

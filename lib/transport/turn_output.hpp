@@ -50,7 +50,7 @@ class TurnOutput {
   void flush_if_late(Executor& executor) noexcept;
   static void at_turn_end(Job* job) noexcept;
 
-  static constinit thread_local TurnOutput instance_;
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local TurnOutput instance_;
 
   OutputItem* first_ = nullptr;
   OutputItem* last_ = nullptr;

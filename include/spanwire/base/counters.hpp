@@ -34,7 +34,8 @@ struct CounterCells {
   CounterCells* next = nullptr;
 };
 
-inline constinit thread_local CounterCells* counter_cells = nullptr;
+[[gnu::tls_model("initial-exec")]] inline constinit thread_local CounterCells* counter_cells =
+    nullptr;
 
 // Only the owning thread writes a cell, so that a plain add will do.
 inline void add_to_cell(std::atomic<std::int64_t>& cell, std::int64_t by) noexcept {

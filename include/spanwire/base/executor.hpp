@@ -152,7 +152,8 @@ class Executor {
     --depth_;
   }
 
-  static inline constinit thread_local Executor* current_ = nullptr;
+  [[gnu::tls_model("initial-exec")]] static inline constinit thread_local Executor* current_ =
+      nullptr;
 
   std::coroutine_handle<> next_;  // set by a task that ended: who is resumed next
   std::uint32_t depth_ = 0;

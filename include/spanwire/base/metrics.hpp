@@ -145,9 +145,11 @@ class BoundedHistogram {
  private:
   friend class MetricsReader;
 
-  detail::HistogramCells* make_cells() noexcept;
-  detail::HistogramCells* add(std::uint64_t value, std::size_t bucket,
-                              std::uint64_t times) noexcept;
+  // Null: without an exemplar.
+  void add(std::uint64_t value, const Exemplar* exemplar, std::uint64_t times) noexcept;
+  void add_first(std::uint64_t value, const Exemplar* exemplar, std::uint64_t times) noexcept;
+  void add_to(detail::HistogramCells& cells, std::uint64_t value, const Exemplar* exemplar,
+              std::uint64_t times) const noexcept;
   std::size_t bucket_of(std::uint64_t value) const noexcept;
 
   std::string_view series_;

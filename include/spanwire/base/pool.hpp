@@ -51,7 +51,7 @@ struct PoolLists {
 };
 
 // Null before a thread's first allocation and after its end.
-extern constinit thread_local PoolLists* pool_lists;
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local PoolLists* pool_lists;
 
 void* pool_allocate_slowly(std::size_t bytes);
 void pool_free_slowly(void* memory, std::size_t bytes) noexcept;
