@@ -4,9 +4,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "spanwire/base/random.hpp"
+#include "spanwire/journey/by_id.hpp"
+#include "spanwire/journey/misuse.hpp"
 #include "tests/journey/fixture.hpp"
 
 namespace spanwire::journey {
@@ -86,6 +92,72 @@ TEST_F(RequestTest, ASliceWithoutTimesIsNow) {
   EXPECT_EQ(span("ends now").end, at);
   EXPECT_EQ(span("ends now").start, at - std::chrono::nanoseconds(30));
   EXPECT_EQ(span("ends now").status, trace::StatusCode::unset);
+}
+
+trace::Context unsampled_caller() {
+  return trace::Context(trace::SpanContext(trace::TraceId::generate(Random::of_thread()),
+                                           trace::SpanId::generate(Random::of_thread()), 0, true));
+}
+
+// Keeps what it is asked about, and wants all of it.
+class Asked final : public trace::Sampler {
+ public:
+  explicit Asked(std::vector<std::string>& names) : names_(names) {}
+  trace::SamplingResult sample(const trace::SamplingInput& input) const noexcept override {
+    names_.emplace_back(input.name);
+    trace::SamplingResult result;
+    result.decision = trace::Decision::record_and_sample;
+    return result;
+  }
+  std::string describe() const override { return "Asked"; }
+
+ private:
+  std::vector<std::string>& names_;
+};
+
+TEST_F(RequestTest, ASamplerThatLooksAtNamesIsToldThatOfAnUnsampledCallersRequest) {
+  std::vector<std::string> names;
+  trace::ProviderOptions asking = options();
+  asking.sampler = std::make_shared<Asked>(names);
+  trace::init(std::move(asking));
+  const trace::Context caller = unsampled_caller();
+  Request request =
+      start_request({.rid = "0123456789abcdef", .role = "prefill", .parent = &caller});
+  EXPECT_TRUE(request.recording());
+  request.finish();
+  EXPECT_EQ(names, std::vector<std::string>{"prefill Req 01234567"});
+  EXPECT_EQ(span("prefill Req 01234567").parent_span_id, caller.span().span_id());
+}
+
+// The place of the one is the other's: nothing of a name that was not made is left over.
+TEST_F(RequestTest, ARecordedRequestAfterAnUnsampledOneHasItsOwnName) {
+  start();
+  const trace::Context caller = unsampled_caller();
+  Request unsampled = start_request({.rid = "aaaaaaaaaa", .role = "decode", .parent = &caller});
+  EXPECT_FALSE(unsampled.recording());
+  EXPECT_EQ(unsampled.propagate().request.span().trace_id(), caller.span().trace_id());
+  EXPECT_FALSE(unsampled.propagate().request.span().sampled());
+  unsampled.finish();
+  Request recorded = start_request({.rid = "bbbbbbbbbb", .role = "prefill"});
+  recorded.finish();
+  EXPECT_EQ(text_of(span("prefill Req bbbbbbbb"), "rid"), "bbbbbbbbbb");
+}
+
+// Once something was passed on, the calls by id look whether anything lives; if not they are those
+// of a process that does not trace: an id that nobody knows is no misuse.
+TEST_F(RequestTest, WithoutTracingAnUnknownIdIsNoMisuseOnceNothingLives) {
+  const trace::Context caller(trace::SpanContext(trace::TraceId::generate(Random::of_thread()),
+                                                 trace::SpanId::generate(Random::of_thread()),
+                                                 trace::kFlagSampled, true));
+  const std::int64_t before = misuse_count(Errc::unknown_request);
+  EXPECT_EQ(by_id::start({.rid = "passed on", .parent = &caller}), Errc::ok);
+  EXPECT_EQ(by_id::propagate_context("passed on")->request.span(), caller.span());
+  by_id::slice_start("s", "nobody's");
+  EXPECT_EQ(misuse_count(Errc::unknown_request), before + 1) << "while something lives";
+  by_id::finish("passed on");
+  by_id::slice_start("s", "nobody's");
+  EXPECT_EQ(misuse_count(Errc::unknown_request), before + 1);
+  EXPECT_FALSE(by_id::find("passed on").recording());
 }
 
 }  // namespace
