@@ -11,5 +11,6 @@ inline constexpr int kForkHandlersOfLog = 202;  // it counts under its lock
 inline constexpr int kForkHandlersOfListeners = 203;
 inline constexpr int kForkHandlersOfZmq = 204;
 inline constexpr int kForkHandlersOfTrace = 205;  // what runs under its locks may count and log
+inline constexpr int kForkHandlersOfJourney = 206;
 
 }  // namespace spanwire::detail

@@ -1,8 +1,11 @@
 #include "lib/journey/registry.hpp"
 
+#include <pthread.h>
+
 #include <mutex>
 #include <optional>
 
+#include "lib/base/fork_order.hpp"
 #include "lib/journey/lifetime.hpp"
 #include "spanwire/journey/misuse.hpp"
 
@@ -21,19 +24,29 @@ struct Settings {
 };
 constinit Settings settings;
 
+// Before there are threads: a fork while one of them holds the lock leaves its child waiting for
+// it.
+[[gnu::constructor(spanwire::detail::kForkHandlersOfJourney)]] void watch_forks() {
+  pthread_atfork([] { settings.mutex.lock(); }, [] { settings.mutex.unlock(); },
+                 [] { settings.mutex.unlock(); });
+}
+
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }
 
 }  // namespace
 
 Registry& renew_registry() {
-  const std::scoped_lock lock(settings.mutex);
+  std::unique_lock lock(settings.mutex);
   Registry* registry = latest_registry.load(std::memory_order_relaxed);
-  if (registry == nullptr || registry->fork_generation != fork_generation()) {
-    if (registry == nullptr) warn_of_environment();
+  const bool first = registry == nullptr;
+  if (first || registry->fork_generation != fork_generation()) {
     registry = new Registry(settings.options.value_or(JourneyOptions{}));
     recorded_requests.store(0, std::memory_order_relaxed);
     latest_registry.store(registry, std::memory_order_release);
   }
+  lock.unlock();
+  // Not under the lock: a fork takes it together with the log's.
+  if (first) warn_of_environment();
   return *registry;
 }
 

@@ -1,5 +1,7 @@
 #include "lib/journey/settings.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "lib/base/ascii.hpp"
+#include "lib/base/fork_order.hpp"
 #include "spanwire/base/log.hpp"
 
 namespace spanwire::journey {
@@ -32,8 +35,13 @@ Names& names() {
   return instance;
 }
 
-// Before there are threads: a fork amid the making of a static leaves its child waiting for it.
-[[gnu::constructor]] void make_names() { names(); }
+// Before there are threads: a fork amid the making of a static, or while one of them holds the
+// lock, leaves its child waiting for it.
+[[gnu::constructor(spanwire::detail::kForkHandlersOfJourney)]] void watch_forks() {
+  names();
+  pthread_atfork([] { names().mutex.lock(); }, [] { names().mutex.unlock(); },
+                 [] { names().mutex.unlock(); });
+}
 
 constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << index; }
 

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "lib/journey/settings.hpp"
 #include "tests/support/fork.hpp"
@@ -65,6 +67,28 @@ TEST(TraceModules, AreLimited) {
     return module_wanted(module_index("another")) ? 0 : 2;  // the filter is as it was: none
   });
   EXPECT_EQ(wrong, 0);
+}
+
+// A child has no thread that would give back what another one of its parent's was just holding.
+TEST(JourneySettings, AForkWhileAnotherThreadSetsThemLeavesThemOpenInTheChild) {
+  constexpr int kForks = 50;
+  std::atomic<bool> stop{false};
+  std::thread setter([&stop] {
+    while (!stop.load()) {
+      EXPECT_TRUE(set_trace_modules(std::string_view()));
+      set_options({});
+    }
+  });
+  for (int i = 0; i < kForks; ++i) {
+    const int wrong = testing::run_in_child([] {
+      set_options({});
+      return set_trace_modules(std::string_view()) ? 0 : 1;
+    });
+    EXPECT_EQ(wrong, 0);
+    if (wrong != 0) break;
+  }
+  stop.store(true);
+  setter.join();
 }
 
 }  // namespace
