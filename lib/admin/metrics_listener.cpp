@@ -9,12 +9,23 @@
 
 #include "lib/admin/listener_loop.hpp"
 #include "lib/admin/listening_socket.hpp"
+#include "lib/base/fork_lock.hpp"
+#include "lib/base/fork_order.hpp"
 #include "spanwire/base/log.hpp"
 #include "spanwire/base/metrics.hpp"
 #include "spanwire/base/metrics_text.hpp"
 #include "spanwire/trace/provider.hpp"
 
 namespace spanwire::admin {
+namespace {
+
+constinit std::mutex once_mutex;  // of listen_once()
+std::mutex& mutex_of_once() { return once_mutex; }
+[[gnu::constructor(spanwire::detail::kForkHandlersOfOneListener)]] void watch_forks() {
+  spanwire::detail::hold_over_forks<mutex_of_once>();
+}
+
+}  // namespace
 
 MetricsAnswer metrics_answer(std::string_view accept) {
   trace::Provider().publish_stats();
@@ -42,9 +53,8 @@ Result<std::unique_ptr<MetricsListener>> MetricsListener::start(ListenerOptions 
 }
 
 Result<std::string> listen_once(const ListenerOptions& options) {
-  static constinit std::mutex mutex;
   static MetricsListener* the_one = nullptr;
-  const std::scoped_lock lock(mutex);
+  const std::scoped_lock lock(once_mutex);
   if (the_one != nullptr) {
     log_warn("metrics are served already; a second listener is not started",
              {{"active", the_one->address()}, {"refused", options.address}});

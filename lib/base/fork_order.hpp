@@ -9,8 +9,10 @@ inline constexpr int kForkHandlersOfGeneration = 200;  // the others' children a
 inline constexpr int kForkHandlersOfCounters = 201;
 inline constexpr int kForkHandlersOfLog = 202;  // it counts under its lock
 inline constexpr int kForkHandlersOfListeners = 203;
-inline constexpr int kForkHandlersOfZmq = 204;
+inline constexpr int kForkHandlersOfTransport = 204;
 inline constexpr int kForkHandlersOfTrace = 205;  // what runs under its locks may count and log
 inline constexpr int kForkHandlersOfJourney = 206;
+inline constexpr int kForkHandlersOfRpc = 207;
+inline constexpr int kForkHandlersOfOneListener = 208;  // it starts a listener under its lock
 
 }  // namespace spanwire::detail

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "lib/base/fork_lock.hpp"
 #include "lib/base/fork_order.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/spawn.hpp"
@@ -107,10 +108,12 @@ struct Log {
 constinit std::mutex log_mutex;
 constinit std::atomic<Log*> made_log{nullptr};
 
+std::mutex& mutex_of_log() { return log_mutex; }
+
 // No other thread is inside a sink, or makes the log, while the process forks: the child finds both
 // whole.
 [[gnu::constructor(detail::kForkHandlersOfLog)]] void watch_forks() {
-  pthread_atfork([] { log_mutex.lock(); }, [] { log_mutex.unlock(); }, [] { log_mutex.unlock(); });
+  detail::hold_over_forks<mutex_of_log>();
 }
 
 // Without the lock held.

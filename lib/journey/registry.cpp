@@ -1,10 +1,9 @@
 #include "lib/journey/registry.hpp"
 
-#include <pthread.h>
-
 #include <mutex>
 #include <optional>
 
+#include "lib/base/fork_lock.hpp"
 #include "lib/base/fork_order.hpp"
 #include "lib/journey/lifetime.hpp"
 #include "spanwire/journey/misuse.hpp"
@@ -24,11 +23,9 @@ struct Settings {
 };
 constinit Settings settings;
 
-// Before there are threads: a fork while one of them holds the lock leaves its child waiting for
-// it.
+std::mutex& settings_mutex() { return settings.mutex; }
 [[gnu::constructor(spanwire::detail::kForkHandlersOfJourney)]] void watch_forks() {
-  pthread_atfork([] { settings.mutex.lock(); }, [] { settings.mutex.unlock(); },
-                 [] { settings.mutex.unlock(); });
+  spanwire::detail::hold_over_forks<settings_mutex>();
 }
 
 std::int64_t ns_of(MonotonicTime time) noexcept { return time.time_since_epoch().count(); }

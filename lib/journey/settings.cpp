@@ -1,7 +1,5 @@
 #include "lib/journey/settings.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "lib/base/ascii.hpp"
+#include "lib/base/fork_lock.hpp"
 #include "lib/base/fork_order.hpp"
 #include "spanwire/base/log.hpp"
 
@@ -35,12 +34,9 @@ Names& names() {
   return instance;
 }
 
-// Before there are threads: a fork amid the making of a static, or while one of them holds the
-// lock, leaves its child waiting for it.
+std::mutex& names_mutex() { return names().mutex; }
 [[gnu::constructor(spanwire::detail::kForkHandlersOfJourney)]] void watch_forks() {
-  names();
-  pthread_atfork([] { names().mutex.lock(); }, [] { names().mutex.unlock(); },
-                 [] { names().mutex.unlock(); });
+  spanwire::detail::hold_over_forks<names_mutex>();
 }
 
 constexpr std::uint64_t bit_of(std::size_t index) noexcept { return std::uint64_t{1} << index; }

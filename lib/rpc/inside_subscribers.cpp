@@ -5,6 +5,9 @@
 #include <mutex>
 #include <set>
 
+#include "lib/base/fork_lock.hpp"
+#include "lib/base/fork_order.hpp"
+
 namespace spanwire::rpc {
 namespace {
 
@@ -19,8 +22,13 @@ struct Registry {
   }
 };
 
+std::mutex& registry_mutex() { return Registry::instance().mutex; }
+[[gnu::constructor(detail::kForkHandlersOfRpc)]] void watch_forks() {
+  detail::hold_over_forks<registry_mutex>();
+}
+
 int next_number() noexcept {
-  static std::atomic<int> last{0};
+  static constinit std::atomic<int> last{0};
   return --last;
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/fork_lock.hpp"
+#include "lib/base/fork_order.hpp"
 #include "lib/transport/memory_link.hpp"
 
 namespace spanwire::transport {
@@ -72,6 +74,11 @@ struct Registry {
     if (found != inboxes.end() && found->second == inbox) inboxes.erase(found);
   }
 };
+
+std::mutex& registry_mutex() { return Registry::instance().mutex; }
+[[gnu::constructor(detail::kForkHandlersOfTransport)]] void watch_forks() {
+  detail::hold_over_forks<registry_mutex>();
+}
 
 class MemoryListener final : public Listener {
  public:

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <mutex>
 
+#include "lib/base/fork_lock.hpp"
 #include "lib/base/fork_order.hpp"
 #include "lib/transport/zmq/flood_guard.hpp"
 #include "lib/transport/zmq/zap_handler.hpp"
@@ -26,12 +27,9 @@ struct Shared {
   }
 };
 
-// Before there are threads: a fork amid the making of a static, or with the lock held, leaves its
-// child waiting for it.
-[[gnu::constructor(detail::kForkHandlersOfZmq)]] void watch_forks() {
-  Shared::instance();
-  pthread_atfork([] { Shared::instance().mutex.lock(); }, [] { Shared::instance().mutex.unlock(); },
-                 [] { Shared::instance().mutex.unlock(); });
+std::mutex& shared_mutex() { return Shared::instance().mutex; }
+[[gnu::constructor(detail::kForkHandlersOfTransport)]] void watch_forks() {
+  detail::hold_over_forks<shared_mutex>();
 }
 
 }  // namespace

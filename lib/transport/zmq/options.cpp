@@ -9,6 +9,8 @@
 #include <mutex>
 #include <set>
 
+#include "lib/base/fork_lock.hpp"
+#include "lib/base/fork_order.hpp"
 #include "lib/transport/resolve.hpp"
 #include "lib/transport/socket_listener.hpp"
 #include "spanwire/wire/multipart.hpp"
@@ -35,6 +37,11 @@ struct InprocNames {
     return *names;
   }
 };
+
+std::mutex& inproc_names_mutex() { return InprocNames::instance().mutex; }
+[[gnu::constructor(detail::kForkHandlersOfTransport)]] void watch_forks() {
+  detail::hold_over_forks<inproc_names_mutex>();
+}
 
 }  // namespace
 
