@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import unittest
 
 ROOT = pathlib.Path(os.environ["SPANWIRE_SOURCE_DIR"])
@@ -55,6 +56,12 @@ class Package(unittest.TestCase):
         self.assertEqual(run(folder / "codec"), "codec works\n")
         self.assertEqual(run(folder / "tracing"), "tracing works\n")
         self.assertEqual(run(folder / "call"), "call works\n")
+        self.assert_python_can_open(folder / "libcall_library.so")
+
+    def assert_python_can_open(self, library):
+        """Its thread-locals find room in a process that began without them."""
+        program = f"import ctypes, sys; sys.exit(ctypes.CDLL({str(library)!r}).main())"
+        self.assertEqual(run(sys.executable, "-c", program), "call works\n")
 
     def test_an_unknown_component_is_named(self):
         project = WORK / "unknown"
