@@ -25,7 +25,7 @@ struct EchoOptions {
   bool json = false;    // floor: write and parse the headers
   bool oneway = false;  // messages one way, no reply
   bool zmq = false;     // ours: over ZeroMQ
-  bool awake = false;   // a thread on each core that keeps it from sleeping between two calls
+  bool awake = false;   // both: a thread on each core keeps it from sleeping between two calls
   double sample = 0;    // ours: share of calls whose spans are recorded; negative: no provider
   std::string otlp;     // ours: the kind of backend that spans are sent to; empty: they are counted
 };

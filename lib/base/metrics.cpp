@@ -214,8 +214,7 @@ BoundedHistogram& HistogramFamily::with(std::span<const std::string_view> values
 
 inline std::size_t BoundedHistogram::bucket_of(std::uint64_t value) const noexcept {
   // Halves the range; after it, `at` is the last bound below.  Compilers make a branch of the
-  // choice, which is foreseen where values are alike; without one, each call would wait for the
-  // search of the one before, whose counters are the same.
+  // choice, which is foreseen where values are alike: without one those took twice as long.
   const std::uint64_t* at = bounds_.data();
   std::size_t left = bounds_.size();
   // Where most values are small they need no search, and the branch is foreseen.

@@ -64,8 +64,6 @@ std::int64_t Registry::sweep_if_due() {
   return now;
 }
 
-bool Registry::any_alive() const noexcept { return requests.any_in_use(); }
-
 std::size_t Registry::sweep() {
   if (options_.idle_max.count() == 0) return 0;
   const std::int64_t now = ns_of(options_.clock->monotonic());

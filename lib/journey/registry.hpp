@@ -21,7 +21,6 @@ class Registry {
   std::int64_t sweep_if_due();
   // How many it ended.
   std::size_t sweep();
-  bool any_alive() const noexcept;
 
   SlotPool<RequestState> requests;
   SlotPool<ThreadContext> threads;
@@ -48,7 +47,7 @@ inline Registry& registry() {
 // only passed on.
 inline bool nothing_lives() noexcept {
   const Registry* const latest = latest_registry.load(std::memory_order_acquire);
-  return latest == nullptr || !latest->any_alive();
+  return latest == nullptr || !latest->requests.any_in_use();
 }
 extern std::atomic<std::int64_t> recorded_requests;
 

@@ -101,7 +101,7 @@ void RequestState::make_name(std::string_view role) {
 }
 
 void RequestState::begin_root(const RequestBegin& begin) {
-  const bool named = trace::may_record(above());
+  const bool named = tracer().asks_sampler(above());
   if (named) make_name(begin.role);
   const trace::Decided decided =
       trace::decide(tracer(), above(), named ? trace::Key(name_) : trace::Key());
@@ -110,7 +110,7 @@ void RequestState::begin_root(const RequestBegin& begin) {
   tracestate_.assign(decided.tracestate);
   attributes_.add(decided.attributes);
   if (!recorder_.recording()) return;
-  if (!named) make_name(begin.role);  // there was an init() in between
+  if (!named) make_name(begin.role);
   module_shown_.assign(kModulePrefix).append(module_);
 }
 

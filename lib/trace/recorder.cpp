@@ -285,22 +285,6 @@ void Recorder::write(std::span<const SpanColumn> columns,
   detail::release_if_ending(state);
 }
 
-namespace detail {
-namespace {
-
-// What most of a process that samples one in a hundred are.
-bool dropped_unasked(const Core& core, const SpanContext& above) noexcept {
-  return !above.sampled() && above.valid() && core.drops_unsampled_children();
-}
-
-}  // namespace
-}  // namespace detail
-
-bool may_record(const Context& parent) noexcept {
-  const detail::Core* core = detail::active_core.load(std::memory_order_acquire);
-  return core != nullptr && !detail::dropped_unasked(*core, parent.span());
-}
-
 Decided decide(const Tracer& tracer, const Context& parent, Key name, SpanKind kind,
                std::span<const Attribute> attributes) noexcept {
   Decided decided;

@@ -82,6 +82,12 @@ struct Choice {
   }
 };
 
+// Whether a span under `above` is not wanted whatever it is: most of a process that samples one in
+// a hundred.
+inline bool dropped_unasked(const Core& core, const SpanContext& above) noexcept {
+  return !above.sampled() && above.valid() && core.drops_unsampled_children();
+}
+
 SamplingResult ask(const Core& core, const Start& start, const TraceId& trace_id) noexcept;
 
 // Ids for a new span, and whether it is wanted.

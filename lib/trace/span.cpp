@@ -243,9 +243,7 @@ inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) no
 }  // namespace detail
 
 bool Tracer::asks_sampler_of(const detail::Core& core, const Context& parent) noexcept {
-  const SpanContext& above = parent.span();
-  return core.sampler() != nullptr &&
-         (above.sampled() || !above.valid() || !core.drops_unsampled_children());
+  return core.sampler() != nullptr && !detail::dropped_unasked(core, parent.span());
 }
 
 Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
@@ -261,8 +259,7 @@ Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name, Sp
   const SpanContext& above = parent.span();
   detail::ThreadState* state = detail::state_of_thread;
   // Most spans of a process that samples one in a hundred: nothing but a number is made.
-  if (!above.sampled() && above.valid() && core.drops_unsampled_children() && state != nullptr &&
-      state->core == &core) {
+  if (detail::dropped_unasked(core, above) && state != nullptr && state->core == &core) {
     state->unrecorded.add();
     return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
   }

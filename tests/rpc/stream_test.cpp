@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "lib/rpc/message_port.hpp"
 #include "tests/rpc/rpc_fixture.hpp"
 
 namespace spanwire::rpc {
@@ -63,6 +64,47 @@ TEST_F(StreamTest, DeliversEveryMessageThenTheReply) {
   EXPECT_FALSE(*end);
   EXPECT_EQ(stream->reply().payload().text(), "done");
   EXPECT_EQ(stream->reply().headers().get("x-count"), "1000");
+}
+
+// So many messages in one turn, once its caller waits for them.
+Task<Status> burst(Call& call) {
+  const int count = std::stoi(std::string(call.payload().text()));
+  const Result<std::optional<Slice>> go = co_await call.read();
+  if (!go || !*go) co_return Status(StatusCode::cancelled);
+  for (int i = 0; i < count; ++i) {
+    const Result<void> written = co_await call.write(Slice::of(std::to_string(i)));
+    if (!written) co_return Status(StatusCode::cancelled);
+  }
+  co_return Status::ok();
+}
+
+// How many there are when the reader that waited for the first one is resumed.
+Task<std::size_t> read_at_once(Client* client, std::size_t count) {
+  Result<Stream> stream =
+      co_await client->open(trace::Context(), "stream/burst", Slice::of(std::to_string(count)));
+  if (!stream) co_return 0;
+  const Result<void> gone = co_await stream->write(Slice::of_static("go"));
+  if (!gone) co_return 0;
+  const Result<std::optional<Slice>> first = co_await stream->read();
+  std::size_t at_once = first && *first ? 1 : 0;
+  while (stream->try_read()) ++at_once;
+  std::size_t all = at_once;
+  for (; all < count; ++all) {
+    const Result<std::optional<Slice>> next = co_await stream->read();
+    if (!next || !*next) break;
+  }
+  co_return all == count ? at_once : 0;
+}
+
+// Over TCP, whatever the suite runs over: there what a turn wrote comes in one piece.
+TEST_F(StreamTest, AReaderIsResumedForATurnsMessagesOrForSoMany) {
+  server().handle("stream/burst", burst);
+  const Result<std::string> bound = server().listen("tcp://127.0.0.1:0");
+  ASSERT_TRUE(bound) << bound.error().message();
+  ASSERT_TRUE(server().start());
+  client_ = std::make_unique<Client>(runtime_, *bound, ClientOptions());
+  EXPECT_EQ(runtime_.block_on(read_at_once(client_.get(), 10)), 10u);
+  EXPECT_EQ(runtime_.block_on(read_at_once(client_.get(), 40)), kMessagesAtOnce);
 }
 
 constexpr std::size_t kSizes[] = {0, 1, 5000, 65'536, 300'000};

@@ -129,10 +129,6 @@ struct Decided {
   std::span<const Attribute> attributes;  // the sampler's own
 };
 
-// False: decide() says no to whatever is under `parent`, and asks nobody; its name need not be made
-// first.  Does not allocate or lock.
-bool may_record(const Context& parent) noexcept;
-
 // Asks the sampler once.  The span itself is opened by open_decided().
 Decided decide(const Tracer& tracer, const Context& parent, Key name,
                SpanKind kind = SpanKind::internal,
