@@ -51,6 +51,8 @@ function(spanwire_layer name)
     set(scope PUBLIC)
     add_library(spanwire_${name} STATIC ${sources})
     spanwire_flags(spanwire_${name})
+    # To store two words at once, g++ packs them into one vector register, which takes longer.
+    target_compile_options(spanwire_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-tree-slp-vectorize>)
     target_link_libraries(spanwire_${name} PRIVATE ${arg_PRIVATE})
     target_include_directories(spanwire_${name} PRIVATE ${PROJECT_SOURCE_DIR})
     set_property(GLOBAL APPEND PROPERTY SPANWIRE_ARCHIVES spanwire_${name})
