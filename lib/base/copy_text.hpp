@@ -7,10 +7,11 @@
 namespace spanwire {
 
 // Most texts are short: a call of memcpy costs more than copying them.
-inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
-  if (bytes > 32) {
-    std::memcpy(to, from, bytes);
-  } else if (bytes >= 16) {
+inline constexpr std::size_t kShortTextBytes = 32;
+
+// Up to kShortTextBytes.
+inline void copy_short_text(char* to, const char* from, std::size_t bytes) noexcept {
+  if (bytes >= 16) {
     std::memcpy(to, from, 16);
     std::memcpy(to + bytes - 16, from + bytes - 16, 16);
   } else if (bytes >= 8) {
@@ -21,6 +22,14 @@ inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
     std::memcpy(to + bytes - 4, from + bytes - 4, 4);
   } else {
     for (std::size_t i = 0; i < bytes; ++i) to[i] = from[i];
+  }
+}
+
+inline void copy_text(char* to, const char* from, std::size_t bytes) noexcept {
+  if (bytes > kShortTextBytes) {
+    std::memcpy(to, from, bytes);
+  } else {
+    copy_short_text(to, from, bytes);
   }
 }
 

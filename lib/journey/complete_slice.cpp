@@ -1,19 +1,16 @@
 // Slices that are over when they are told: what a scheduler does most.  The whole way from the
-// handle to the recorder is in this file, to be compiled into one function.
+// handle into the ring is compiled into one function here.
 #include <memory>
 
 #include "lib/journey/with_thread.hpp"
+#include "lib/trace/plain_span.hpp"
 
 namespace spanwire::journey {
 
 using trace::SpanContext;
 using trace::SpanId;
 using trace::WholeSpan;
-
-// Made in place: a copy, in larger pieces than what was just stored, waits for the stores.
-void ThreadContext::keep_last(const SpanId& id) noexcept {
-  std::construct_at(&last_.context, request_->root().trace_id(), id, request_->root().flags());
-}
+using trace::detail::PlainWriter;
 
 void ThreadContext::write(WholeSpan& span) noexcept {
   if (span.context.span_id().is_zero()) {
@@ -29,22 +26,22 @@ void ThreadContext::write(WholeSpan& span) noexcept {
     announce();
   touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);
   const OpenSlice* const above = depth_ != 0 ? innermost_recorded() : nullptr;
-  const SpanContext& root = request_->root();
   const SpanId parent = above != nullptr ? above->id : span_id_;
-  const SpanContext& last = last_.context;
-  const SpanId previous = above == nullptr ? last.span_id() : SpanId();
+  const SpanId previous = above == nullptr ? last_id_ : SpanId();
   const bool timed = slice.start != MonotonicTime{} && slice.start <= slice.end;
-  const bool plain = timed && id.is_zero() && slice.events.empty() && events_.empty() &&
-                     request_->tracestate().empty();
-  const bool own =
-      last.trace_id() == root.trace_id() && last.flags() == root.flags() && !last.remote();
-  if (!plain || (!previous.is_zero() && !own)) [[unlikely]] {
-    return add_any_slice(slice, id, parent, above == nullptr);
+  const bool handed_over = above == nullptr && last_id_.is_zero() && handed_over_.valid();
+  const bool plain = timed && !handed_over && id.is_zero() && slice.events.empty() &&
+                     events_.empty() && request_->tracestate().empty();
+  if (plain) [[likely]] {
+    id = PlainWriter::try_write(
+        request_->recorder(),
+        {request_->root(), parent, previous, slice.name, slice.start, slice.end, slice.attributes});
+    if (!id.is_zero()) [[likely]] {
+      if (above == nullptr) last_id_ = id;
+      return Errc::ok;
+    }
   }
-  id = request_->recorder().open_and_write(trace::PlainSpan{
-      root, parent, previous, slice.name, slice.start, slice.end, slice.attributes});
-  if (above == nullptr) keep_last(id);
-  return Errc::ok;
+  return add_any_slice(slice, id, parent, above == nullptr);
 }
 
 Errc ThreadContext::add_any_slice(const Slice& slice, SpanId id, SpanId parent, bool first_level) {
@@ -56,7 +53,8 @@ Errc ThreadContext::add_any_slice(const Slice& slice, SpanId id, SpanId parent, 
   span.start = slice.start;
   span.end = slice.end;
   span.attributes = {&slice.attributes, 1};
-  span.links = {&last_, first_level && last_.context.valid() ? 1u : 0u};
+  const trace::Link link{last(), {}, {}};
+  span.links = {&link, first_level && link.context.valid() ? 1u : 0u};
   span.tracestate = request_->tracestate();
   span.events = slice.events;
   Errc result = Errc::ok;
@@ -66,7 +64,7 @@ Errc ThreadContext::add_any_slice(const Slice& slice, SpanId id, SpanId parent, 
   } else {
     write(span);
   }
-  if (first_level) keep_last(span.context.span_id());
+  if (first_level) last_id_ = span.context.span_id();
   return result;
 }
 

@@ -106,10 +106,12 @@ class ThreadContext {
   bool anonymous_open() const noexcept;
   trace::SpanContext context_of(const trace::SpanId& id) const noexcept;
   trace::SpanId parent_id() const noexcept;
+  trace::SpanContext last() const noexcept {
+    return last_id_.is_zero() ? handed_over_ : context_of(last_id_);
+  }
   void pop() noexcept;
   void write_slice(OpenSlice& slice, std::int64_t end_ns, Attributes attributes,
                    trace::Key ended_as);
-  void keep_last(const trace::SpanId& id) noexcept;
   // A complete slice's, opened now if it has no id yet.
   void write(trace::WholeSpan& span) noexcept;
   // With the events that were bound to its time.
@@ -121,7 +123,10 @@ class ThreadContext {
   std::atomic<const ThreadIdentity*> owner_{nullptr};
   trace::SpanId span_id_;
   std::int64_t start_ns_ = 0;
-  trace::Link last_;  // the slice that the next one follows; not valid: there is none
+  // The slice that the next one follows: the thread's last one or, before there is one, what came
+  // from elsewhere, if that is valid.
+  trace::SpanId last_id_;
+  trace::SpanContext handed_over_;
   bool announced_ = false;
   std::uint32_t depth_ = 0;
   std::uint32_t too_deep_ = 0;

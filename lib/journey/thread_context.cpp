@@ -79,7 +79,11 @@ class Mark {
 
 void ThreadContext::begin(RequestState& request, const SpanContext& previous) noexcept {
   request_ = &request;
-  last_.context = previous;
+  const SpanContext& root = request.root();
+  const bool own = previous.trace_id() == root.trace_id() && previous.flags() == root.flags() &&
+                   !previous.remote();
+  last_id_ = own ? previous.span_id() : SpanId();
+  handed_over_ = previous;
   announced_ = false;
   depth_ = too_deep_ = 0;
 }
@@ -130,7 +134,7 @@ SpanContext ThreadContext::previous() const noexcept {
   for (std::size_t depth = 0; depth < depth_; ++depth) {
     if (slice_at(depth).recorded()) return context_of(slice_at(depth).id);
   }
-  return last_.context;
+  return last();
 }
 
 // ---- Slices that are open
@@ -151,7 +155,7 @@ Errc ThreadContext::start_slice(trace::Key name, Level level, std::int64_t at_ns
   slice.level = level;
   slice.anonymous = anonymous;
   slice.first_level = first_level;
-  slice.link = first_level ? last_.context : SpanContext();
+  slice.link = first_level ? last() : SpanContext();
   slice.misuse = nested ? Errc::anonymous_nested : Errc::ok;
   slice.id = SpanId();
   if (recorded) {
@@ -224,7 +228,7 @@ void ThreadContext::write_slice(OpenSlice& slice, std::int64_t end_ns, Attribute
     gathered.into(span);
     request_->recorder().write(span);
   }
-  if (slice.first_level) last_.context = span.context;
+  if (slice.first_level) last_id_ = id;
 }
 
 // ---- Complete slices that are not plain
@@ -262,9 +266,9 @@ bool ThreadContext::add_row(std::span<const SpanId> ids, std::int64_t at_ns,
   announce();
   touched_ns.store(at_ns, std::memory_order_relaxed);
   row.parent = context_of(span_id_);
-  row.previous = last_.context;
+  row.previous = last();
   row.tracestate = request_->tracestate();
-  last_.context = context_of(ids.back());
+  last_id_ = ids.back();
   return true;
 }
 
@@ -283,7 +287,7 @@ bool ThreadContext::end_row(trace::Key name, Level level, std::int64_t at_ns, Sp
   row.previous = slice.link;
   row.start = time_of(slice.start_ns);
   row.tracestate = request_->tracestate();
-  last_.context = context_of(id);
+  last_id_ = id;
   pop();
   return true;
 }

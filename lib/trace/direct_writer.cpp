@@ -63,11 +63,22 @@ std::byte* put_event(std::byte* at, const std::byte* end, const WholeEvent& even
   return at;
 }
 
-bool may_repeat(std::span<const Attribute> attributes) noexcept {
+std::byte* put_any_attributes(std::byte* at, const std::byte* end,
+                              std::span<const Attribute> attributes, const SpanLimits& limits,
+                              bool& repeats) noexcept {
+  for (const Attribute& attribute : attributes) {
+    repeats = repeats || !attribute.key.is_literal();
+    at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
+    if (at == nullptr) return nullptr;
+  }
+  return at;
+}
+
+bool many_may_repeat(std::span<const Attribute> attributes) noexcept {
   std::uint64_t seen = 0;
   for (const Attribute& attribute : attributes) {
     const std::uint64_t bit = std::uint64_t{1} << attribute.key.literal_filter();
-    if (!attribute.key.is_literal() || (seen & bit) != 0) return true;
+    if ((seen & bit) != 0) return true;
     seen |= bit;
   }
   return false;

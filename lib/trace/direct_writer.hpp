@@ -24,8 +24,30 @@ namespace spanwire::trace::detail {
 // Of the items of one span.
 inline constexpr std::size_t kDirectBytesMax = 4096;
 
-inline std::byte* direct_end(std::byte* items, const SpanLimits& limits) noexcept {
-  return items + std::min(kDirectBytesMax, limits.bytes_max);
+// With limits below that, spans are not written directly.
+inline bool may_write_directly(const SpanLimits& limits) noexcept {
+  return limits.bytes_max >= kDirectBytesMax;
+}
+inline std::byte* direct_end(std::byte* items) noexcept { return items + kDirectBytesMax; }
+
+// What headers of whole spans have in common.  In its place in the ring: a header that is put
+// together elsewhere, field by field, and then copied in larger pieces keeps the core waiting for
+// each of its stores.
+[[gnu::always_inline]] inline void write_header(RecordHeader& header, const SpanContext& trace,
+                                                SpanId id, SpanId parent, const Scope& scope,
+                                                std::int64_t start_ns,
+                                                std::int64_t end_ns) noexcept {
+  header.entry_type = EntryType::record;
+  header.flags = trace.flags();
+  header.trace_id = trace.trace_id();
+  header.span_id = id;
+  header.parent_span_id = parent;
+  header.start_ns = start_ns;
+  header.end_ns = end_ns;
+  header.scope = &scope;
+  header.name_at = 0;
+  header.tracestate_at = header.status_at = kNoItem;
+  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
 // An item with its key; `value` is where its value goes.
@@ -57,50 +79,70 @@ inline std::byte* put_name(std::byte* at, const std::byte* end, Key name) noexce
   return at + kBytes;
 }
 
-// Whether keys of a list may be equal, which what is written directly is not searched for.
-bool may_repeat(std::span<const Attribute> attributes) noexcept;
+// A literal key and a number, or a text that is short.
+inline constexpr std::size_t kUsualItem = sizeof(Item) + sizeof(const char*) + kShortTextBytes;
+// Of one that is not, null.  There is room for kUsualItem.
+inline std::byte* put_usual_attribute(std::byte* at, const Attribute& attribute,
+                                      const SpanLimits& limits) noexcept {
+  const Key key = attribute.key;
+  const AttributeValue& value = attribute.value;
+  if (!key.is_literal()) return nullptr;
+  if (value.is_word()) {
+    const std::int64_t word = value.word();
+    std::memcpy(write_literal_item(at, ItemTag::attribute, value.type(), key, sizeof word), &word,
+                sizeof word);
+    return at + kWordItem;
+  }
+  const std::size_t size = value.size();
+  if (value.type() != ValueType::string || size > kShortTextBytes ||
+      size > limits.value_chars_max) {
+    return nullptr;
+  }
+  copy_short_text(write_literal_item(at, ItemTag::attribute, ValueType::string, key, size),
+                  value.text().data(), size);
+  return at + sizeof(Item) + sizeof(const char*) + padded(size);
+}
 
-// Sets `repeats` where that may be so.
+// Whatever the attributes are; `repeats` as below.
+std::byte* put_any_attributes(std::byte* at, const std::byte* end,
+                              std::span<const Attribute> attributes, const SpanLimits& limits,
+                              bool& repeats) noexcept;
+
+// Whether keys may be equal, which what is written directly is not searched for; of those that are
+// not literal one does not ask.
+bool many_may_repeat(std::span<const Attribute> attributes) noexcept;
+inline bool may_repeat(std::span<const Attribute> attributes) noexcept {
+  const auto equal = [&](std::size_t one, std::size_t other) {
+    return attributes[one].key.may_equal(attributes[other].key);
+  };
+  const std::size_t size = attributes.size();
+  if (size < 2) return false;
+  if (size > 4) return many_may_repeat(attributes);
+  if (equal(0, 1)) return true;
+  if (size > 2 && (equal(0, 2) || equal(1, 2))) return true;
+  return size > 3 && (equal(0, 3) || equal(1, 3) || equal(2, 3));
+}
+
+// Sets `repeats` where keys may be equal.
 inline std::byte* put_attributes(std::byte* at, const std::byte* end,
                                  std::span<const Attribute> attributes, const SpanLimits& limits,
                                  bool& repeats) noexcept {
-  // So many are compared as they come, more of them at once.
-  constexpr std::size_t kPairsMax = 4;
-  if (attributes.size() > kPairsMax) repeats = repeats || may_repeat(attributes);
+  repeats = repeats || may_repeat(attributes);
+  const std::byte* const usual_end = end - kUsualItem;
   for (const Attribute& attribute : attributes) {
-    const Key key = attribute.key;
-    if (attributes.size() <= kPairsMax) {
-      for (const Attribute* other = attributes.data(); other != &attribute; ++other) {
-        repeats |= key.may_equal(other->key);
-      }
+    std::byte* const next = at <= usual_end ? put_usual_attribute(at, attribute, limits) : nullptr;
+    if (next == nullptr) [[unlikely]] {
+      const std::span rest(&attribute, attributes.data() + attributes.size());
+      return put_any_attributes(at, end, rest, limits, repeats);
     }
-    const AttributeValue& value = attribute.value;
-    if (!key.is_literal() || !fits(at, end, kWordItem)) [[unlikely]] {
-      repeats = repeats || !key.is_literal();
-      at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
-      if (at == nullptr) return nullptr;
-    } else if (value.is_word()) {
-      const std::int64_t word = value.word();
-      std::memcpy(write_literal_item(at, ItemTag::attribute, value.type(), key, sizeof word), &word,
-                  sizeof word);
-      at += kWordItem;
-    } else if (value.type() == ValueType::string && value.size() <= limits.value_chars_max &&
-               fits(at, end, kWordItem + value.size())) {
-      const std::string_view text = value.text();
-      copy_text(write_literal_item(at, ItemTag::attribute, ValueType::string, key, text.size()),
-                text.data(), text.size());
-      at += sizeof(Item) + sizeof(const char*) + padded(text.size());
-    } else {
-      at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
-      if (at == nullptr) return nullptr;
-    }
+    at = next;
   }
   return at;
 }
 
 // A link to a span of the same trace, at `at`, which has room for it.
 inline constexpr std::size_t kOwnLinkItem = sizeof(Item) + sizeof(SpanId);
-inline void write_own_link(std::byte* at, const SpanId& span_id) noexcept {
+inline void write_own_link(std::byte* at, SpanId span_id) noexcept {
   char* to = write_item(at, ItemTag::link, ValueType::string, Key(), sizeof span_id);
   std::memcpy(to, &span_id, sizeof span_id);
 }

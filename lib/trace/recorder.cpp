@@ -13,32 +13,12 @@ namespace spanwire::trace {
 namespace detail {
 namespace {
 
-// What headers of whole spans have in common.  In its place in the ring: a header that is put
-// together elsewhere, field by field, and then copied in larger pieces keeps the core waiting for
-// each of its stores.
-[[gnu::always_inline]] inline void write_header(RecordHeader& header, const SpanContext& trace,
-                                                SpanId id, SpanId parent, const Scope& scope,
-                                                std::int64_t start_ns,
-                                                std::int64_t end_ns) noexcept {
-  header.entry_type = EntryType::record;
-  header.flags = trace.flags();
-  header.trace_id = trace.trace_id();
-  header.span_id = id;
-  header.parent_span_id = parent;
-  header.start_ns = start_ns;
-  header.end_ns = end_ns;
-  header.scope = &scope;
-  header.name_at = 0;
-  header.tracestate_at = header.status_at = kNoItem;
-  header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
-}
-
 // The items of a span behind its header, which learns where they are; null as put_name() and its
 // like.
 [[gnu::always_inline]] inline std::byte* put_items(RecordHeader& header, const WholeSpan& span,
                                                    const SpanLimits& limits) noexcept {
   auto* const items = reinterpret_cast<std::byte*>(&header + 1);
-  const std::byte* const end = direct_end(items, limits);
+  const std::byte* const end = direct_end(items);
   std::byte* at = put_name(items, end, span.name);
   if (at != nullptr && !span.tracestate.empty()) {
     header.tracestate_at = static_cast<std::uint32_t>(at - items);
@@ -75,8 +55,8 @@ namespace {
                                               const Scope& scope, std::int64_t end_ns) noexcept {
   const SpanLimits& limits = core.limits();
   const std::size_t links_max = span.batch ? limits.batch_links_max : limits.links_max;
-  if (span.events.size() > limits.events_max || span.links.size() > links_max ||
-      span.status_message.size() > limits.value_chars_max) {
+  if (!may_write_directly(limits) || span.events.size() > limits.events_max ||
+      span.links.size() > links_max || span.status_message.size() > limits.value_chars_max) {
     return false;
   }
   std::byte* to = state.ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
@@ -98,45 +78,7 @@ namespace {
   const auto bytes = static_cast<std::uint32_t>(end - to);
   header.entry_bytes = bytes;
   header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
-  publish_entry(core, state, bytes);
-  return true;
-}
-
-// The same for a plain one, which has its id.
-[[gnu::always_inline]] inline bool try_direct(Core& core, ThreadState& state, const PlainSpan& span,
-                                              SpanId id, const Scope& scope) noexcept {
-  const SpanLimits& limits = core.limits();
-  const std::size_t links = span.previous.is_zero() ? 0 : 1;
-  if (span.attributes.size() > limits.attributes_max || links > limits.links_max) return false;
-  std::byte* const to = state.ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
-  if (to == nullptr) return false;
-  auto& header = *reinterpret_cast<RecordHeader*>(to);
-  auto* const items = reinterpret_cast<std::byte*>(&header + 1);
-  const std::byte* const end = direct_end(items, limits);
-  bool repeats = false;
-  std::byte* at = put_name(items, end, span.name);
-  if (at != nullptr) at = put_attributes(at, end, span.attributes, limits, repeats);
-  if (at == nullptr || !fits(at, end, kOwnLinkItem)) return false;
-  if (links != 0) {
-    write_own_link(at, span.previous);
-    at += kOwnLinkItem;
-  }
-  if (!core.enter_queue(1)) {
-    count_lost(state, LossReason::queue_full);
-    return true;
-  }
-  const auto bytes = static_cast<std::uint32_t>(at - to);
-  write_header(header, span.trace, id, span.parent, scope, ns_of(span.start), ns_of(span.end));
-  header.entry_bytes = bytes;
-  header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
-  header.kind = static_cast<std::uint8_t>(SpanKind::internal);
-  header.status = static_cast<std::uint8_t>(StatusCode::unset);
-  header.attributes = static_cast<std::uint16_t>(span.attributes.size());
-  header.events = 0;
-  header.links = static_cast<std::uint16_t>(links);
-  header.parent_remote = 0;
-  header.may_repeat = repeats ? 1 : 0;
-  publish_entry(core, state, bytes);
+  publish_entry(core, state, to, bytes);
   return true;
 }
 
@@ -174,21 +116,6 @@ void write_slowly(Core& core, ThreadState& state, const WholeSpan& span, const S
     write_slowly(core, state, span, scope, end_ns);
   }
   release_if_ending(&state);
-}
-
-[[gnu::noinline]] void write_as_whole(const Recorder& recorder, const PlainSpan& plain,
-                                      const SpanId& id) noexcept {
-  const SpanContext& trace = plain.trace;
-  const Link link{SpanContext(trace.trace_id(), plain.previous, trace.flags()), {}, {}};
-  WholeSpan span;
-  std::construct_at(&span.context, trace.trace_id(), id, trace.flags());
-  span.parent = plain.parent;
-  span.name = plain.name;
-  span.start = plain.start;
-  span.end = plain.end;
-  span.attributes = {&plain.attributes, 1};
-  span.links = {&link, plain.previous.is_zero() ? 0u : 1u};
-  recorder.write(span);
 }
 
 }  // namespace
@@ -241,24 +168,6 @@ void Recorder::open_and_write(WholeSpan& span) const noexcept {
   core.processor().ensure_started();
   state->recorded.add();
   detail::write_whole(core, *state, span, *scope_);
-}
-
-SpanId Recorder::open_and_write(const PlainSpan& span) const noexcept {
-  detail::Core& core = *core_;
-  detail::ThreadState* const state = detail::state_of_thread;
-  SpanId id;
-  if (state != nullptr && state->core == &core &&
-      detail::active_core.load(std::memory_order_acquire) == &core) [[likely]] {
-    core.processor().ensure_started();
-    state->recorded.add();
-    id = SpanId::generate(state->random);
-    if (detail::try_direct(core, *state, span, id, *scope_)) [[likely]]
-      return id;
-  } else {
-    id = open();
-  }
-  detail::write_as_whole(*this, span, id);
-  return id;
 }
 
 void Recorder::write(std::span<const SpanColumn> columns,

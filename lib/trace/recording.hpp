@@ -41,10 +41,10 @@ inline std::byte* reserve_entry(Core& core, ThreadState& state, std::size_t byte
   }
   return to;
 }
-inline void publish_entry(Core& core, ThreadState& state, std::size_t bytes,
+inline void publish_entry(Core& core, ThreadState& state, const std::byte* entry, std::size_t bytes,
                           std::size_t spans = 1) noexcept {
   state.queued.add(spans);
-  if (state.ring.publish(bytes)) core.processor().hurry();
+  if (state.ring.publish(entry, bytes)) core.processor().hurry();
 }
 
 // A place in the slab; null, and counted, if there is none.

@@ -48,20 +48,21 @@ std::byte* Ring::reserve_slowly(std::size_t bytes) noexcept {
   } else {
     watch_at_ = std::min(tail_ + std::max(bytes, kStretchBytes), head + enough);
   }
-  if (touched_ < capacity_) touch_ahead(bytes);
+  const std::uint64_t lap = tail_ & ~std::uint64_t{capacity_ - 1};
+  watch_at_ = std::min(watch_at_, lap + capacity_);
+  if (touched_ < capacity_) touch_ahead(lap, bytes);
   return memory_ + (tail_ & (capacity_ - 1));
 }
 
 // A stretch at once: page by page, as they are written, costs more in all, and more spans.  A
 // kernel before 5.14 does not know the advice, and it is page by page.
-void Ring::touch_ahead(std::size_t bytes) noexcept {
-  const std::uint64_t start = tail_ & ~std::uint64_t{capacity_ - 1};
+void Ring::touch_ahead(std::uint64_t lap, std::size_t bytes) noexcept {
   const std::size_t stretch = std::min(capacity_, kStretchBytes);
-  while (tail_ + bytes > start + touched_) {
+  while (tail_ + bytes > lap + touched_) {
     madvise(memory_ + touched_, stretch, MADV_POPULATE_WRITE);
     touched_ += stretch;
   }
-  watch_at_ = std::min(watch_at_, start + touched_);
+  watch_at_ = std::min(watch_at_, lap + touched_);
 }
 
 // One at a visit, two ahead of the writer.  A machine without huge pages refuses, and all stays as

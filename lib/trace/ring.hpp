@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "spanwire/trace/detail/record_layout.hpp"
 
@@ -22,21 +23,20 @@ class Ring {
 
   // Room for one entry of `bytes` (a multiple of 8) in one piece; null when full.
   std::byte* reserve(std::size_t bytes) noexcept {
-    const std::size_t place = tail_ & (capacity_ - 1);
-    const std::size_t to_end = capacity_ - place;
-    if (bytes > to_end || tail_ + bytes > watch_at_ || can_start_over(place)) {
+    const std::uint64_t tail = tail_;
+    const std::size_t place = tail & (capacity_ - 1);
+    if (tail + bytes > watch_at_ || can_start_over(tail, place)) [[unlikely]]
       return reserve_slowly(bytes);
-    }
     return memory_ + place;
   }
-  // Makes what was reserved visible.  True when the reader should hurry: much is waiting.
-  bool publish(std::size_t bytes) noexcept {
-    tail_ += bytes;
-    shared_tail_.store(tail_, std::memory_order_release);
-    fetch_ahead();
-    const bool hurry = hurry_;
-    hurry_ = false;
-    return hurry;
+  // Makes `bytes` of the entry that was reserved visible.  True when the reader should hurry: much
+  // is waiting.
+  bool publish(const std::byte* entry, std::size_t bytes) noexcept {
+    const std::uint64_t tail = tail_ + bytes;
+    tail_ = tail;
+    shared_tail_.store(tail, std::memory_order_release);
+    fetch_ahead(entry + bytes);
+    return hurry_ && std::exchange(hurry_, false);
   }
 
   // Positions of what can be read; begin == end when there is nothing.
@@ -77,19 +77,19 @@ class Ring {
   // An empty ring is written from its beginning again: memory that is warm, instead of the next
   // cold page.  Not before a stretch of it is used, or a reader that keeps up would turn each span
   // into a start.
-  bool can_start_over(std::size_t place) const noexcept {
-    return place >= kStretchBytes && shared_head_.load(std::memory_order_relaxed) == tail_;
+  bool can_start_over(std::uint64_t tail, std::size_t place) const noexcept {
+    return shared_head_.load(std::memory_order_relaxed) == tail && place >= kStretchBytes;
   }
   std::byte* reserve_slowly(std::size_t bytes) noexcept;
   void skip(std::size_t bytes) noexcept;
-  void touch_ahead(std::size_t bytes) noexcept;
+  void touch_ahead(std::uint64_t lap, std::size_t bytes) noexcept;
   void ready_huge_page() noexcept;
   // The lines that later entries will be written to were last read on the reader's core: getting
   // them back takes as long as writing several spans, and goes on meanwhile.
-  void fetch_ahead() const noexcept {
+  static void fetch_ahead(const std::byte* next) noexcept {
     constexpr std::size_t kAhead = 3072;
     constexpr std::size_t kAtATime = 256;  // about an entry
-    const std::byte* next = memory_ + (tail_ & (capacity_ - 1)) + kAhead;
+    next += kAhead;
     for (std::size_t line = 0; line < kAtATime; line += 64) {
 #if defined(__x86_64__)
       // The builtin fetches for reading only, unless the compiler may assume newer machines.
@@ -107,7 +107,8 @@ class Ring {
 
   std::byte* memory_ = nullptr;
   std::size_t capacity_;
-  // The writer's own.  Up to watch_at_ there is room for certain and nothing else to look after.
+  // The writer's own.  Up to watch_at_ there is room for certain, in one piece, and nothing else to
+  // look after.
   std::uint64_t tail_ = 0;
   std::uint64_t watch_at_ = 0;
   bool hurry_ = false;

@@ -51,7 +51,7 @@ bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t en
   std::byte* to = reserve_entry(core, state, bytes);
   if (to == nullptr) return false;
   write_entry(to, record, bytes, end_ns);
-  publish_entry(core, state, bytes);
+  publish_entry(core, state, to, bytes);
   return true;
 }
 

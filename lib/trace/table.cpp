@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "lib/trace/direct_writer.hpp"
 #include "lib/trace/recording.hpp"
@@ -21,7 +22,7 @@ const SpanId* ids_of(const TableRow& row) noexcept {
 std::size_t write_items(std::byte* items, const SpanColumn& column,
                         const SpanLimits& limits) noexcept {
   if (column.attributes.size() > limits.attributes_max) return 0;
-  const std::byte* const end = direct_end(items, limits);
+  const std::byte* const end = direct_end(items);
   std::byte* at = put_name(items, end, column.name);
   bool repeats = false;  // remove_repeats() looks at all
   if (at != nullptr) at = put_attributes(at, end, column.attributes, limits, repeats);
@@ -35,7 +36,7 @@ TableWriter::TableWriter(Core& core, ThreadState& state, const Scope& scope,
     : core_(core), state_(state), scope_(scope), columns_(columns) {
   items_at_ = kColumnsAt + columns.size() * sizeof(TableColumn);
   row_bytes_ = sizeof(TableRow) + columns.size() * sizeof(SpanId);
-  usable_ = core.limits().links_max != 0;
+  usable_ = core.limits().links_max != 0 && may_write_directly(core.limits());
 }
 
 bool TableWriter::write_columns() noexcept {
@@ -114,8 +115,7 @@ void TableWriter::publish() noexcept {
                        static_cast<std::uint32_t>(head_bytes_),
                        static_cast<std::uint32_t>(row_bytes_)};
   std::memcpy(entry_ + sizeof(RecordHeader), &head, sizeof head);
-  entry_ = nullptr;
-  publish_entry(core_, state_, bytes, rows_ * columns_.size());
+  publish_entry(core_, state_, std::exchange(entry_, nullptr), bytes, rows_ * columns_.size());
 }
 
 WholeSpan span_of_row(std::span<const SpanColumn> columns, const SpanRow& row, std::size_t column,

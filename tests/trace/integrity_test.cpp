@@ -218,7 +218,7 @@ TEST(Ring, KeepsEntriesInOrder) {
       header->entry_bytes = static_cast<std::uint32_t>(bytes);
       header->entry_type = detail::EntryType::record;
       header->start_ns = static_cast<std::int64_t>(written++);
-      ring.publish(bytes);
+      ring.publish(to, bytes);
     }
     if (random.below(4) != 0) continue;
     const auto [begin, end] = ring.readable();
@@ -247,7 +247,7 @@ TEST(Ring, StartsOverWhenEmpty) {
     auto* header = reinterpret_cast<detail::RecordHeader*>(to);
     header->entry_bytes = kBytes;
     header->entry_type = detail::EntryType::record;
-    ring.publish(kBytes);
+    ring.publish(to, kBytes);
     return true;
   };
   std::set<const std::byte*> places;
@@ -282,7 +282,7 @@ TEST(Ring, ReaderAndWriterRunAtOnce) {
       header->entry_bytes = static_cast<std::uint32_t>(bytes);
       header->entry_type = detail::EntryType::record;
       header->start_ns = static_cast<std::int64_t>(written++);
-      ring.publish(bytes);
+      ring.publish(to, bytes);
     }
     done = true;
   });

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lib/trace/plain_span.hpp"
 #include "spanwire/trace/sampler.hpp"
 #include "tests/trace/provider_fixture.hpp"
 
@@ -139,14 +140,15 @@ TEST_F(RecorderTest, OfEqualKeysTheLastCounts) {
   }
 }
 
-// A plain span is the whole one that says the same: by the short way, by the long one (a text that
-// does not fit there, a copied name, a limit), and counted alike.
+// A plain span is the whole one that says the same.
 TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
-  const std::string text(20'000, 'x');
-  const std::string name(300, 'n');
+  const std::string middle(300, 'm');
   const Attribute usual[] = {{"text", "value"}, {"number", 7}, {"real", 0.5}};
   const Attribute odd[] = {{"a", 1}, {std::string_view("b"), true}, {"a", 2}};
-  const Attribute large[] = {{"text", text}};
+  const Attribute twice[] = {{"a", 1}, {"b", 2}, {"a", 3}};
+  const Attribute four[] = {{"a", 1}, {"b", 2}, {"c", 3}, {"b", 4}};
+  const Attribute many[] = {{"a", 1}, {"b", 2}, {"c", 3}, {"d", 4}, {"e", 5}, {"a", 6}};
+  const Attribute longer[] = {{"a", 1}, {"text", middle}, {"a", 2}, {"c", false}};
   struct Case {
     const char* name;
     Key key;
@@ -158,21 +160,25 @@ TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
                         {"the first of its thread", "plain", usual, 3, false},
                         {"nothing", "plain", {}, 0, false},
                         {"equal keys, no literal", "plain", odd, 2, true},
-                        {"a long text", "plain", large, 1, true},
-                        {"a long name", std::string_view(name), usual, 3, true}};
+                        {"equal keys", "plain", twice, 2, true},
+                        {"equal keys of four", "plain", four, 3, false},
+                        {"equal keys of many", "plain", many, 5, true},
+                        {"a text that is not short", "plain", longer, 3, true},
+                        {"a copied name", std::string_view("copied"), usual, 3, true}};
   start();
   Random random(1);
+  const Decided decided = decide(tracer(), Context(), "root");
   for (const Case& of : cases) {
     SCOPED_TRACE(of.name);
     store().clear();
-    const Decided decided = decide(tracer(), Context(), "root");
     const SpanId parent = SpanId::generate(random);
     const SpanId previous = of.follows ? SpanId::generate(random) : SpanId();
-    const SpanId id = decided.recorder.open_and_write(
-        PlainSpan{decided.context, parent, previous, of.key, at(100), at(300), of.attributes});
+    const SpanId id = detail::PlainWriter::try_write(
+        decided.recorder,
+        {decided.context, parent, previous, of.key, at(100), at(300), of.attributes});
+    ASSERT_FALSE(id.is_zero());
     const SpanData span = only_span();
     EXPECT_EQ(span.context, SpanContext(decided.context.trace_id(), id, decided.context.flags()));
-    EXPECT_FALSE(id.is_zero());
     EXPECT_EQ(span.parent_span_id, parent);
     EXPECT_EQ(span.name, of.key.view());
     EXPECT_EQ(span.kind, SpanKind::internal);
@@ -188,20 +194,48 @@ TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
   expect_all_accounted(stats());
 }
 
-TEST_F(RecorderTest, APlainSpanKeepsTheLimits) {
-  ProviderOptions limited = options();
-  limited.limits.attributes_max = 1;
-  limited.limits.links_max = 0;
-  init(std::move(limited));
-  const Attribute attributes[] = {{"a", 1}, {"b", 2}};
+// What has to be looked at more closely is refused, and nothing is counted.
+TEST_F(RecorderTest, APlainSpanFitsOrIsRefused) {
+  const std::string text(20'000, 'x');
+  const std::string name(300, 'n');
+  const Attribute large[] = {{"text", text}};
+  start();
   const Decided decided = decide(tracer(), Context(), "root");
-  decided.recorder.open_and_write(PlainSpan{
-      decided.context, {}, decided.context.span_id(), "plain", at(100), at(300), attributes});
-  const SpanData span = only_span();
-  EXPECT_EQ(span.attributes.size(), 1u);
-  EXPECT_EQ(span.dropped_attributes, 1u);
-  EXPECT_EQ(span.links.size(), 0u);
-  EXPECT_EQ(span.dropped_links, 1u);
+  const auto refused = [&](Key key, std::span<const Attribute> attributes) {
+    return detail::PlainWriter::try_write(
+               decided.recorder, {decided.context, {}, {}, key, at(100), at(300), attributes})
+        .is_zero();
+  };
+  EXPECT_TRUE(refused("plain", large));
+  EXPECT_TRUE(refused(std::string_view(name), {}));
+  EXPECT_FALSE(refused("plain", {}));
+  EXPECT_EQ(stats().recorded, 1u);
+  EXPECT_EQ(stats().ended, 1u);
+}
+
+TEST_F(RecorderTest, APlainSpanKeepsTheLimits) {
+  struct Case {
+    const char* name;
+    void (*limit)(SpanLimits& limits);
+  };
+  const Case cases[] = {{"attributes", [](SpanLimits& limits) { limits.attributes_max = 1; }},
+                        {"links", [](SpanLimits& limits) { limits.links_max = 0; }},
+                        {"characters", [](SpanLimits& limits) { limits.value_chars_max = 4; }},
+                        {"bytes", [](SpanLimits& limits) { limits.bytes_max = 1024; }}};
+  const Attribute attributes[] = {{"a", 1}, {"b", "value"}};
+  for (const Case& of : cases) {
+    SCOPED_TRACE(of.name);
+    ProviderOptions limited = options();
+    of.limit(limited.limits);
+    init(std::move(limited));
+    const Decided decided = decide(tracer(), Context(), "root");
+    const SpanId id = detail::PlainWriter::try_write(
+        decided.recorder,
+        {decided.context, {}, decided.context.span_id(), "plain", at(100), at(300), attributes});
+    EXPECT_TRUE(id.is_zero());
+    EXPECT_EQ(stats().recorded, 0u);
+    shutdown();
+  }
 }
 
 // Within a trace a link is kept as an id; what it says is the same.

@@ -21,7 +21,7 @@ void put(Ring& ring, std::uint64_t number) {
   header.entry_type = EntryType::record;
   header.start_ns = static_cast<std::int64_t>(number);
   std::memcpy(to + kEntry - sizeof number, &number, sizeof number);
-  ring.publish(kEntry);
+  ring.publish(to, kEntry);
 }
 
 // Those that wait, in order, beginning with `next`; as a processor reads them, `batch` at a time.

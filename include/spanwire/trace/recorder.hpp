@@ -44,18 +44,9 @@ struct WholeSpan {
   std::string_view status_message{};  // with StatusCode::error
 };
 
-// A usual one: of kind internal, without events, status and tracestate, in the trace of another
-// span.
-struct PlainSpan {
-  const SpanContext& trace;  // any of the trace; its flags are the span's
-  SpanId parent;
-  SpanId previous;  // of the same trace, linked to; zero: none
-  Key name;
-  MonotonicTime start{};
-  MonotonicTime end{};  // not before `start`
-  std::span<const Attribute> attributes{};
-};
-
+namespace detail {
+class PlainWriter;
+}
 struct Decided;
 
 // Many spans at once, for a step of a scheduler: each row is a request, each column a slice of it.
@@ -100,8 +91,6 @@ class Recorder {
   void write(const WholeSpan& span) const noexcept;
   // Both at once, for a span with a new id in the trace of `span.context`, which becomes its own.
   void open_and_write(WholeSpan& span) const noexcept;
-  // The same for what a scheduler does most, in half the time.  Returns its id.
-  SpanId open_and_write(const PlainSpan& span) const noexcept;
   // One span for each row and column, kind internal.
   void write(std::span<const SpanColumn> columns, std::span<const SpanRow> rows) const noexcept;
 
@@ -110,6 +99,7 @@ class Recorder {
   }
 
  private:
+  friend class detail::PlainWriter;
   friend Decided decide(const Tracer& tracer, const Context& parent, Key name, SpanKind kind,
                         std::span<const Attribute> attributes) noexcept;
   Recorder(detail::Core& core, const Scope& scope) noexcept : core_(&core), scope_(&scope) {}
