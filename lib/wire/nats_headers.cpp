@@ -16,9 +16,8 @@ constexpr std::string_view kVersion = "NATS/1.0";
 constexpr std::string_view kLineEnd = "\r\n";
 
 bool is_name(std::string_view name) noexcept {
-  bool good = !name.empty();
-  for (const char c : name) good &= c > 32 && c < 127;
-  return good;
+  const char* const end = name.data() + name.size();
+  return !name.empty() && scan_name(name.data(), end) == end;
 }
 
 // Any text but a line's end and its like; UTF-8 is passed on as it is.
@@ -84,10 +83,8 @@ Errc NatsHeaders::parse_first_line(std::string_view line) noexcept {
 }
 
 Errc NatsHeaders::parse_line(const char* at, const char* end) noexcept {
-  const char* colon = at;
-  bool good = true;
-  for (; colon != end && *colon != ':'; ++colon) good &= *colon > 32 && *colon < 127;
-  if (colon == at || colon == end || !good) return Errc::bad_header_line;
+  const char* const colon = scan_name(at, end);
+  if (colon == at || colon == end || *colon != ':') return Errc::bad_header_line;
   if (size_ == kHeaderMembersMax) return Errc::headers_too_many;
   const std::string_view name(at, static_cast<std::size_t>(colon - at));
   const std::string_view value(colon + 1, static_cast<std::size_t>(end - colon - 1));
@@ -152,7 +149,7 @@ void NatsHeaderWriter::put(std::string_view text) noexcept {
 
 Errc NatsHeaderWriter::add(std::string_view name, std::string_view value) noexcept {
   constexpr std::string_view kBetween = ": ";
-  if (!is_name(name) || name.find(':') != std::string_view::npos) return Errc::bad_header_line;
+  if (!is_name(name)) return Errc::bad_header_line;
   if (!is_value(value)) return Errc::control_character;
   if (lines_ == kHeaderMembersMax) return Errc::headers_too_many;
   const std::size_t fixed = kBetween.size() + 2 * kLineEnd.size();

@@ -22,6 +22,12 @@ inline bool special_in_string(char c) noexcept {
   return byte < 0x20 || byte >= 0x80 || c == '"' || c == '\\';
 }
 
+// What a header's name ends with, or cannot hold: a colon, and what is no printable ASCII.
+inline bool ends_name(char c) noexcept {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte <= 0x20 || byte >= 0x7f || c == ':';
+}
+
 // ---- Eight bytes as one number, in any byte order.
 
 inline constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
@@ -101,6 +107,13 @@ inline unsigned line_end_mask(const char* from) noexcept {
   return mask_of(_mm_or_si128(_mm_cmpeq_epi8(chunk, _mm_set1_epi8('\n')),
                               _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\r'))));
 }
+// One bit for each of 16 bytes that is a colon or no printable ASCII; a blank counts as none.
+inline unsigned name_end_mask(const char* from) noexcept {
+  const Chunk chunk = load_chunk(from);
+  const Chunk bad = _mm_or_si128(_mm_cmplt_epi8(chunk, _mm_set1_epi8(0x21)),
+                                 _mm_cmpeq_epi8(chunk, _mm_set1_epi8(0x7f)));
+  return mask_of(_mm_or_si128(bad, _mm_cmpeq_epi8(chunk, _mm_set1_epi8(':'))));
+}
 // True if all 16 are printable ASCII.
 inline bool printable_chunk(const char* from) noexcept {
   const Chunk chunk = load_chunk(from);
@@ -141,6 +154,13 @@ inline unsigned line_end_mask(const char* from) noexcept {
   }
   return mask;
 }
+inline unsigned name_end_mask(const char* from) noexcept {
+  unsigned mask = 0;
+  for (unsigned i = 0; i < kChunkBytes; ++i) {
+    if (ends_name(from[i])) mask |= 1u << i;
+  }
+  return mask;
+}
 inline bool printable_chunk(const char* from) noexcept {
   for (std::size_t i = 0; i < kChunkBytes; ++i) {
     const auto byte = static_cast<unsigned char>(from[i]);
@@ -170,6 +190,17 @@ inline const char* scan_line(const char* at, const char* end) noexcept {
     at += kChunkBytes;
   }
   while (at != end && *at != '\n' && *at != '\r') ++at;
+  return at;
+}
+
+// The first byte of [at, end) that ends a name, or end.
+inline const char* scan_name(const char* at, const char* end) noexcept {
+  while (static_cast<std::size_t>(end - at) >= kChunkBytes) {
+    const unsigned mask = name_end_mask(at);
+    if (mask != 0) return at + std::countr_zero(mask);
+    at += kChunkBytes;
+  }
+  while (at != end && !ends_name(*at)) ++at;
   return at;
 }
 
