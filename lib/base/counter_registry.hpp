@@ -57,6 +57,14 @@ class HistogramCells {
 
   std::atomic<std::int64_t> sum{0};
 
+  // The owner's: the bucket of its last value, for values from `least` to `least` + `width`.
+  struct Recent {
+    std::uint64_t least = 0;
+    std::uint64_t width = 0;
+    std::size_t bucket = 0;
+  };
+  Recent recent;
+
  private:
   HistogramCells(std::uint32_t buckets, bool exemplars)
       : bucket_count_(buckets),

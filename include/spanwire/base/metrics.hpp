@@ -150,7 +150,7 @@ class BoundedHistogram {
   void add_first(std::uint64_t value, const Exemplar* exemplar, std::uint64_t times) noexcept;
   void add_to(detail::HistogramCells& cells, std::uint64_t value, const Exemplar* exemplar,
               std::uint64_t times) const noexcept;
-  std::size_t bucket_of(std::uint64_t value) const noexcept;
+  std::size_t find_bucket(detail::HistogramCells& cells, std::uint64_t value) const noexcept;
 
   std::string_view series_;
   std::span<const std::uint64_t> bounds_;
