@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -160,6 +162,28 @@ TEST(HistogramFamily, ABoundIsTheLargestValueOfItsBucket) {
     EXPECT_EQ(reading.count, 1u);
     EXPECT_EQ(reading.sum, placed.value);
   }
+}
+
+// Whatever value came before.
+TEST(HistogramFamily, EachValueHasItsBucket) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  std::vector<std::uint64_t> values{0, 1, kMost, kMost - 1};
+  for (const std::uint64_t bound : kBounds) {
+    for (const std::uint64_t value : {bound - 1, bound, bound + 1}) values.push_back(value);
+  }
+  BoundedHistogram& histogram = times.with({"/each"});
+  std::vector<std::uint64_t> expected(std::size(kBounds) + 1);
+  for (const std::uint64_t before : values) {
+    for (const std::uint64_t value : values) {
+      for (const std::uint64_t observed : {before, value}) {
+        histogram.observe(observed);
+        const auto* const bound =
+            std::lower_bound(std::begin(kBounds), std::end(kBounds), observed);
+        ++expected[static_cast<std::size_t>(bound - kBounds)];
+      }
+    }
+  }
+  EXPECT_EQ(read(times, {"/each"}).buckets, expected);
 }
 
 TEST(HistogramFamily, OneValueMayStandForSeveral) {
