@@ -5,22 +5,18 @@
 
 namespace spanwire {
 
-// xoshiro256**.  Not for secrets.  One thread at a time.
+// xoroshiro128**.  Not for secrets.  One thread at a time.
 class Random {
  public:
   // A generator whose whole sequence follows from `seed`.
   explicit Random(std::uint64_t seed) noexcept;
 
   std::uint64_t next() noexcept {
-    const std::uint64_t result = rotate(state_[1] * 5, 7) * 9;
-    const std::uint64_t t = state_[1] << 17;
-    state_[2] ^= state_[0];
-    state_[3] ^= state_[1];
-    state_[1] ^= state_[2];
-    state_[0] ^= state_[3];
-    state_[2] ^= t;
-    state_[3] = rotate(state_[3], 45);
-    return result;
+    const std::uint64_t first = state_[0];
+    const std::uint64_t mixed = state_[1] ^ first;
+    state_[0] = rotate(first, 24) ^ mixed ^ (mixed << 16);
+    state_[1] = rotate(mixed, 37);
+    return rotate(first * 5, 7) * 9;
   }
   // Never 0, as ids must not be.
   std::uint64_t next_nonzero() noexcept {
@@ -41,7 +37,7 @@ class Random {
   static std::uint64_t rotate(std::uint64_t value, int by) noexcept {
     return (value << by) | (value >> (64 - by));
   }
-  std::uint64_t state_[4];
+  std::uint64_t state_[2];
 };
 
 }  // namespace spanwire
