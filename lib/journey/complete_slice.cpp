@@ -32,14 +32,12 @@ void ThreadContext::write(WholeSpan& span) noexcept {
   const bool handed_over = above == nullptr && last_id_.is_zero() && handed_over_.valid();
   const bool plain = timed && !handed_over && id.is_zero() && slice.events.empty() &&
                      events_.empty() && request_->tracestate().empty();
-  if (plain) [[likely]] {
-    id = PlainWriter::try_write(
-        request_->recorder(),
-        {request_->root(), parent, previous, slice.name, slice.start, slice.end, slice.attributes});
-    if (!id.is_zero()) [[likely]] {
-      if (above == nullptr) last_id_ = id;
-      return Errc::ok;
-    }
+  if (plain && PlainWriter::try_write(request_->recorder(),
+                                      {request_->root(), parent, previous, slice.name, slice.start,
+                                       slice.end, slice.attributes},
+                                      id)) [[likely]] {
+    if (above == nullptr) last_id_ = id;
+    return Errc::ok;
   }
   return add_any_slice(slice, id, parent, above == nullptr);
 }

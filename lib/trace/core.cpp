@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "lib/base/copy_text.hpp"
 #include "spanwire/base/counters.hpp"
 #include "spanwire/base/fork.hpp"
 #include "spanwire/trace/filter.hpp"
@@ -37,6 +38,13 @@ Budget budget_of(const SpanLimits& limits) noexcept {
           0};
 }
 
+std::size_t plain_attributes_end_of(const ProviderOptions& options) noexcept {
+  const SpanLimits& limits = options.limits;
+  const bool all_alike =
+      limits.bytes_max >= kDirectBytesMax && limits.links_max != 0 && options.queue_spans_max == 0;
+  return all_alike ? std::min(limits.attributes_max, kPlainAttributesMax) + 1 : 0;
+}
+
 std::size_t rounded_ring(std::size_t bytes) noexcept {
   return std::bit_ceil(std::clamp(bytes, kRingBytesMin, kRingBytesMax));
 }
@@ -47,6 +55,8 @@ Core::Core(ProviderOptions options)
     : options_(std::move(options)),
       prototypes_(prototypes_of(options_)),
       budget_(budget_of(options_.limits)),
+      plain_attributes_end_(plain_attributes_end_of(options_)),
+      short_text_max_(std::min(options_.limits.value_chars_max, kShortTextBytes)),
       fork_generation_(fork_generation()),
       ring_bytes_(rounded_ring(options_.ring_bytes_per_thread)),
       slab_(options_.open_spans_max),
@@ -62,6 +72,8 @@ Core::Core(Inherit, const Core& parent)
     : options_(copy_settings(parent.options_)),
       prototypes_(parent.prototypes_),
       budget_(parent.budget_),
+      plain_attributes_end_(parent.plain_attributes_end_),
+      short_text_max_(parent.short_text_max_),
       fork_generation_(fork_generation()),
       ring_bytes_(parent.ring_bytes_),
       slab_(options_.open_spans_max),

@@ -22,6 +22,10 @@
 
 namespace spanwire::trace::detail {
 
+inline constexpr std::size_t kPlainAttributesMax = 64;
+// Of the items of a span that is written straight into the ring.
+inline constexpr std::size_t kDirectBytesMax = 4096;
+
 // Safe from any thread.
 class Core {
  public:
@@ -42,6 +46,11 @@ class Core {
   // Whether a watched span that ended so is exported; counted where it is one too many.
   bool keeps(StatusCode status, std::int64_t duration_ns) noexcept;
   const SpanLimits& limits() const noexcept { return options_.limits; }
+  // A span with fewer attributes may be a plain one (plain_span.hpp); 0 where the limits, or a
+  // bounded queue, ask for more than a look at their number.
+  std::size_t plain_attributes_end() const noexcept { return plain_attributes_end_; }
+  // Texts of attributes that are copied without looking at anything else.
+  std::size_t short_text_max() const noexcept { return short_text_max_; }
   // What every record begins with.
   const Budget& budget() const noexcept { return budget_; }
   // Links that a span for a batch may have.
@@ -112,6 +121,8 @@ class Core {
   ProviderOptions options_;
   std::vector<const Exporter*> prototypes_;
   Budget budget_;
+  std::size_t plain_attributes_end_;
+  std::size_t short_text_max_;
   PlainRule rule_{0, true};  // without a sampler: roots always, others as their parent
   const Sampler* sampler_ = nullptr;
   bool drops_unsampled_children_ = true;

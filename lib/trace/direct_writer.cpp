@@ -65,9 +65,9 @@ std::byte* put_event(std::byte* at, const std::byte* end, const WholeEvent& even
 
 std::byte* put_any_attributes(std::byte* at, const std::byte* end,
                               std::span<const Attribute> attributes, const SpanLimits& limits,
-                              bool& repeats) noexcept {
+                              std::uint8_t& repeats) noexcept {
   for (const Attribute& attribute : attributes) {
-    repeats = repeats || !attribute.key.is_literal();
+    if (!attribute.key.is_literal()) repeats = 1;
     at = put_any_attribute(at, end, ItemTag::attribute, attribute, limits);
     if (at == nullptr) return nullptr;
   }

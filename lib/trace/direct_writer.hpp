@@ -21,9 +21,6 @@
 
 namespace spanwire::trace::detail {
 
-// Of the items of one span.
-inline constexpr std::size_t kDirectBytesMax = 4096;
-
 // With limits below that, spans are not written directly.
 inline bool may_write_directly(const SpanLimits& limits) noexcept {
   return limits.bytes_max >= kDirectBytesMax;
@@ -47,6 +44,7 @@ inline std::byte* direct_end(std::byte* items) noexcept { return items + kDirect
   header.scope = &scope;
   header.name_at = 0;
   header.tracestate_at = header.status_at = kNoItem;
+  header.may_repeat = 0;
   header.dropped_attributes = header.dropped_events = header.dropped_links = 0;
 }
 
@@ -83,21 +81,18 @@ inline std::byte* put_name(std::byte* at, const std::byte* end, Key name) noexce
 inline constexpr std::size_t kUsualItem = sizeof(Item) + sizeof(const char*) + kShortTextBytes;
 // Of one that is not, null.  There is room for kUsualItem.
 inline std::byte* put_usual_attribute(std::byte* at, const Attribute& attribute,
-                                      const SpanLimits& limits) noexcept {
+                                      std::size_t text_max) noexcept {
   const Key key = attribute.key;
   const AttributeValue& value = attribute.value;
   if (!key.is_literal()) return nullptr;
-  if (value.is_word()) {
+  if (value.is_word()) [[likely]] {
     const std::int64_t word = value.word();
     std::memcpy(write_literal_item(at, ItemTag::attribute, value.type(), key, sizeof word), &word,
                 sizeof word);
     return at + kWordItem;
   }
   const std::size_t size = value.size();
-  if (value.type() != ValueType::string || size > kShortTextBytes ||
-      size > limits.value_chars_max) {
-    return nullptr;
-  }
+  if (value.type() != ValueType::string || size > text_max) return nullptr;
   copy_short_text(write_literal_item(at, ItemTag::attribute, ValueType::string, key, size),
                   value.text().data(), size);
   return at + sizeof(Item) + sizeof(const char*) + padded(size);
@@ -106,7 +101,7 @@ inline std::byte* put_usual_attribute(std::byte* at, const Attribute& attribute,
 // Whatever the attributes are; `repeats` as below.
 std::byte* put_any_attributes(std::byte* at, const std::byte* end,
                               std::span<const Attribute> attributes, const SpanLimits& limits,
-                              bool& repeats) noexcept;
+                              std::uint8_t& repeats) noexcept;
 
 // Whether keys may be equal, which what is written directly is not searched for; of those that are
 // not literal one does not ask.
@@ -123,28 +118,36 @@ inline bool may_repeat(std::span<const Attribute> attributes) noexcept {
   return size > 3 && (equal(0, 3) || equal(1, 3) || equal(2, 3));
 }
 
-// Sets `repeats` where keys may be equal.
-inline std::byte* put_attributes(std::byte* at, const std::byte* end,
-                                 std::span<const Attribute> attributes, const SpanLimits& limits,
-                                 bool& repeats) noexcept {
-  repeats = repeats || may_repeat(attributes);
-  const std::byte* const usual_end = end - kUsualItem;
+// Sets `repeats` to 1 where keys may be equal.  There is room for them if all of them are usual.
+inline std::byte* put_few_attributes(std::byte* at, const std::byte* end,
+                                     std::span<const Attribute> attributes, const Core& core,
+                                     std::uint8_t& repeats) noexcept {
+  if (may_repeat(attributes)) repeats = 1;
+  const std::size_t text_max = core.short_text_max();
   for (const Attribute& attribute : attributes) {
-    std::byte* const next = at <= usual_end ? put_usual_attribute(at, attribute, limits) : nullptr;
+    std::byte* const next = put_usual_attribute(at, attribute, text_max);
     if (next == nullptr) [[unlikely]] {
       const std::span rest(&attribute, attributes.data() + attributes.size());
-      return put_any_attributes(at, end, rest, limits, repeats);
+      return put_any_attributes(at, end, rest, core.limits(), repeats);
     }
     at = next;
   }
   return at;
 }
+inline std::byte* put_attributes(std::byte* at, const std::byte* end,
+                                 std::span<const Attribute> attributes, const Core& core,
+                                 std::uint8_t& repeats) noexcept {
+  if (fits(at, end, attributes.size() * kUsualItem)) [[likely]]
+    return put_few_attributes(at, end, attributes, core, repeats);
+  if (may_repeat(attributes)) repeats = 1;
+  return put_any_attributes(at, end, attributes, core.limits(), repeats);
+}
 
 // A link to a span of the same trace, at `at`, which has room for it.
 inline constexpr std::size_t kOwnLinkItem = sizeof(Item) + sizeof(SpanId);
 inline void write_own_link(std::byte* at, SpanId span_id) noexcept {
-  char* to = write_item(at, ItemTag::link, ValueType::string, Key(), sizeof span_id);
-  std::memcpy(to, &span_id, sizeof span_id);
+  *reinterpret_cast<Item*>(at) = {ItemTag::link, 0, 0, kOwnLinkItem};
+  std::memcpy(at + sizeof(Item), &span_id, sizeof span_id);
 }
 
 inline std::byte* put_link(std::byte* at, const std::byte* end, const Link& link,

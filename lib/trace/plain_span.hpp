@@ -29,56 +29,62 @@ struct PlainSpan {
 
 class PlainWriter {
  public:
-  // Opens and writes it; its id.  Zero, and nothing done, for one that Recorder has to look at.
-  [[gnu::always_inline]] static inline SpanId try_write(const Recorder& recorder,
-                                                        const PlainSpan& span) noexcept {
+  // Opens and writes it, with a new `id`.  False, and nothing done, for one that Recorder has to
+  // look at.
+  [[gnu::always_inline]] static inline bool try_write(const Recorder& recorder,
+                                                      const PlainSpan& span, SpanId& id) noexcept {
     Core& core = *recorder.core_;
     ThreadState* const state = state_of_thread;
     if (state == nullptr || state->core != &core ||
         active_core.load(std::memory_order_acquire) != &core) [[unlikely]] {
-      return {};
+      return false;
     }
-    const SpanLimits& limits = core.limits();
-    const std::size_t attributes = span.attributes.size();
-    const bool linked = !span.previous.is_zero();
-    if (!may_write_directly(limits) || attributes > limits.attributes_max ||
-        (linked && limits.links_max == 0)) [[unlikely]] {
-      return {};
-    }
+    if (span.attributes.size() >= core.plain_attributes_end()) [[unlikely]]
+      return false;
     std::byte* const to = state->ring.reserve(sizeof(RecordHeader) + kDirectBytesMax);
     if (to == nullptr) [[unlikely]]
-      return {};
-    const SpanId id = SpanId::generate(state->random);
+      return false;
     auto& header = *reinterpret_cast<RecordHeader*>(to);
-    write_header(header, span.trace, id, span.parent, *recorder.scope_, ns_of(span.start),
+    const SpanId made = SpanId::generate(state->random);
+    write_header(header, span.trace, made, span.parent, *recorder.scope_, ns_of(span.start),
                  ns_of(span.end));
     header.kind = static_cast<std::uint8_t>(SpanKind::internal);
     header.status = static_cast<std::uint8_t>(StatusCode::unset);
-    header.attributes = static_cast<std::uint16_t>(attributes);
-    header.events = 0;
-    header.links = linked ? 1 : 0;
+    header.attributes = static_cast<std::uint16_t>(span.attributes.size());
+    header.events = header.links = 0;
     header.parent_remote = 0;
-    auto* at = reinterpret_cast<std::byte*>(&header + 1);
-    const std::byte* const end = direct_end(at);
-    at = put_name(at, end, span.name);
+    std::byte* at = put_parts(header, span, core);
     if (at == nullptr) [[unlikely]]
-      return {};
-    if (linked) [[likely]] {
-      write_own_link(at, span.previous);
-      at += kOwnLinkItem;
-    }
-    bool repeats = false;
-    at = put_attributes(at, end, span.attributes, limits, repeats);
-    if (at == nullptr || !core.enter_queue(1)) [[unlikely]]
-      return {};
-    header.may_repeat = repeats ? 1 : 0;
+      return false;
     const auto bytes = static_cast<std::uint32_t>(at - to);
     header.entry_bytes = bytes;
     header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
     core.processor().ensure_started();
     state->recorded.add();
     publish_entry(core, *state, to, bytes);
-    return id;
+    id = made;
+    return true;
+  }
+
+ private:
+  static_assert(kPlainAttributesMax * kUsualItem + kOwnLinkItem + sizeof(Item) + kShortNameBytes <=
+                kDirectBytesMax);
+
+  // As put_name() and its like.
+  [[gnu::always_inline]] static inline std::byte* put_parts(RecordHeader& header,
+                                                            const PlainSpan& span,
+                                                            const Core& core) noexcept {
+    auto* const items = reinterpret_cast<std::byte*>(&header + 1);
+    const std::byte* const end = direct_end(items);
+    std::byte* at = put_name(items, end, span.name);
+    if (at == nullptr) [[unlikely]]
+      return nullptr;
+    if (!span.previous.is_zero()) [[likely]] {
+      header.links = 1;
+      write_own_link(at, span.previous);
+      at += kOwnLinkItem;
+    }
+    return put_few_attributes(at, end, span.attributes, core, header.may_repeat);
   }
 };
 

@@ -16,7 +16,8 @@ namespace {
 // The items of a span behind its header, which learns where they are; null as put_name() and its
 // like.
 [[gnu::always_inline]] inline std::byte* put_items(RecordHeader& header, const WholeSpan& span,
-                                                   const SpanLimits& limits) noexcept {
+                                                   const Core& core) noexcept {
+  const SpanLimits& limits = core.limits();
   auto* const items = reinterpret_cast<std::byte*>(&header + 1);
   const std::byte* const end = direct_end(items);
   std::byte* at = put_name(items, end, span.name);
@@ -30,15 +31,13 @@ namespace {
   }
   if (at == nullptr) return nullptr;
   std::size_t attributes = 0;
-  bool repeats = false;
   for (const auto& list : span.attributes) {
-    repeats = repeats || (attributes != 0 && !list.empty());
-    at = put_attributes(at, end, list, limits, repeats);
+    if (attributes != 0 && !list.empty()) header.may_repeat = 1;
+    at = put_attributes(at, end, list, core, header.may_repeat);
     attributes += list.size();
     if (at == nullptr || attributes > limits.attributes_max) return nullptr;
   }
   header.attributes = static_cast<std::uint16_t>(attributes);
-  header.may_repeat = repeats ? 1 : 0;
   for (const WholeEvent& event : span.events) {
     at = put_event(at, end, event, limits);
     if (at == nullptr) return nullptr;
@@ -69,7 +68,7 @@ namespace {
   header.events = static_cast<std::uint16_t>(span.events.size());
   header.links = static_cast<std::uint16_t>(span.links.size());
   header.parent_remote = span.parent_remote ? 1 : 0;
-  const std::byte* const end = put_items(header, span, limits);
+  const std::byte* const end = put_items(header, span, core);
   if (end == nullptr) return false;
   if (!core.enter_queue(1)) {
     count_lost(state, LossReason::queue_full);

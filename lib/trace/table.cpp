@@ -19,13 +19,12 @@ const SpanId* ids_of(const TableRow& row) noexcept {
 }
 
 // What the spans of a column share; 0 for what needs a closer look.
-std::size_t write_items(std::byte* items, const SpanColumn& column,
-                        const SpanLimits& limits) noexcept {
-  if (column.attributes.size() > limits.attributes_max) return 0;
+std::size_t write_items(std::byte* items, const SpanColumn& column, const Core& core) noexcept {
+  if (column.attributes.size() > core.limits().attributes_max) return 0;
   const std::byte* const end = direct_end(items);
   std::byte* at = put_name(items, end, column.name);
-  bool repeats = false;  // remove_repeats() looks at all
-  if (at != nullptr) at = put_attributes(at, end, column.attributes, limits, repeats);
+  std::uint8_t repeats = 0;  // remove_repeats() looks at all
+  if (at != nullptr) at = put_attributes(at, end, column.attributes, core, repeats);
   return at != nullptr ? static_cast<std::size_t>(at - items) : 0;
 }
 
@@ -49,7 +48,7 @@ bool TableWriter::write_columns() noexcept {
   head_bytes_ = items_at_;
   for (const SpanColumn& from : columns_) {
     if (head_bytes_ + kDirectBytesMax > kTableBytesMax) return false;
-    const std::size_t bytes = write_items(entry_ + head_bytes_, from, core_.limits());
+    const std::size_t bytes = write_items(entry_ + head_bytes_, from, core_);
     if (bytes == 0) return false;
     const std::size_t repeated = remove_repeats(entry_ + head_bytes_, bytes);
     *column++ = {ns_of(from.start),

@@ -140,6 +140,15 @@ TEST_F(RecorderTest, OfEqualKeysTheLastCounts) {
   }
 }
 
+SpanId write_plain(const Decided& decided, Key key, std::span<const Attribute> attributes,
+                   SpanId parent = {}, SpanId previous = {}) {
+  SpanId id;
+  const bool written = detail::PlainWriter::try_write(
+      decided.recorder, {decided.context, parent, previous, key, at(100), at(300), attributes}, id);
+  EXPECT_EQ(written, !id.is_zero());
+  return id;
+}
+
 // A plain span is the whole one that says the same.
 TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
   const std::string middle(300, 'm');
@@ -173,9 +182,7 @@ TEST_F(RecorderTest, APlainSpanIsAWholeOne) {
     store().clear();
     const SpanId parent = SpanId::generate(random);
     const SpanId previous = of.follows ? SpanId::generate(random) : SpanId();
-    const SpanId id = detail::PlainWriter::try_write(
-        decided.recorder,
-        {decided.context, parent, previous, of.key, at(100), at(300), of.attributes});
+    const SpanId id = write_plain(decided, of.key, of.attributes, parent, previous);
     ASSERT_FALSE(id.is_zero());
     const SpanData span = only_span();
     EXPECT_EQ(span.context, SpanContext(decided.context.trace_id(), id, decided.context.flags()));
@@ -201,14 +208,9 @@ TEST_F(RecorderTest, APlainSpanFitsOrIsRefused) {
   const Attribute large[] = {{"text", text}};
   start();
   const Decided decided = decide(tracer(), Context(), "root");
-  const auto refused = [&](Key key, std::span<const Attribute> attributes) {
-    return detail::PlainWriter::try_write(
-               decided.recorder, {decided.context, {}, {}, key, at(100), at(300), attributes})
-        .is_zero();
-  };
-  EXPECT_TRUE(refused("plain", large));
-  EXPECT_TRUE(refused(std::string_view(name), {}));
-  EXPECT_FALSE(refused("plain", {}));
+  EXPECT_TRUE(write_plain(decided, "plain", large).is_zero());
+  EXPECT_TRUE(write_plain(decided, std::string_view(name), {}).is_zero());
+  EXPECT_FALSE(write_plain(decided, "plain", {}).is_zero());
   EXPECT_EQ(stats().recorded, 1u);
   EXPECT_EQ(stats().ended, 1u);
 }
@@ -216,23 +218,22 @@ TEST_F(RecorderTest, APlainSpanFitsOrIsRefused) {
 TEST_F(RecorderTest, APlainSpanKeepsTheLimits) {
   struct Case {
     const char* name;
-    void (*limit)(SpanLimits& limits);
+    void (*limit)(ProviderOptions& options);
   };
-  const Case cases[] = {{"attributes", [](SpanLimits& limits) { limits.attributes_max = 1; }},
-                        {"links", [](SpanLimits& limits) { limits.links_max = 0; }},
-                        {"characters", [](SpanLimits& limits) { limits.value_chars_max = 4; }},
-                        {"bytes", [](SpanLimits& limits) { limits.bytes_max = 1024; }}};
+  const Case cases[] = {
+      {"attributes", [](ProviderOptions& options) { options.limits.attributes_max = 1; }},
+      {"links", [](ProviderOptions& options) { options.limits.links_max = 0; }},
+      {"characters", [](ProviderOptions& options) { options.limits.value_chars_max = 4; }},
+      {"bytes", [](ProviderOptions& options) { options.limits.bytes_max = 1024; }},
+      {"queue", [](ProviderOptions& options) { options.queue_spans_max = 1; }}};
   const Attribute attributes[] = {{"a", 1}, {"b", "value"}};
   for (const Case& of : cases) {
     SCOPED_TRACE(of.name);
     ProviderOptions limited = options();
-    of.limit(limited.limits);
+    of.limit(limited);
     init(std::move(limited));
     const Decided decided = decide(tracer(), Context(), "root");
-    const SpanId id = detail::PlainWriter::try_write(
-        decided.recorder,
-        {decided.context, {}, decided.context.span_id(), "plain", at(100), at(300), attributes});
-    EXPECT_TRUE(id.is_zero());
+    EXPECT_TRUE(write_plain(decided, "plain", attributes, {}, decided.context.span_id()).is_zero());
     EXPECT_EQ(stats().recorded, 0u);
     shutdown();
   }
