@@ -1,6 +1,7 @@
 // A socket of libzmq as a program without a library of ours has it: blocking.
 #pragma once
 
+#include <sched.h>
 #include <zmq.h>
 
 #include <array>
@@ -10,10 +11,14 @@
 
 namespace spanwire::bench {
 
-// A socket whose messages are read part by part into the same places.
+// A socket whose messages are read part by part into the same places.  With `own_core` libzmq's
+// thread does not interrupt this one, and runs after some messages.
 class ZmqByHand {
  public:
-  explicit ZmqByHand(int type) : context_(zmq_ctx_new()), socket_(zmq_socket(context_, type)) {
+  explicit ZmqByHand(int type, bool own_core = false)
+      : context_(make_context(own_core)),
+        socket_(zmq_socket(context_, type)),
+        own_core_(own_core) {
     for (zmq_msg_t& part : parts_) zmq_msg_init(&part);
     const int linger = 0;
     zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);
@@ -29,6 +34,7 @@ class ZmqByHand {
   void* get() const { return socket_; }
   // Waits for one whole message; returns its number of parts.
   std::size_t receive() {
+    if (own_core_ && ++messages_ % kMessagesAtOnce == 0) sched_yield();
     for (std::size_t count = 0; count < kPartsMax;) {
       if (zmq_msg_recv(&parts_[count], socket_, 0) < 0) std::abort();
       if (zmq_msg_more(&parts_[count++]) == 0) return count;
@@ -49,9 +55,18 @@ class ZmqByHand {
 
  private:
   static constexpr std::size_t kPartsMax = 5;
+  static constexpr unsigned kMessagesAtOnce = 32;
+
+  static void* make_context(bool own_core) {
+    void* const context = zmq_ctx_new();
+    if (own_core) zmq_ctx_set(context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH);
+    return context;
+  }
 
   void* context_;
   void* socket_;
+  bool own_core_;
+  unsigned messages_ = 0;
   std::array<zmq_msg_t, kPartsMax> parts_;
 };
 

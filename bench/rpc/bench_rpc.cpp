@@ -125,7 +125,9 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   start_tracing(options);
   if (options.oneway && options.zmq) return pull(options, ready);
   rpc::Runtime runtime;
-  rpc::Server server(runtime);
+  rpc::ServerOptions server_options;
+  server_options.zmq.own_core = options.own_core;
+  rpc::Server server(runtime, server_options);
   server.handle("bench/echo", echo_call);
   server.handle("bench/sink", sink_stream);
   const Result<std::string> bound = server.listen(address_at(options, 0));
@@ -224,6 +226,7 @@ void call(const EchoOptions& options, int port, Meter& meter) {
   rpc::Runtime runtime;
   rpc::ClientOptions client_options;
   client_options.connections_per_endpoint_max = 1;
+  client_options.zmq.own_core = options.own_core;
   rpc::Client client(runtime, address_at(options, port), client_options);
   const std::vector<trace::Context> contexts = contexts_of(options);
   const Slice payload = payload_of(options);

@@ -100,6 +100,8 @@ EchoOptions echo_options(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--zmq") {
       options.zmq = true;
+    } else if (flag == "--own-core") {
+      options.own_core = true;
     } else if (flag == "--awake") {
       options.awake = true;
     } else if (flag == "--oneway") {

@@ -43,25 +43,28 @@ struct ZmqSocket::Ready {
   Ref<ZmqSocket> socket;
 };
 
-ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle, const ZmqSocketOptions& options) noexcept
+ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle, bool own_core,
+                     const ZmqSocketOptions& options) noexcept
     : loop_(loop),
       type_(type),
       handle_(handle),
       message_bytes_max_(options.message_bytes_max),
       receive_messages_max_(options.receive_messages_max),
+      own_core_(own_core),
       look_job_(&ZmqSocket::look, *this),
       turn_end_(&ZmqSocket::turn_ended, *this) {}
 
 ZmqSocket::~ZmqSocket() { close(std::chrono::milliseconds(0)); }
 
 Result<Ref<ZmqSocket>> ZmqSocket::open(Loop& loop, int type, const ZmqSocketOptions& options) {
-  std::shared_ptr<ZmqContext> context = ZmqContext::acquire();
+  std::shared_ptr<ZmqContext> context = ZmqContext::acquire(options.own_core);
   void* const handle = context != nullptr ? zmq_socket(context->handle(), type) : nullptr;
   if (handle == nullptr) {
     return fail(Errc::out_of_resources, "no ZeroMQ socket: " + zmq_text(errno));
   }
+  const bool own_core = context->own_core();
   loop.keep(std::move(context));
-  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle, options));
+  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle, own_core, options));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_SNDHWM, options.send_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_RCVHWM, options.receive_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_MAXMSGSIZE, options.part_bytes_max));
@@ -163,6 +166,7 @@ bool ZmqSocket::receive(ZmqMessage& message) {
     unheard_ = false;
     return false;
   }
+  own_core_.count_message();
   // A message arrives whole or not at all.
   bool more = message.parts_[message.count_++].more();
   while (more && message.count_ < ZmqMessage::kPartsKept) {

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "lib/transport/ref.hpp"
+#include "lib/transport/zmq/own_core.hpp"
 #include "lib/transport/zmq/part.hpp"
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
@@ -33,6 +34,8 @@ struct ZmqSocketOptions {
   // A tcp connection that brought more than so much of one message without its end is ended, where
   // a monitor watches; 0: no bound.
   std::uint64_t message_bytes_max = 0;
+  // ZmqOptions::own_core.
+  bool own_core = false;
   // Called before the socket is bound or connected, for what must be set by then: security.  An
   // error of it is the error of open().
   std::function<Result<void>(ZmqSocket&)> configure;
@@ -133,7 +136,8 @@ class ZmqSocket final : public RefCounted {
   struct Wait;
   struct Ready;
 
-  ZmqSocket(Loop& loop, int type, void* handle, const ZmqSocketOptions& options) noexcept;
+  ZmqSocket(Loop& loop, int type, void* handle, bool own_core,
+            const ZmqSocketOptions& options) noexcept;
   ~ZmqSocket() override;
 
   Result<void> set_raw(int option, const void* value, std::size_t size);
@@ -160,6 +164,7 @@ class ZmqSocket final : public RefCounted {
   std::uint64_t message_bytes_max_;
   int receive_messages_max_;
   ZmqUnfinished* unfinished_ = nullptr;
+  OwnCore own_core_;
   std::unique_ptr<Wait> wait_;
   ZmqSocketEvents* events_ = nullptr;
   bool armed_ = false;
