@@ -16,9 +16,7 @@ namespace spanwire::bench {
 class ZmqByHand {
  public:
   explicit ZmqByHand(int type, bool own_core = false)
-      : context_(make_context(own_core)),
-        socket_(zmq_socket(context_, type)),
-        own_core_(own_core) {
+      : context_(make_context(own_core)), socket_(zmq_socket(context_, type)), own_core_(own_core) {
     for (zmq_msg_t& part : parts_) zmq_msg_init(&part);
     const int linger = 0;
     zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);

@@ -21,7 +21,8 @@ void ThreadContext::write(WholeSpan& span) noexcept {
 }
 
 [[gnu::always_inline]] inline Errc ThreadContext::add_slice_here(const Slice& slice, SpanId id) {
-  if (!request_->wants(slice.level)) return Errc::ok;
+  if (!request_->wants(slice.level)) [[unlikely]]
+    return Errc::ok;
   if (!announced_) [[unlikely]]
     announce();
   touched_ns.store(slice.end.time_since_epoch().count(), std::memory_order_relaxed);

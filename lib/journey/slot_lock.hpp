@@ -29,13 +29,14 @@ class SlotLock {
   }
   // False if the generation is over, or the slot is a forked child's copy of its parent's.
   bool lock(std::uint32_t generation) noexcept {
-    if (owner_.load(std::memory_order_relaxed) == this_thread() && lock_as_owner(generation)) {
+    if (owner_.load(std::memory_order_relaxed) == this_thread() && lock_as_owner(generation))
+        [[likely]] {
       return true;
     }
     return lock_shared(generation);
   }
   void unlock() noexcept {
-    if (as_owner_) {
+    if (as_owner_) [[likely]] {
       inside_.store(false, std::memory_order_release);
     } else {
       word_.store(word_.load(std::memory_order_relaxed) & ~kLocked, std::memory_order_release);
@@ -77,7 +78,7 @@ class SlotLock {
     inside_.store(true, std::memory_order_relaxed);
     light_fence();
     if (owner_.load(std::memory_order_acquire) == this_thread() &&
-        word_.load(std::memory_order_acquire) == generation << 1 && !foreign()) {
+        word_.load(std::memory_order_acquire) == generation << 1 && !foreign()) [[likely]] {
       as_owner_ = true;
       return true;
     }

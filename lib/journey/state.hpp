@@ -188,7 +188,9 @@ class RequestState {
   Level level() const noexcept {
     if (!module_wanted(module_index_) || !recorder_.recording()) return kOff;
     const std::uint8_t own = level_.load(std::memory_order_relaxed);
-    return own != kFollowProcess ? own : level_in_force.load(std::memory_order_relaxed);
+    if (own != kFollowProcess) [[unlikely]]
+      return own;
+    return level_in_force.load(std::memory_order_relaxed);
   }
   // Whether a call of that level is recorded.
   bool wants(Level of_call) const noexcept {

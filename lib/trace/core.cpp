@@ -180,11 +180,12 @@ TraceStats Core::stats() const {
     };
     // Ends before beginnings: in between, a span may look open, never ended before it began.
     for (std::size_t i = 0; i < kLossReasons; ++i) stats.lost.spans[i] += state->lost[i].get();
-    const std::uint64_t in_ring = state->queued.get();
+    const std::uint64_t at_once = state->at_once.get();
+    const std::uint64_t in_ring = state->queued.get() + at_once;
     queued += in_ring;
     stats.ended += in_ring + lost(LossReason::ring_full) + lost(LossReason::queue_full);
     never_open += lost(LossReason::too_many_open);
-    stats.recorded += state->recorded.get();
+    stats.recorded += state->recorded.get() + at_once;
     stats.kept += state->kept.get();
     stats.started += state->unrecorded.get();
   }

@@ -60,8 +60,8 @@ class PlainWriter {
     header.entry_bytes = bytes;
     header.items_bytes = bytes - static_cast<std::uint32_t>(sizeof(RecordHeader));
     core.processor().ensure_started();
-    state->recorded.add();
-    publish_entry(core, *state, to, bytes);
+    state->at_once.add();
+    if (state->ring.publish(to, bytes)) core.processor().hurry();
     id = made;
     return true;
   }

@@ -61,8 +61,9 @@ struct ThreadState {
   // Since the beginning.
   OwnCounter unrecorded;  // spans that the sampler did not want
   OwnCounter recorded;
-  OwnCounter kept;    // unsampled ones that ended so that they are exported
-  OwnCounter queued;  // ended ones that went into the ring
+  OwnCounter kept;     // unsampled ones that ended so that they are exported
+  OwnCounter queued;   // ended ones that went into the ring
+  OwnCounter at_once;  // recorded and queued in one step; of neither of those
   std::array<OwnCounter, kLossReasons> lost;
 
   // The export thread's: how far it has taken entries for the batch at hand.

@@ -81,10 +81,9 @@ TEST(ZmqOwnCore, MakesLibzmqsThreadBatchWork) {
 }
 
 TEST(ZmqOwnCore, IsOffUnlessSaid) {
-  EXPECT_EQ(testing::run_in_child([] {
-              return pin_to_one_core() ? policy_after_messages(false) : 100;
-            }),
-            SCHED_OTHER);
+  EXPECT_EQ(
+      testing::run_in_child([] { return pin_to_one_core() ? policy_after_messages(false) : 100; }),
+      SCHED_OTHER);
 }
 
 TEST(ZmqOwnCore, MeansNothingWhereThereAreMoreCores) {

@@ -21,7 +21,8 @@ class Random {
   // Never 0, as ids must not be.
   std::uint64_t next_nonzero() noexcept {
     std::uint64_t value = next();
-    while (value == 0) value = next();
+    while (value == 0) [[unlikely]]
+      value = next();
     return value;
   }
   // Uniform in [0, bound); bound > 0.

@@ -74,8 +74,7 @@ std::shared_ptr<ZmqContext> ZmqContext::acquire(bool own_core) {
   void* const handle = zmq_ctx_new();
   if (handle == nullptr) return nullptr;
   zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, kZmqSocketsMax);
-  std::shared_ptr<ZmqContext> made(
-      new ZmqContext(handle, own_core && make_batch_work(handle)));
+  std::shared_ptr<ZmqContext> made(new ZmqContext(handle, own_core && make_batch_work(handle)));
   shared.living = made;
   shared.generation = fork_generation();
   return made;

@@ -18,8 +18,8 @@ inline constexpr int kZmqSocketsMax = 32'768;
 class ZmqContext {
  public:
   // The living context or a new one; a forked child never gets its parent's.  Null if the system
-  // has no memory or descriptors for one.  Whoever holds a socket holds the context.  `own_core`, as
-  // in ZmqOptions, is of a new one.
+  // has no memory or descriptors for one.  Whoever holds a socket holds the context.  `own_core`,
+  // as in ZmqOptions, is of a new one.
   static std::shared_ptr<ZmqContext> acquire(bool own_core = false);
 
   // Waits until the sockets that were closed have written what they still had, each for its linger

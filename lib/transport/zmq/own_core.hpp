@@ -1,8 +1,8 @@
 // ZmqOptions::own_core: libzmq's thread and the loop share the one core of the process.
 //
-// As any thread, libzmq's would interrupt the loop that wakes it, for the first of the messages that
-// the loop is sending, and the other side would be woken for that one.  As batch work it waits until
-// the loop waits; so that both sides work at the same time, the loop lets it run after some
+// As any thread, libzmq's would interrupt the loop that wakes it, for the first of the messages
+// that the loop is sending, and the other side would be woken for that one.  As batch work it waits
+// until the loop waits; so that both sides work at the same time, the loop lets it run after some
 // messages of a turn.
 #pragma once
 
