@@ -22,6 +22,7 @@
 
 namespace spanwire::trace::detail {
 
+// Of a plain span: with more, it is written as any other.
 inline constexpr std::size_t kPlainAttributesMax = 64;
 // Of the items of a span that is written straight into the ring.
 inline constexpr std::size_t kDirectBytesMax = 4096;
