@@ -65,7 +65,8 @@ double percentile_us(std::vector<float>& latencies_ns, std::size_t percent) {
   std::fprintf(stderr,
                "%s: unknown flag %s\nusage: %s [--inflight N] [--payload BYTES] [--seconds S] "
                "[--cpus C,S] [--json] "
-               "[--oneway] [--zmq] [--awake] [--sample RATIO] [--otlp answering|silent|deaf]\n",
+               "[--oneway] [--zmq] [--own-core] [--awake] [--sample RATIO] "
+               "[--otlp answering|silent|deaf]\n",
                program, flag, program);
   std::exit(2);
 }

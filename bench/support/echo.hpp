@@ -4,7 +4,7 @@
 //    "allocations":..}
 // CPU, system calls and allocations are per call; cpu_us, syscalls and allocations of both
 // processes together.  Flags: --inflight N, --payload BYTES, --seconds S, --cpus CLIENT,SERVER,
-// --json, --oneway, --sample RATIO, --zmq, --own-core, --otlp SINK.
+// --json, --oneway, --sample RATIO, --zmq, --own-core, --awake, --otlp SINK.
 #pragma once
 
 #include <sys/types.h>

@@ -103,8 +103,8 @@ std::byte* put_any_attributes(std::byte* at, const std::byte* end,
                               std::span<const Attribute> attributes, const SpanLimits& limits,
                               std::uint8_t& repeats) noexcept;
 
-// Whether keys may be equal, which what is written directly is not searched for; of those that are
-// not literal one does not ask.
+// Whether literal keys may be equal, which what is written directly is not searched for.  Of others
+// put_any_attributes() takes it for granted.
 bool many_may_repeat(std::span<const Attribute> attributes) noexcept;
 inline bool may_repeat(std::span<const Attribute> attributes) noexcept {
   const auto equal = [&](std::size_t one, std::size_t other) {

@@ -89,8 +89,8 @@ TEST(ZmqOwnCore, IsOffUnlessSaid) {
 TEST(ZmqOwnCore, MeansNothingWhereThereAreMoreCores) {
   cpu_set_t cores;
   ASSERT_EQ(sched_getaffinity(0, sizeof cores, &cores), 0);
-  if (CPU_COUNT(&cores) == 1) GTEST_SKIP() << "this machine has one core";
-  EXPECT_EQ(testing::run_in_child([] { return policy_after_messages(true); }), SCHED_OTHER);
+  EXPECT_EQ(testing::run_in_child([] { return policy_after_messages(true); }),
+            CPU_COUNT(&cores) == 1 ? SCHED_BATCH : SCHED_OTHER);
 }
 
 }  // namespace

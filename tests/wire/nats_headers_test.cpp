@@ -95,6 +95,32 @@ TEST(NatsHeaders, RefuseWithTheRightErrorAndKeepWhatWasBefore) {
   }
 }
 
+// Names are looked at in pieces: of every length, with every byte at every place.
+TEST(NatsHeaders, NamesArePrintableToTheLastByte) {
+  for (std::size_t size = 1; size <= 40; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string name(size, 'n');
+        name[at] = static_cast<char>(byte);
+        const bool good = byte > ' ' && byte < 0x7f && byte != ':';
+        std::array<std::byte, 128> room;
+        NatsHeaderWriter writer{MutableByteView(room)};
+        ASSERT_EQ(writer.add(name, "v"), good ? Errc::ok : Errc::bad_header_line)
+            << size << " " << at << " " << byte;
+        // In a block a colon ends the name, and a blank in front continues the line before.
+        if (byte == ':' || (at == 0 && (byte == ' ' || byte == '\t'))) continue;
+        const std::string block = "NATS/1.0\r\n" + name + ": v\r\n\r\n";
+        NatsHeaders headers;
+        ASSERT_EQ(headers.parse(bytes_of(block)), good ? Errc::ok : Errc::bad_header_line)
+            << size << " " << at << " " << byte;
+        if (good) {
+          ASSERT_EQ(lines_of(headers), (Lines{{name, "v"}}));
+        }
+      }
+    }
+  }
+}
+
 TEST(NatsHeaders, HoldNoMoreThanTheirLimits) {
   std::string block = "NATS/1.0\r\n";
   for (std::size_t i = 0; i < kHeaderMembersMax; ++i) block += "A: 1\r\n";
