@@ -92,6 +92,7 @@ void Core::use_sampler() {
   if (options_.sampler != nullptr) ask_sampler();
   // What is watched has to be started like any other span.
   if (watches_) drops_unsampled_children_ = false;
+  records_sampled_children_ = records() && sampler_ == nullptr && rule_.follows_parent;
 }
 
 void Core::ask_sampler() {

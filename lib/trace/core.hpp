@@ -42,6 +42,8 @@ class Core {
   const PlainRule& rule() const noexcept { return rule_; }
   // A span under an unsampled parent is dropped without asking anybody.
   bool drops_unsampled_children() const noexcept { return drops_unsampled_children_; }
+  // A span under a sampled parent is recorded without asking anybody.
+  bool records_sampled_children() const noexcept { return records_sampled_children_; }
   // Unsampled spans are watched until they end.
   bool watches() const noexcept { return watches_; }
   // Whether a watched span that ended so is exported; counted where it is one too many.
@@ -127,6 +129,7 @@ class Core {
   PlainRule rule_{0, true};  // without a sampler: roots always, others as their parent
   const Sampler* sampler_ = nullptr;
   bool drops_unsampled_children_ = true;
+  bool records_sampled_children_ = false;
   bool watches_ = false;
   const std::uint32_t fork_generation_;
   std::size_t ring_bytes_;

@@ -87,14 +87,16 @@ inline bool put_word(OpenRecord& record, Key key, ValueType type, std::int64_t w
 
 inline bool put_text(OpenRecord& record, Key key, std::string_view text) noexcept {
   const std::uint64_t bit = std::uint64_t{1} << key.literal_filter();
-  if (!is_new_key(record, key, bit) || text.size() > record.left.value_chars_max ||
-      record.left.room < 24 || text.size() > record.left.room - 24) {
+  const std::size_t size = text.size();
+  if (!is_new_key(record, key, bit) || size > record.left.value_chars_max ||
+      size + 24 > record.left.room) {
     return false;
   }
-  copy_text(put_item(record, ItemTag::attribute, ValueType::string, key, text.size()), text.data(),
-            text.size());
+  char* const value = put_item(record, ItemTag::attribute, ValueType::string, key, size);
   --record.left.attributes;
   record.key_filter |= bit;
+  // Last: for a long text, nothing has to be kept beside the call.
+  copy_text(value, text.data(), size);
   return true;
 }
 
@@ -138,9 +140,8 @@ inline void begin_record(OpenRecord& record, Core& core, Key name) noexcept {
 
 // What is kept beside the header while the span is open, into the copy of it that is exported: a
 // wide load does not wait for narrow stores of a moment ago.
-inline void complete_header(const OpenRecord& record, RecordHeader& header) noexcept {
-  const Budget& whole = record.core->budget();
-  header.items_bytes = record.used();
+inline void complete_header(const OpenRecord& record, const Budget& whole,
+                            RecordHeader& header) noexcept {
   header.attributes = static_cast<std::uint16_t>(whole.attributes - record.left.attributes);
   header.events = static_cast<std::uint16_t>(whole.events - record.left.events);
 }

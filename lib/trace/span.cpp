@@ -23,13 +23,14 @@ bool sampled(const OpenRecord& record) noexcept {
   return (record.header.flags & kFlagSampled) != 0;
 }
 
-std::size_t entry_bytes(const OpenRecord& record) noexcept {
-  return sizeof(RecordHeader) + (record.external() ? sizeof(ExternalItems) : record.used());
-}
-
-void write_entry(std::byte* to, const OpenRecord& record, std::size_t bytes,
-                 std::int64_t end_ns) noexcept {
-  const bool external = record.external();
+// Into the calling thread's ring; false, and the reason, if there is no room.
+[[gnu::always_inline]] inline bool enqueue(Core& core, ThreadState& state, const OpenRecord& record,
+                                           std::int64_t end_ns, bool external) noexcept {
+  const std::uint32_t used = record.used();
+  const std::size_t bytes = sizeof(RecordHeader) + (external ? sizeof(ExternalItems) : used);
+  std::byte* const to = reserve_entry(core, state, bytes);
+  if (to == nullptr) [[unlikely]]
+    return false;
   if (!external) {
     // Header and items are one piece.
     std::memcpy(to, static_cast<const void*>(&record.header), bytes);
@@ -38,19 +39,12 @@ void write_entry(std::byte* to, const OpenRecord& record, std::size_t bytes,
     std::memcpy(to, &record.header, sizeof record.header);
     std::memcpy(to + sizeof record.header, &items, sizeof items);
   }
-  auto* header = reinterpret_cast<RecordHeader*>(to);
-  complete_header(record, *header);
-  header->entry_bytes = static_cast<std::uint32_t>(bytes);
-  header->entry_type = external ? EntryType::external : EntryType::record;
-  header->end_ns = end_ns;
-}
-
-// Into the calling thread's ring; false, and the reason, if there is no room.
-bool enqueue(Core& core, ThreadState& state, OpenRecord& record, std::int64_t end_ns) noexcept {
-  const std::size_t bytes = entry_bytes(record);
-  std::byte* to = reserve_entry(core, state, bytes);
-  if (to == nullptr) return false;
-  write_entry(to, record, bytes, end_ns);
+  auto& header = *reinterpret_cast<RecordHeader*>(to);
+  complete_header(record, core.budget(), header);
+  header.items_bytes = used;
+  header.entry_bytes = static_cast<std::uint32_t>(bytes);
+  header.entry_type = external ? EntryType::external : EntryType::record;
+  header.end_ns = end_ns;
   publish_entry(core, state, to, bytes);
   return true;
 }
@@ -76,7 +70,10 @@ bool is_kept(Core& core, ThreadState& state, const OpenRecord& record,
 
 }  // namespace
 
-void end(OpenRecord& record, std::int64_t end_ns) noexcept {
+namespace {
+
+// Whatever has become of the provider and of the thread, and records in the arena.
+[[gnu::noinline]] void end_slowly(OpenRecord& record, std::int64_t end_ns) noexcept {
   Core& core = *record.core;
   if (active_core.load(std::memory_order_acquire) != &core) return discard(record);
   ThreadState* state = state_in(core);
@@ -86,24 +83,36 @@ void end(OpenRecord& record, std::int64_t end_ns) noexcept {
     return;
   }
   const bool wanted = sampled(record) || is_kept(core, *state, record, end_ns);
-  if ((!wanted || !enqueue(core, *state, record, end_ns)) && record.external()) {
+  if ((!wanted || !enqueue(core, *state, record, end_ns, record.external())) && record.external()) {
     core.arena().give(record.items, record.capacity());
   }
   state->give_slot(core.slab(), record);
   release_if_ending(state);
 }
 
+[[gnu::always_inline]] inline void end_record(OpenRecord& record, std::int64_t end_ns) noexcept {
+  Core& core = *record.core;
+  ThreadState* const state = state_of_thread;
+  if (state == nullptr || state->core != &core ||
+      active_core.load(std::memory_order_acquire) != &core || !sampled(record) || record.external())
+      [[unlikely]] {
+    return end_slowly(record, end_ns);
+  }
+  enqueue(core, *state, record, end_ns, false);
+  state->give_slot(core.slab(), record);
+}
+
+}  // namespace
+
+void end(OpenRecord& record, std::int64_t end_ns) noexcept { end_record(record, end_ns); }
+
 namespace {
 
 // A place for a span that is to be recorded; null, and counted, if there is none.
-OpenRecord* open_record(Core& core, ThreadState* state) noexcept {
+[[gnu::always_inline]] inline OpenRecord* open_record(Core& core, ThreadState& state) noexcept {
   core.processor().ensure_started();
-  if (state == nullptr) {
-    core.lose_unopened(LossReason::too_many_threads);
-    return nullptr;
-  }
-  state->recorded.add();
-  return take_record(core, *state);
+  state.recorded.add();
+  return take_record(core, state);
 }
 
 }  // namespace
@@ -165,7 +174,7 @@ void Span::end_record(MonotonicTime at) noexcept {
     detail::set_attribute(record, "spanwire.misuse", "end before start");
     record.core->count_misuse();
   }
-  detail::end(record, end_ns);
+  detail::end_record(record, end_ns);
 }
 
 namespace detail {
@@ -182,23 +191,30 @@ SamplingResult ask(const Core& core, const Start& start, const TraceId& trace_id
 
 namespace {
 
+[[gnu::always_inline]] inline void fill_header(RecordHeader& header, const Start& start,
+                                               const SpanContext& span, SpanId parent,
+                                               bool parent_remote) noexcept {
+  header.kind = static_cast<std::uint8_t>(start.kind);
+  header.flags = span.flags();
+  header.trace_id = span.trace_id();
+  header.span_id = span.span_id();
+  header.parent_span_id = parent;
+  header.parent_remote = parent_remote ? 1 : 0;
+  header.scope = &start.scope;
+}
+
 void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choice) noexcept {
   begin_record(record, core, start.name);
   set_tracestate(record, choice.tracestate(core, start.parent));
   const SpanContext& above = start.parent.span();
   const bool root = !above.valid();
-  RecordHeader& header = record.header;
-  header.kind = static_cast<std::uint8_t>(start.kind);
-  header.flags = choice.flags;
-  header.trace_id = choice.trace_id;
-  header.span_id = choice.span_id;
-  header.parent_span_id = root ? SpanId() : above.span_id();
-  header.parent_remote = !root && above.remote() ? 1 : 0;
-  header.scope = &start.scope;
+  fill_header(record.header, start, choice.context(), root ? SpanId() : above.span_id(),
+              !root && above.remote());
   // First, so that it has room in any case.
   if (!sampled(record)) [[unlikely]]
     set_attribute(record, kPartial, true);
-  header.start_ns = given_or_now(start.options == nullptr ? start.at : start.options->start, core);
+  const MonotonicTime at = start.options == nullptr ? start.at : start.options->start;
+  record.header.start_ns = given_or_now(at, core);
   if (start.options == nullptr) return;
   set_attributes(record, start.options->attributes);
   for (const Link& link : start.options->links) add_link(record, link);
@@ -206,7 +222,11 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
 
 [[gnu::noinline]] OpenRecord* record_span(Core& core, ThreadState* state, const Start& start,
                                           const Choice& choice) noexcept {
-  OpenRecord* record = open_record(core, state);
+  if (state == nullptr) {
+    core.lose_unopened(LossReason::too_many_threads);
+    return nullptr;
+  }
+  OpenRecord* record = open_record(core, *state);
   release_if_ending(state);
   if (record == nullptr) return nullptr;
   fill(*record, core, start, choice);
@@ -239,6 +259,21 @@ inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) no
   return record;
 }
 
+// `span` under a sampled parent, about which nobody is asked and that has no options.
+[[gnu::always_inline]] inline OpenRecord* record_usual(Core& core, ThreadState& state,
+                                                       const Start& start,
+                                                       const SpanContext& span) noexcept {
+  OpenRecord* const record = open_record(core, state);
+  if (record == nullptr) [[unlikely]]
+    return nullptr;
+  begin_record(*record, core, start.name);
+  if (start.parent.block() != nullptr) set_tracestate(*record, start.parent.tracestate());
+  const SpanContext& above = start.parent.span();
+  fill_header(record->header, start, span, above.span_id(), above.remote());
+  record->header.start_ns = given_or_now(start.at, core);
+  return record;
+}
+
 }  // namespace
 }  // namespace detail
 
@@ -257,12 +292,26 @@ Span Tracer::start_in(detail::Core& core, const Context& parent, Key name,
 Span Tracer::start_plain(detail::Core& core, const Context& parent, Key name, SpanKind kind,
                          MonotonicTime at) const noexcept {
   const SpanContext& above = parent.span();
-  detail::ThreadState* state = detail::state_of_thread;
-  // Most spans of a process that samples one in a hundred: nothing but a number is made.
-  if (detail::dropped_unasked(core, above) && state != nullptr && state->core == &core) {
-    state->unrecorded.add();
-    return Span(above.trace_id(), SpanId::generate(state->random), above.flags(), nullptr);
+  detail::ThreadState* const state = detail::state_of_thread;
+  const bool unasked =
+      above.sampled() ? core.records_sampled_children() : core.drops_unsampled_children();
+  if (!unasked || !above.valid() || state == nullptr || state->core != &core) [[unlikely]] {
+    return start_asking(core, parent, name, kind, at);
   }
+  const SpanId id = SpanId::generate(state->random);
+  // Most spans of a process that samples one in a hundred: nothing but a number is made.
+  if (!above.sampled()) {
+    state->unrecorded.add();
+    return Span(above.trace_id(), id, above.flags(), nullptr);
+  }
+  const detail::Start start{parent, name, kind, nullptr, *scope_, at};
+  const SpanContext span = above.child(id, true);
+  return Span(span.trace_id(), span.span_id(), span.flags(),
+              detail::record_usual(core, *state, start, span));
+}
+
+[[gnu::noinline]] Span Tracer::start_asking(detail::Core& core, const Context& parent, Key name,
+                                            SpanKind kind, MonotonicTime at) const noexcept {
   const detail::Start start{parent, name, kind, nullptr, *scope_, at};
   detail::Choice choice;
   detail::OpenRecord* record = detail::start_span(core, start, choice);

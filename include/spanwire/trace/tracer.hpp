@@ -62,6 +62,8 @@ class Tracer {
   static bool asks_sampler_of(const detail::Core& core, const Context& parent) noexcept;
   Span start_plain(detail::Core& core, const Context& parent, Key name, SpanKind kind,
                    MonotonicTime at) const noexcept;
+  Span start_asking(detail::Core& core, const Context& parent, Key name, SpanKind kind,
+                    MonotonicTime at) const noexcept;
   Span start_in(detail::Core& core, const Context& parent, Key name,
                 const SpanOptions& options) const noexcept;
 
