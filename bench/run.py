@@ -30,9 +30,9 @@ ECHO = {
     "zmq/unary_256B_1": ("us p50", "<=", 1.15, "p50_us", ["--inflight", "1", "--zmq"], ["floor_zmq_echo", "--json"]),
     "zmq/unary_256B_64": ("calls/s", ">=", 0.75, "rate",
                           ["--inflight", "64", "--zmq", "--sample", "0.01"], ["floor_zmq_echo", "--json"]),
-    "zmq/unary_256B_64_own_core": ("calls/s", ">=", 0.75, "rate",
-                                   ["--inflight", "64", "--zmq", "--own-core", "--sample", "0.01"],
-                                   ["floor_zmq_echo", "--json"]),
+    "zmq/unary_256B_64_batch_floor": ("calls/s", ">=", 0.75, "rate",
+                                      ["--inflight", "64", "--zmq", "--sample", "0.01"],
+                                      ["floor_zmq_echo", "--json", "--batch"]),
     "zmq/push_256B": ("messages/s", ">=", 0.8, "rate", ["--oneway", "--zmq", "--sample", "0.01"], ["floor_zmq_push", "--json"]),
     "rpc/stream_64B": ("messages/s", ">=", 0.3, "rate", ["--oneway", "--payload", "64", "--sample", "0.01"], []),
 }

@@ -11,12 +11,12 @@
 
 namespace spanwire::bench {
 
-// A socket whose messages are read part by part into the same places.  With `own_core` libzmq's
+// A socket whose messages are read part by part into the same places.  With `batch` libzmq's
 // thread does not interrupt this one, and runs after some messages.
 class ZmqByHand {
  public:
-  explicit ZmqByHand(int type, bool own_core = false)
-      : context_(make_context(own_core)), socket_(zmq_socket(context_, type)), own_core_(own_core) {
+  explicit ZmqByHand(int type, bool batch = false)
+      : context_(make_context(batch)), socket_(zmq_socket(context_, type)), batch_(batch) {
     for (zmq_msg_t& part : parts_) zmq_msg_init(&part);
     const int linger = 0;
     zmq_setsockopt(socket_, ZMQ_LINGER, &linger, sizeof linger);
@@ -32,7 +32,7 @@ class ZmqByHand {
   void* get() const { return socket_; }
   // Waits for one whole message; returns its number of parts.
   std::size_t receive() {
-    if (own_core_ && ++messages_ % kMessagesAtOnce == 0) sched_yield();
+    if (batch_ && ++messages_ % kMessagesAtOnce == 0) sched_yield();
     for (std::size_t count = 0; count < kPartsMax;) {
       if (zmq_msg_recv(&parts_[count], socket_, 0) < 0) std::abort();
       if (zmq_msg_more(&parts_[count++]) == 0) return count;
@@ -55,15 +55,15 @@ class ZmqByHand {
   static constexpr std::size_t kPartsMax = 5;
   static constexpr unsigned kMessagesAtOnce = 32;
 
-  static void* make_context(bool own_core) {
+  static void* make_context(bool batch) {
     void* const context = zmq_ctx_new();
-    if (own_core) zmq_ctx_set(context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH);
+    if (batch) zmq_ctx_set(context, ZMQ_THREAD_SCHED_POLICY, SCHED_BATCH);
     return context;
   }
 
   void* context_;
   void* socket_;
-  bool own_core_;
+  bool batch_;
   unsigned messages_ = 0;
   std::array<zmq_msg_t, kPartsMax> parts_;
 };

@@ -34,7 +34,7 @@ struct Control {
 };
 
 void serve(const EchoOptions& options, EchoShared& shared, const std::function<void(int)>& ready) {
-  Socket router(ZMQ_ROUTER, options.own_core);
+  Socket router(ZMQ_ROUTER, options.batch);
   if (zmq_bind(router.get(), "tcp://127.0.0.1:*") != 0) std::abort();
   ready(port_of(router.get()));
   const std::array<char, kFixedBytes> fixed{};
@@ -54,7 +54,7 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
 }
 
 void call(const EchoOptions& options, int port, Meter& meter) {
-  Socket dealer(ZMQ_DEALER, options.own_core);
+  Socket dealer(ZMQ_DEALER, options.batch);
   const std::string endpoint = "tcp://127.0.0.1:" + std::to_string(port);
   if (zmq_connect(dealer.get(), endpoint.c_str()) != 0) std::abort();
   const std::string payload(options.payload, 'x');

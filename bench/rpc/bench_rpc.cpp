@@ -126,7 +126,6 @@ void serve(const EchoOptions& options, EchoShared& shared, const std::function<v
   if (options.oneway && options.zmq) return pull(options, ready);
   rpc::Runtime runtime;
   rpc::ServerOptions server_options;
-  server_options.zmq.own_core = options.own_core;
   rpc::Server server(runtime, server_options);
   server.handle("bench/echo", echo_call);
   server.handle("bench/sink", sink_stream);
@@ -226,7 +225,6 @@ void call(const EchoOptions& options, int port, Meter& meter) {
   rpc::Runtime runtime;
   rpc::ClientOptions client_options;
   client_options.connections_per_endpoint_max = 1;
-  client_options.zmq.own_core = options.own_core;
   rpc::Client client(runtime, address_at(options, port), client_options);
   const std::vector<trace::Context> contexts = contexts_of(options);
   const Slice payload = payload_of(options);

@@ -65,7 +65,7 @@ double percentile_us(std::vector<float>& latencies_ns, std::size_t percent) {
   std::fprintf(stderr,
                "%s: unknown flag %s\nusage: %s [--inflight N] [--payload BYTES] [--seconds S] "
                "[--cpus C,S] [--json] "
-               "[--oneway] [--zmq] [--own-core] [--awake] [--sample RATIO] "
+               "[--oneway] [--zmq] [--batch] [--awake] [--sample RATIO] "
                "[--otlp answering|silent|deaf]\n",
                program, flag, program);
   std::exit(2);
@@ -101,8 +101,8 @@ EchoOptions echo_options(int argc, char** argv) {
       options.json = true;
     } else if (flag == "--zmq") {
       options.zmq = true;
-    } else if (flag == "--own-core") {
-      options.own_core = true;
+    } else if (flag == "--batch") {
+      options.batch = true;
     } else if (flag == "--awake") {
       options.awake = true;
     } else if (flag == "--oneway") {

@@ -4,7 +4,7 @@
 //    "allocations":..}
 // CPU, system calls and allocations are per call; cpu_us, syscalls and allocations of both
 // processes together.  Flags: --inflight N, --payload BYTES, --seconds S, --cpus CLIENT,SERVER,
-// --json, --oneway, --sample RATIO, --zmq, --own-core, --awake, --otlp SINK.
+// --json, --oneway, --sample RATIO, --zmq, --batch, --awake, --otlp SINK.
 #pragma once
 
 #include <sys/types.h>
@@ -22,13 +22,13 @@ struct EchoOptions {
   double seconds = 0.5;
   int client_cpu = -1;
   int server_cpu = -1;
-  bool json = false;      // floor: write and parse the headers
-  bool oneway = false;    // messages one way, no reply
-  bool zmq = false;       // ours: over ZeroMQ
-  bool own_core = false;  // ZeroMQ's thread does not interrupt its process, which has one core
-  bool awake = false;     // both: a thread on each core keeps it from sleeping between two calls
-  double sample = 0;      // ours: share of calls whose spans are recorded; negative: no provider
-  std::string otlp;  // ours: the kind of backend that spans are sent to; empty: they are counted
+  bool json = false;    // floor: write and parse the headers
+  bool oneway = false;  // messages one way, no reply
+  bool zmq = false;     // ours: over ZeroMQ
+  bool batch = false;   // floor: libzmq's thread is batch work; its process has one core
+  bool awake = false;   // both: a thread on each core keeps it from sleeping between two calls
+  double sample = 0;    // ours: share of calls whose spans are recorded; negative: no provider
+  std::string otlp;     // ours: the kind of backend that spans are sent to; empty: they are counted
 };
 
 // Ends the program with a usage line for flags it does not know.

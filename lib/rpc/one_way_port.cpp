@@ -48,7 +48,6 @@ Result<void> OneWayPort::open_socket() {
   transport::ZmqSocketOptions options;
   options.send_messages_max = options_.zmq.send_messages_max;
   options.receive_messages_max = options_.zmq.receive_messages_max;
-  options.own_core = options_.zmq.own_core;
   // What is larger than our own limit is told by name; this bounds what libzmq stores for it.
   options.part_bytes_max =
       type_ == transport::OneWayType::publish

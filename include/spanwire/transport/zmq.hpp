@@ -52,12 +52,6 @@ struct ZmqOptions {
   // of ipc the system does not count what came, so the bounds of unfinished messages do not hold
   // there.
   std::uint32_t ipc_permissions = 0;
-  // For a process that has one core, and that core to itself: libzmq's thread does not interrupt
-  // the loop there, and runs when the loop waits, or after some messages.  Many calls at a time are
-  // up to twice as fast.  Where anything else wants the core, messages wait milliseconds for it.
-  // Of the whole process: what its first ZeroMQ address says counts.  With more cores nothing
-  // changes.
-  bool own_core = false;
   // Encryption, and who may connect; read when a socket is made.
   CurveOptions curve;
 };

@@ -9,7 +9,6 @@
 #include "lib/base/fork_lock.hpp"
 #include "lib/base/fork_order.hpp"
 #include "lib/transport/zmq/flood_guard.hpp"
-#include "lib/transport/zmq/own_core.hpp"
 #include "lib/transport/zmq/zap_handler.hpp"
 #include "spanwire/base/fork.hpp"
 
@@ -35,8 +34,8 @@ std::mutex& shared_mutex() { return Shared::instance().mutex; }
 
 }  // namespace
 
-ZmqContext::ZmqContext(void* handle, bool own_core) noexcept
-    : handle_(handle), own_core_(own_core), generation_(fork_generation()) {}
+ZmqContext::ZmqContext(void* handle) noexcept
+    : handle_(handle), io_thread_(handle), generation_(fork_generation()) {}
 
 ZmqContext::~ZmqContext() {
   // After a fork libzmq's threads are the parent's: waiting for them would never end.
@@ -65,7 +64,7 @@ ZmqFloodGuard& ZmqContext::flood_guard() {
   return *flood_guard_;
 }
 
-std::shared_ptr<ZmqContext> ZmqContext::acquire(bool own_core) {
+std::shared_ptr<ZmqContext> ZmqContext::acquire() {
   Shared& shared = Shared::instance();
   const std::lock_guard lock(shared.mutex);
   if (shared.generation == fork_generation()) {
@@ -74,7 +73,7 @@ std::shared_ptr<ZmqContext> ZmqContext::acquire(bool own_core) {
   void* const handle = zmq_ctx_new();
   if (handle == nullptr) return nullptr;
   zmq_ctx_set(handle, ZMQ_MAX_SOCKETS, kZmqSocketsMax);
-  std::shared_ptr<ZmqContext> made(new ZmqContext(handle, own_core && make_batch_work(handle)));
+  std::shared_ptr<ZmqContext> made(new ZmqContext(handle));
   shared.living = made;
   shared.generation = fork_generation();
   return made;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "lib/transport/zmq/io_thread.hpp"
 #include "spanwire/base/result.hpp"
 
 namespace spanwire::transport {
@@ -18,9 +19,8 @@ inline constexpr int kZmqSocketsMax = 32'768;
 class ZmqContext {
  public:
   // The living context or a new one; a forked child never gets its parent's.  Null if the system
-  // has no memory or descriptors for one.  Whoever holds a socket holds the context.  `own_core`,
-  // as in ZmqOptions, is of a new one.
-  static std::shared_ptr<ZmqContext> acquire(bool own_core = false);
+  // has no memory or descriptors for one.  Whoever holds a socket holds the context.
+  static std::shared_ptr<ZmqContext> acquire();
 
   // Waits until the sockets that were closed have written what they still had, each for its linger
   // at most, and ends libzmq's threads.
@@ -29,8 +29,7 @@ class ZmqContext {
   ZmqContext& operator=(const ZmqContext&) = delete;
 
   void* handle() const noexcept { return handle_; }
-  // Whether its thread is batch work on the process's one core.
-  bool own_core() const noexcept { return own_core_; }
+  ZmqIoThread& io_thread() noexcept { return io_thread_; }
   // Who decides which clients of CURVE listeners connect; made at the first call.  Lives as long as
   // the context.  Fails as ZapHandler::start.
   Result<ZapHandler*> zap();
@@ -38,10 +37,10 @@ class ZmqContext {
   ZmqFloodGuard& flood_guard();
 
  private:
-  ZmqContext(void* handle, bool own_core) noexcept;
+  explicit ZmqContext(void* handle) noexcept;
 
   void* handle_;
-  const bool own_core_;
+  ZmqIoThread io_thread_;
   unsigned generation_;
   std::mutex mutex_;
   std::unique_ptr<ZapHandler> zap_;

@@ -54,7 +54,6 @@ ZmqSocketOptions link_socket_options(const ZmqOptions& options) {
   ZmqSocketOptions result;
   result.send_messages_max = options.send_messages_max;
   result.receive_messages_max = options.receive_messages_max;
-  result.own_core = options.own_core;
   result.part_bytes_max = static_cast<std::int64_t>(wire::kMultipartBodyBytesMax);
   result.message_bytes_max = unfinished_bytes_max(options, wire::kMultipartBodyBytesMax);
   return result;

@@ -1,5 +1,6 @@
 #include "lib/transport/zmq/socket.hpp"
 
+#include <sched.h>
 #include <zmq.h>
 
 #include <asio/posix/basic_stream_descriptor.hpp>
@@ -7,8 +8,10 @@
 #include <utility>
 
 #include "lib/transport/loop_impl.hpp"
+#include "lib/transport/zmq/burst.hpp"
 #include "lib/transport/zmq/context.hpp"
 #include "lib/transport/zmq/hand_over.hpp"
+#include "lib/transport/zmq/io_thread.hpp"
 #include "lib/transport/zmq/unfinished.hpp"
 #include "spanwire/base/assert.hpp"
 
@@ -16,6 +19,9 @@ namespace spanwire::transport {
 namespace {
 
 using Descriptor = asio::posix::basic_stream_descriptor<IoExecutor>;
+
+// Of this thread's loop.
+constinit thread_local Burst burst;
 
 }  // namespace
 
@@ -43,28 +49,29 @@ struct ZmqSocket::Ready {
   Ref<ZmqSocket> socket;
 };
 
-ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle, bool own_core,
+ZmqSocket::ZmqSocket(Loop& loop, int type, void* handle, ZmqIoThread& io_thread,
                      const ZmqSocketOptions& options) noexcept
     : loop_(loop),
       type_(type),
       handle_(handle),
       message_bytes_max_(options.message_bytes_max),
       receive_messages_max_(options.receive_messages_max),
-      own_core_(own_core),
+      io_thread_(io_thread),
       look_job_(&ZmqSocket::look, *this),
-      turn_end_(&ZmqSocket::turn_ended, *this) {}
+      turn_end_(&ZmqSocket::turn_ended, *this),
+      burst_timer_(&ZmqSocket::burst_timer_fired, *this) {}
 
 ZmqSocket::~ZmqSocket() { close(std::chrono::milliseconds(0)); }
 
 Result<Ref<ZmqSocket>> ZmqSocket::open(Loop& loop, int type, const ZmqSocketOptions& options) {
-  std::shared_ptr<ZmqContext> context = ZmqContext::acquire(options.own_core);
+  std::shared_ptr<ZmqContext> context = ZmqContext::acquire();
   void* const handle = context != nullptr ? zmq_socket(context->handle(), type) : nullptr;
   if (handle == nullptr) {
     return fail(Errc::out_of_resources, "no ZeroMQ socket: " + zmq_text(errno));
   }
-  const bool own_core = context->own_core();
+  ZmqIoThread& io_thread = context->io_thread();
   loop.keep(std::move(context));
-  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle, own_core, options));
+  Ref<ZmqSocket> socket(new ZmqSocket(loop, type, handle, io_thread, options));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_SNDHWM, options.send_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_RCVHWM, options.receive_messages_max));
   SPANWIRE_TRY_VOID(socket->set(ZMQ_MAXMSGSIZE, options.part_bytes_max));
@@ -166,7 +173,8 @@ bool ZmqSocket::receive(ZmqMessage& message) {
     unheard_ = false;
     return false;
   }
-  own_core_.count_message();
+  if (std::exchange(sent_, false) && burst.count()) [[unlikely]]
+    look_at_burst();
   // A message arrives whole or not at all.
   bool more = message.parts_[message.count_++].more();
   while (more && message.count_ < ZmqMessage::kPartsKept) {
@@ -191,7 +199,7 @@ bool ZmqSocket::has_unread() noexcept {
 
 ZmqSent ZmqSocket::send(std::span<ZmqPart> parts) {
   if (handle_ == nullptr) return ZmqSent::failed;
-  unheard_ = true;
+  unheard_ = sent_ = true;
   look_at_turn_end();
   zmq_handed_over(kZmqWire);
   bool lost = false;
@@ -240,6 +248,31 @@ void ZmqSocket::turn_ended(Job* job) noexcept {
   socket.release();
 }
 
+// Both sides work at the same time, on halves of what is under way.
+void ZmqSocket::look_at_burst() noexcept {
+  const MonotonicTime now = loop_.clock().monotonic();
+  if (!burst.look(now)) return end_burst();
+  if (!io_thread_.become_batch_work()) return burst.refuse(now);
+  if (!burst_timer_.armed()) loop_.timers().add(burst_timer_, burst.over_at());
+  sched_yield();
+}
+
+void ZmqSocket::end_burst() noexcept {
+  loop_.timers().remove(burst_timer_);
+  io_thread_.become_usual();
+}
+
+void ZmqSocket::burst_timer_fired(Timer* timer) noexcept {
+  ZmqSocket& socket = static_cast<BurstTimer*>(timer)->socket;
+  const MonotonicTime now = socket.loop_.now();
+  if (burst.over_at() > now) {
+    socket.loop_.timers().add(socket.burst_timer_, burst.over_at());
+    return;
+  }
+  burst.end(burst.over_at() - Burst::kQuiet);
+  socket.io_thread_.become_usual();
+}
+
 void ZmqSocket::look_again() {
   if (look_posted_ || events_ == nullptr) return;
   look_posted_ = true;
@@ -272,6 +305,7 @@ void ZmqSocket::arm() {
 void ZmqSocket::close(std::chrono::milliseconds linger) noexcept {
   events_ = nullptr;
   if (handle_ == nullptr) return;
+  if (burst_timer_.armed()) end_burst();
   // Cancels the wait; the descriptor is libzmq's and is closed by it.
   if (wait_ != nullptr && wait_->descriptor.is_open()) wait_->descriptor.release();
   stop_monitor();

@@ -14,7 +14,6 @@
 #include <string_view>
 
 #include "lib/transport/ref.hpp"
-#include "lib/transport/zmq/own_core.hpp"
 #include "lib/transport/zmq/part.hpp"
 #include "spanwire/base/result.hpp"
 #include "spanwire/base/slice.hpp"
@@ -22,6 +21,7 @@
 
 namespace spanwire::transport {
 
+class ZmqIoThread;
 class ZmqSocket;
 class ZmqUnfinished;
 
@@ -34,8 +34,6 @@ struct ZmqSocketOptions {
   // A tcp connection that brought more than so much of one message without its end is ended, where
   // a monitor watches; 0: no bound.
   std::uint64_t message_bytes_max = 0;
-  // ZmqOptions::own_core.
-  bool own_core = false;
   // Called before the socket is bound or connected, for what must be set by then: security.  An
   // error of it is the error of open().
   std::function<Result<void>(ZmqSocket&)> configure;
@@ -136,7 +134,7 @@ class ZmqSocket final : public RefCounted {
   struct Wait;
   struct Ready;
 
-  ZmqSocket(Loop& loop, int type, void* handle, bool own_core,
+  ZmqSocket(Loop& loop, int type, void* handle, ZmqIoThread& io_thread,
             const ZmqSocketOptions& options) noexcept;
   ~ZmqSocket() override;
 
@@ -152,9 +150,16 @@ class ZmqSocket final : public RefCounted {
   void look_at_turn_end() noexcept;
   static void look(Job* job) noexcept;
   static void turn_ended(Job* job) noexcept;
+  void look_at_burst() noexcept;
+  void end_burst() noexcept;
+  static void burst_timer_fired(Timer* timer) noexcept;
 
   struct OwnJob : Job {
     OwnJob(Run run_function, ZmqSocket& owner) noexcept : Job(run_function), socket(owner) {}
+    ZmqSocket& socket;
+  };
+  struct BurstTimer : Timer {
+    BurstTimer(Fire fire, ZmqSocket& owner) noexcept : Timer(fire), socket(owner) {}
     ZmqSocket& socket;
   };
 
@@ -164,11 +169,12 @@ class ZmqSocket final : public RefCounted {
   std::uint64_t message_bytes_max_;
   int receive_messages_max_;
   ZmqUnfinished* unfinished_ = nullptr;
-  OwnCore own_core_;
+  ZmqIoThread& io_thread_;
   std::unique_ptr<Wait> wait_;
   ZmqSocketEvents* events_ = nullptr;
   bool armed_ = false;
   bool monitored_ = false;
+  bool sent_ = false;      // since the last receive()
   bool unheard_ = false;   // a send may have heard what nobody was told of
   bool resting_ = false;   // until the next receive()
   bool was_full_ = false;  // a send of this turn found no room
@@ -176,6 +182,7 @@ class ZmqSocket final : public RefCounted {
   bool look_listed_ = false;
   OwnJob look_job_;
   OwnJob turn_end_;
+  BurstTimer burst_timer_;
 };
 
 // "Address already in use", libzmq's own errors too.
