@@ -23,14 +23,8 @@ RequestState* lock_request(std::string_view rid, std::uint32_t& generation) {
   return found.request;
 }
 
-// Nobody traces, and nobody has ever forwarded.
-bool unused() noexcept {
-  return tracing_off() && latest_registry.load(std::memory_order_relaxed) == nullptr;
-}
-
-// Out of line, behind unused(): where tracing is off nothing is saved and restored.
 template <class Call>
-[[gnu::noinline]] Errc with(std::string_view rid, const Call& call) {
+Errc with(std::string_view rid, const Call& call) {
   if (idle()) return Errc::ok;
   std::uint32_t generation = 0;
   RequestState* state = lock_request(rid, generation);
@@ -97,7 +91,6 @@ Errc start(const RequestOptions& options) {
 }
 
 Errc finish(std::string_view rid, MonotonicTime at, Attributes attributes) {
-  if (unused()) return Errc::ok;
   return with(rid, [=](Request& request) { return request.finish(at, attributes); });
 }
 
@@ -110,23 +103,21 @@ Request find(std::string_view rid) {
   return found;
 }
 
+namespace detail {
+
 Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at) {
-  if (unused()) return Errc::ok;
   return with(rid, [=](Request& request) { return request.slice_start(name, kImportant, at); });
 }
 
 Errc anonymous_start(std::string_view rid, MonotonicTime at) {
-  if (unused()) return Errc::ok;
   return with(rid, [=](Request& request) { return request.anonymous_start(at); });
 }
 
 Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end) {
-  if (unused()) return Errc::ok;
   return with(rid, [&](Request& request) { return request.slice_end(name, end); });
 }
 
 Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes attributes) {
-  if (unused()) return Errc::ok;
   return with(rid, [&](Request& request) {
     bool open = true;
     if (ThreadContext* thread = RequestState::lock_thread(request)) {
@@ -140,9 +131,10 @@ Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes a
 }
 
 Errc slice_attributes(std::string_view rid, Attributes attributes) {
-  if (unused()) return Errc::ok;
   return with(rid, [=](Request& request) { return request.set_slice(attributes); });
 }
+
+}  // namespace detail
 
 Result<PropagateContext> propagate_context(std::string_view rid) {
   std::uint32_t generation = 0;

@@ -7,6 +7,7 @@
 // no_thread_context.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +16,12 @@
 
 #include "spanwire/base/result.hpp"
 #include "spanwire/journey/request.hpp"
+#include "spanwire/trace/tracer.hpp"
+
+namespace spanwire::journey {
+class Registry;
+extern std::atomic<Registry*> latest_registry;
+}  // namespace spanwire::journey
 
 namespace spanwire::journey::by_id {
 
@@ -31,13 +38,36 @@ Errc finish(std::string_view rid, MonotonicTime at = {}, Attributes attributes =
 // The handle for the calling thread, to keep for further calls; the null object if there is none.
 Request find(std::string_view rid);
 
-Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at = {});
-Errc anonymous_start(std::string_view rid, MonotonicTime at = {});
-Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end = {});
-// To the innermost open slice, by its time; without one it waits (event_without_slice).
-Errc event(trace::Key name, std::string_view rid, MonotonicTime at = {},
-           Attributes attributes = {});
+namespace detail {
+// Nobody traces, and nobody has ever forwarded: then a call is no more than this look.
+inline bool unused() noexcept {
+  return trace::detail::active_core.load(std::memory_order_relaxed) == nullptr &&
+         latest_registry.load(std::memory_order_relaxed) == nullptr;
+}
+Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at);
+Errc anonymous_start(std::string_view rid, MonotonicTime at);
+Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end);
+Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes attributes);
 Errc slice_attributes(std::string_view rid, Attributes attributes);
+}  // namespace detail
+
+inline Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at = {}) {
+  return detail::unused() ? Errc::ok : detail::slice_start(name, rid, at);
+}
+inline Errc anonymous_start(std::string_view rid, MonotonicTime at = {}) {
+  return detail::unused() ? Errc::ok : detail::anonymous_start(rid, at);
+}
+inline Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end = {}) {
+  return detail::unused() ? Errc::ok : detail::slice_end(name, rid, end);
+}
+// To the innermost open slice, by its time; without one it waits (event_without_slice).
+inline Errc event(trace::Key name, std::string_view rid, MonotonicTime at = {},
+                  Attributes attributes = {}) {
+  return detail::unused() ? Errc::ok : detail::event(name, rid, at, attributes);
+}
+inline Errc slice_attributes(std::string_view rid, Attributes attributes) {
+  return detail::unused() ? Errc::ok : detail::slice_attributes(rid, attributes);
+}
 
 // ---- Hand-over
 
