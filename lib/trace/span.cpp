@@ -68,10 +68,6 @@ bool is_kept(Core& core, ThreadState& state, const OpenRecord& record,
   return true;
 }
 
-}  // namespace
-
-namespace {
-
 // Whatever has become of the provider and of the thread, and records in the arena.
 [[gnu::noinline]] void end_slowly(OpenRecord& record, std::int64_t end_ns) noexcept {
   Core& core = *record.core;
@@ -110,13 +106,11 @@ namespace {
 
 // A place for a span that is to be recorded; null, and counted, if there is none.
 [[gnu::always_inline]] inline OpenRecord* open_record(Core& core, ThreadState& state) noexcept {
-  core.processor().ensure_started();
   state.recorded.add();
   return take_record(core, state);
 }
 
 }  // namespace
-
 }  // namespace detail
 
 inline bool Span::writable() const noexcept {
@@ -222,6 +216,7 @@ void fill(OpenRecord& record, Core& core, const Start& start, const Choice& choi
 
 [[gnu::noinline]] OpenRecord* record_span(Core& core, ThreadState* state, const Start& start,
                                           const Choice& choice) noexcept {
+  core.processor().ensure_started();
   if (state == nullptr) {
     core.lose_unopened(LossReason::too_many_threads);
     return nullptr;
@@ -263,6 +258,7 @@ inline OpenRecord* start_span(Core& core, const Start& start, Choice& choice) no
 [[gnu::always_inline]] inline OpenRecord* record_usual(Core& core, ThreadState& state,
                                                        const Start& start,
                                                        const SpanContext& span) noexcept {
+  core.processor().ensure_started();
   OpenRecord* const record = open_record(core, state);
   if (record == nullptr) [[unlikely]]
     return nullptr;

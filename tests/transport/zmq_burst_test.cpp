@@ -167,6 +167,10 @@ class Exchange {
     test_.in_turn([&] { clock_.advance(time); });
     test_.settle();
   }
+  template <class Predicate>
+  bool until(Predicate happened) {
+    return test_.until(happened);
+  }
 
  private:
   ManualClock clock_;
@@ -195,7 +199,9 @@ Policies policies(int policy_before) {
     exchange.pass(Burst::kQuiet - milliseconds(1));
     if (sched_getscheduler(zmq_thread()) != found.burst) return;
     exchange.pass(milliseconds(4));
-    found.over = sched_getscheduler(zmq_thread());
+    const int thread = zmq_thread();
+    exchange.until([&] { return sched_getscheduler(thread) == policy_before; });
+    found.over = sched_getscheduler(thread);
   }).join();
   return found;
 }

@@ -41,8 +41,9 @@ Request find(std::string_view rid);
 namespace detail {
 // Nobody traces, and nobody has ever forwarded: then a call is no more than this look.
 inline bool unused() noexcept {
-  return trace::detail::active_core.load(std::memory_order_relaxed) == nullptr &&
-         latest_registry.load(std::memory_order_relaxed) == nullptr;
+  if (trace::detail::active_core.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+    return false;
+  return latest_registry.load(std::memory_order_relaxed) == nullptr;
 }
 Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at);
 Errc anonymous_start(std::string_view rid, MonotonicTime at);
