@@ -1,5 +1,5 @@
-// When libzmq's thread should not interrupt the loop: while messages come in numbers, and nothing
-// but the two wants their core.  docs/decisions/0017.
+// When libzmq's thread should not interrupt the loop: while messages are exchanged in numbers, and
+// nothing but the two wants their core.  docs/decisions/0017.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,8 @@ class Burst {
   static constexpr std::chrono::nanoseconds kRetryFirst = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds kRetryMax = std::chrono::minutes(1);
 
-  // A message has come.  True for each kMessages of them: call look().
+  // A message has come, and one was sent since the last: those that go one way are no burst.  True
+  // for each kMessages of them: call look().
   bool count() noexcept { return ++messages_ % kMessages == 0; }
   // Whether there is a burst.
   bool look(MonotonicTime now) noexcept {
