@@ -25,19 +25,6 @@ extern std::atomic<Registry*> latest_registry;
 
 namespace spanwire::journey::by_id {
 
-// Of a request's id.
-inline constexpr std::size_t kRidBytesMax = 1024;
-
-// As start_request(), and under the id from now on.  With a bootstrap room the request's span
-// stands under that of the room: the room's own, if remote_rooms() have brought one, else a new
-// one.  An id that is in use: the request so far is closed, marked and exported
-// (request_restarted).  A longer id than kRidBytesMax: invalid_argument, strict or not.
-Errc start(const RequestOptions& options);
-Errc finish(std::string_view rid, MonotonicTime at = {}, Attributes attributes = {});
-
-// The handle for the calling thread, to keep for further calls; the null object if there is none.
-Request find(std::string_view rid);
-
 namespace detail {
 // Nobody traces, and nobody has ever forwarded: then a call is no more than this look.
 inline bool unused() noexcept {
@@ -51,6 +38,19 @@ Errc slice_end(trace::Key name, std::string_view rid, const SliceEnd& end);
 Errc event(trace::Key name, std::string_view rid, MonotonicTime at, Attributes attributes);
 Errc slice_attributes(std::string_view rid, Attributes attributes);
 }  // namespace detail
+
+// Of a request's id.
+inline constexpr std::size_t kRidBytesMax = 1024;
+
+// As start_request(), and under the id from now on.  With a bootstrap room the request's span
+// stands under that of the room: the room's own, if remote_rooms() have brought one, else a new
+// one.  An id that is in use: the request so far is closed, marked and exported
+// (request_restarted).  A longer id than kRidBytesMax: invalid_argument, strict or not.
+Errc start(const RequestOptions& options);
+Errc finish(std::string_view rid, MonotonicTime at = {}, Attributes attributes = {});
+
+// The handle for the calling thread, to keep for further calls; the null object if there is none.
+Request find(std::string_view rid);
 
 inline Errc slice_start(trace::Key name, std::string_view rid, MonotonicTime at = {}) {
   return detail::unused() ? Errc::ok : detail::slice_start(name, rid, at);

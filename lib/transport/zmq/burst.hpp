@@ -32,7 +32,7 @@ class Burst {
     const bool dense = now - looked_at_ < kDense;
     looked_at_ = now;
     if (!dense) {
-      end(now);
+      end_at(now);
     } else if (!on_ && now >= retry_at_) {
       on_ = true;
       began_at_ = now;
@@ -45,17 +45,18 @@ class Burst {
     retry_at_ = now + retry_after_;
     retry_after_ = std::min(2 * retry_after_, kRetryMax);
   }
-  // It is over, if there is one.
-  void end(MonotonicTime now) noexcept {
+  // When it is over if nothing comes; then it ended with the last look.
+  MonotonicTime over_at() const noexcept { return looked_at_ + kQuiet; }
+  void end() noexcept { end_at(looked_at_); }
+
+ private:
+  void end_at(MonotonicTime now) noexcept {
     if (!on_) return;
     if (now - began_at_ < kWorthwhile) return refuse(now);
     on_ = false;
     retry_after_ = kRetryFirst;
   }
-  // When it is over if nothing comes.
-  MonotonicTime over_at() const noexcept { return looked_at_ + kQuiet; }
 
- private:
   unsigned messages_ = 0;
   bool on_ = false;
   MonotonicTime began_at_{};

@@ -4,7 +4,6 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <string>
 
 namespace spanwire::transport {
 

@@ -269,7 +269,7 @@ void ZmqSocket::burst_timer_fired(Timer* timer) noexcept {
     socket.loop_.timers().add(socket.burst_timer_, burst.over_at());
     return;
   }
-  burst.end(burst.over_at() - Burst::kQuiet);
+  burst.end();
   socket.io_thread_.become_usual();
 }
 
