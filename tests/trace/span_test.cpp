@@ -48,20 +48,51 @@ TEST_F(SpanTest, ARootHasATraceOfItsOwn) {
   EXPECT_EQ(data.scope_version, "1");
 }
 
+// The first span of a thread makes what the others find there: each rule holds for both.
+constexpr int kFirstAndNext = 2;
+
 TEST_F(SpanTest, AChildContinuesItsParent) {
   start();
   Random random(1);
   const SpanContext above(TraceId::generate(random), SpanId::generate(random), 1, true);
   const Context parent = Context().with_span(above, "vendor=x");
-  Span span = tracer().start(parent, "child");
-  EXPECT_EQ(span.context().trace_id(), above.trace_id());
-  EXPECT_NE(span.context().span_id(), above.span_id());
-  EXPECT_FALSE(span.context().random()) << "the parent's bit, which is unset";
-  span.end();
-  const SpanData data = only_span();
-  EXPECT_EQ(data.parent_span_id, above.span_id());
-  EXPECT_TRUE(data.parent_remote);
-  EXPECT_EQ(data.tracestate, "vendor=x");
+  for (int i = 0; i < kFirstAndNext; ++i) {
+    Span span = tracer().start(parent, "child");
+    EXPECT_EQ(span.context().trace_id(), above.trace_id());
+    EXPECT_NE(span.context().span_id(), above.span_id());
+    EXPECT_FALSE(span.context().random()) << "the parent's bit, which is unset";
+  }
+  const std::vector<SpanData> all = spans();
+  ASSERT_EQ(all.size(), 2u);
+  for (const SpanData& data : all) {
+    EXPECT_EQ(data.parent_span_id, above.span_id());
+    EXPECT_TRUE(data.parent_remote);
+    EXPECT_EQ(data.tracestate, "vendor=x");
+  }
+}
+
+TEST_F(SpanTest, ASamplerThatDoesNotFollowParentsIsAskedUnderSampledOnes) {
+  ProviderOptions own_rule = options();
+  own_rule.sampler = always_off();
+  init(std::move(own_rule));
+  Random random(1);
+  const Context parent(SpanContext(TraceId::generate(random), SpanId::generate(random), 1));
+  for (int i = 0; i < kFirstAndNext; ++i) {
+    EXPECT_FALSE(tracer().start(parent, "child").recording()) << i;
+  }
+}
+
+TEST_F(SpanTest, WithoutExportersNothingIsRecorded) {
+  ProviderOptions nobody = options();
+  nobody.exporters.clear();
+  init(std::move(nobody));
+  Random random(1);
+  const Context parent(SpanContext(TraceId::generate(random), SpanId::generate(random), 1));
+  for (int i = 0; i < kFirstAndNext; ++i) {
+    const Span span = tracer().start(parent, "child");
+    EXPECT_FALSE(span.recording()) << i;
+    EXPECT_TRUE(span.context().sampled()) << i;
+  }
 }
 
 TEST_F(SpanTest, AnUnsampledParentIsNotRecordedButHasASpan) {
